@@ -1,0 +1,40 @@
+"""trunkline: an SMS and voice gateway in one asyncio process.
+
+The house (* = pure: no socket, clock, database or await; it is told the time)
+
+    daemon.py     the composition root: the only module that knows everybody
+    values/ *     address, message, call, outcome, event, ids, clock, errors
+    config/       model *, load, check *: the TOML files, every fault with its place and remedy
+    protocol/ *   sms, smpp, sip, sdp, rtp: sans-IO cores; bytes and the time in, events and bytes out
+    transport/    the sockets that drive them
+    inbound/      from a decoded MO or call to a decision
+    text/ *       what may be known from words
+    rules/ *      keywords, conditions (CEL), ruleset, decide
+    flows/ *      definition, run, engine, effects, nodes
+    outbound/     from "please send" to an outcome: accept, chain *, routes *, pacing *, pipeline, notify
+    channels/     sms, voice, app behind one contract
+    directory/    who and what exists: service, consent, key
+    content/      what is said: template
+    store/        base (the contract), sqlite
+    http/         the Messaging API
+    cli/          one file per command group
+    observe/      log, metrics, health, systemd
+
+Who may import whom (tests/test_layout.py holds the code to it)
+
+    values, protocol    nothing of ours
+    text, config        values
+    rules               values, text
+    flows               values, rules, text
+    store               values
+    directory, content  values, store.base
+    channels            values, protocol, directory, content
+    outbound            values, store.base, channels.base, directory, content
+    inbound             values, protocol, text, rules, flows, store.base, directory, outbound.accept
+    transport           protocol, config, values
+    http, cli           all but transport and the insides of protocol
+    observe             values; imported by all but the pure packages
+    daemon              everything
+"""
+
+__version__ = "0.1.0"
