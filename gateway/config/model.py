@@ -1,0 +1,231 @@
+"""The configuration as one typed model: `conf/gateway.toml` and `conf/services/*.toml`.
+
+Each field's default is the documented default.  Unknown keys are faults (see `load`).  Durations are
+written "250ms", "20s", "10m", "2h", "7d" or as a number of seconds; secrets as plain text or `$env:NAME`,
+`$file:PATH`, `$credential:NAME` (systemd's $CREDENTIALS_DIRECTORY).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+
+class Seconds(float):
+    """A duration in seconds."""
+
+
+class Secret(str):
+    """A resolved secret; its repr and str-formatting in logs never show it."""
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Common settings of all parts of the model."""
+
+
+class Store(Section):
+    url: str = "sqlite:///gateway.db"  # a relative path lies in the state directory
+    queue: int = 100_000  # rows that may wait for the writer before callers are told to slow down
+
+
+class Http(Section):
+    listen: str = "127.0.0.1:8080"
+    queue: int = 20_000  # accepted messages that may wait for a carrier before 429
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+    show_numbers: bool = False
+    show_text: bool = False
+
+
+class Account(Section):
+    """A peer that binds to our SMPP server."""
+
+    system_id: str
+    password: Secret
+    service: str
+    allow: list[str] = field(default_factory=lambda: ["0.0.0.0/0", "::/0"])
+    sessions: int = 10
+    window: int = 100
+    throughput: float = 0  # segments per second, 0 = unlimited
+    enquire_link: Seconds = Seconds(30)
+
+
+class Listen(Section):
+    address: str = "0.0.0.0:2775"
+    bind_timeout: Seconds = Seconds(10)
+
+
+class Bind(Section):
+    """Our session(s) to a carrier's SMSC."""
+
+    host: str
+    port: int = 2775
+    system_id: str
+    password: Secret = Secret("")
+    system_type: str = ""
+    mode: Literal["transmitter", "receiver", "transceiver"] = "transceiver"
+    sessions: int = 1
+    window: int = 10
+    throughput: float = 0  # segments per second over all sessions, 0 = unlimited
+    tls: bool = False
+    on_in_doubt: Literal["resend", "fail"] = "fail"
+    addresses: list[str] = field(default_factory=list)
+    receipts: bool = True  # ask for delivery receipts
+    receipt_id: Literal["same", "hex", "decimal"] = "same"
+    receipt_by_text: bool = (
+        False  # take a deliver_sm without the receipt flag for a receipt if it reads as one
+    )
+    long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
+    default_alphabet: Literal["gsm", "latin1", "ascii"] = "gsm"
+    enquire_link: Seconds = Seconds(30)
+    response_timeout: Seconds = Seconds(10)
+    reconnect: Seconds = Seconds(1)  # first wait; doubles up to reconnect_limit, with jitter
+    reconnect_limit: Seconds = Seconds(60)
+    throttle_pause: Seconds = Seconds(1)  # after ESME_RTHROTTLED or ESME_RMSGQFUL; doubles up to 30 s
+    reassembly: Seconds = Seconds(300)  # how long the parts of a long inbound message are waited for
+    queue: int = 10_000  # messages held in memory; more wait in the store
+
+
+class Smpp(Section):
+    listen: Listen | None = None
+    accounts: dict[str, Account] = field(default_factory=dict)
+    binds: dict[str, Bind] = field(default_factory=dict)
+
+
+class Trunk(Section):
+    """A SIP relation with a carrier."""
+
+    host: str
+    port: int = 5060
+    auth: Literal["ip", "digest", "register"] = "ip"
+    allow: list[str] = field(default_factory=list)  # further source addresses; `host` is always one
+    numbers: list[str] = field(default_factory=list)
+    max_calls: int = 100
+    calls_per_second: float = 20
+    codecs: list[Literal["PCMU", "PCMA"]] = field(default_factory=lambda: ["PCMU", "PCMA"])
+    ring_timeout: Seconds = Seconds(45)  # outbound: no answer after this long
+
+
+class Sip(Section):
+    listen: list[str] = field(default_factory=lambda: ["udp:0.0.0.0:5060"])
+    advertise: str = ""  # the address in Via, Contact and SDP; default: the one the socket is bound to
+    rtp_ports: str = "20000-20999"
+    trunks: dict[str, Trunk] = field(default_factory=dict)
+
+
+class NotifyUrls(Section):
+    status: str = ""
+    inbound: str = ""
+
+
+class Number(Section):
+    """What a call to one of the service's numbers meets."""
+
+    policy: Literal["reject-at-once", "ring-then-reject", "ring-until-cancel"] = "ring-then-reject"
+    ring: Seconds = Seconds(20)
+    reject: Literal[480, 486, 603] = 486
+    duplicates: Seconds = Seconds(60)  # further missed calls of the same caller within this time are no news
+
+
+class Keyword(Section):
+    """Exactly one of reply, flow, chain, notify."""
+
+    number: str = ""  # the shortcode or longcode; empty: every number of the service
+    aliases: list[str] = field(default_factory=list)
+    reply: str = ""
+    flow: str = ""
+    chain: str = ""
+    notify: bool = False
+
+
+class Send(Section):
+    channel: Literal["sms", "voice"] = "sms"
+    to: str
+    sender: str = field(default="", name="from")
+    text: str = ""
+    template: str = ""
+
+
+class StartChain(Section):
+    name: str
+    to: str
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+class Action(Section):
+    """One act of a rule: exactly one of its fields is set."""
+
+    send: Send | None = None
+    reply: str = ""
+    flow: str = ""
+    chain: StartChain | None = None
+    notify: str = ""
+    opt: Literal["", "in", "out"] = ""
+
+
+class Rule(Section):
+    on: str
+    when: str = "true"
+    do: list[Action]
+    priority: int = 0  # lower first; equal: by name
+    stop: bool = False  # no further rule after this one
+    active: bool = True
+
+
+class Step(Section):
+    """One try of a fallback chain."""
+
+    channel: Literal["sms", "voice"]
+    sender: str = field(default="", name="from")
+    via: str = ""  # a bind or trunk by name; default: by the sender, then by the service's routes
+    template: str = ""
+    text: str = ""
+    until: Literal["accepted", "delivered", "answered"] = "accepted"
+    within: Seconds = Seconds(0)  # 0: as long as the channel itself takes
+
+
+class Chain(Section):
+    steps: list[Step]
+
+
+class Template(Section):
+    text: str = ""  # SMS, and spoken where voice is empty
+    voice: str = ""  # text to speak
+    wav: str = ""  # a file to play, relative to the service file
+    language: str = "en"
+
+
+class Service(Section):
+    name: str
+    status: Literal["live", "suspended"] = "live"
+    key: Secret = Secret("")  # of the HTTP API; empty: no API access
+    hub_secret: Secret = Secret("")  # signs notifications; empty: they go unsigned
+    assets: list[str] = field(default_factory=list)
+    routes: list[str] = field(default_factory=list)  # binds in order of preference
+    notify: NotifyUrls = field(default_factory=NotifyUrls)
+    default: Keyword | None = None  # what a text that matches nothing gets
+    numbers: dict[str, Number] = field(default_factory=dict)
+    keywords: dict[str, Keyword] = field(default_factory=dict)
+    rules: dict[str, Rule] = field(default_factory=dict)
+    chains: dict[str, Chain] = field(default_factory=dict)
+    templates: dict[str, Template] = field(default_factory=dict)
+    flows: dict[str, dict[str, Any]] = field(default_factory=dict)  # read by flows.definition
+
+
+class Gateway(Section):
+    """The whole configuration."""
+
+    state_directory: str = "state"  # systemd's $STATE_DIRECTORY wins
+    store: Store = field(default_factory=Store)
+    http: Http = field(default_factory=Http)
+    log: Log = field(default_factory=Log)
+    smpp: Smpp = field(default_factory=Smpp)
+    sip: Sip | None = None
+    services: dict[str, Service] = field(default_factory=dict)  # by file name
