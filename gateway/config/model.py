@@ -23,28 +23,24 @@ class Secret(str):
         return "Secret(***)"
 
 
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Common settings of all parts of the model."""
-
-
-class Store(Section):
+class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str = "sqlite:///gateway.db"  # a relative path lies in the state directory
     queue: int = 100_000  # rows that may wait for the writer before callers are told to slow down
 
 
-class Http(Section):
+class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: str = "127.0.0.1:8080"
     queue: int = 20_000  # accepted messages that may wait for a carrier before 429
 
 
-class Log(Section):
+class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
     show_numbers: bool = False
     show_text: bool = False
 
 
-class Account(Section):
+class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A peer that binds to our SMPP server."""
 
     system_id: str
@@ -57,12 +53,12 @@ class Account(Section):
     enquire_link: Seconds = Seconds(30)
 
 
-class Listen(Section):
+class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     address: str = "0.0.0.0:2775"
     bind_timeout: Seconds = Seconds(10)
 
 
-class Bind(Section):
+class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Our session(s) to a carrier's SMSC."""
 
     host: str
@@ -93,13 +89,13 @@ class Bind(Section):
     queue: int = 10_000  # messages held in memory; more wait in the store
 
 
-class Smpp(Section):
+class Smpp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: Listen | None = None
     accounts: dict[str, Account] = field(default_factory=dict)
     binds: dict[str, Bind] = field(default_factory=dict)
 
 
-class Trunk(Section):
+class Trunk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A SIP relation with a carrier."""
 
     host: str
@@ -113,19 +109,19 @@ class Trunk(Section):
     ring_timeout: Seconds = Seconds(45)  # outbound: no answer after this long
 
 
-class Sip(Section):
+class Sip(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: list[str] = field(default_factory=lambda: ["udp:0.0.0.0:5060"])
     advertise: str = ""  # the address in Via, Contact and SDP; default: the one the socket is bound to
     rtp_ports: str = "20000-20999"
     trunks: dict[str, Trunk] = field(default_factory=dict)
 
 
-class NotifyUrls(Section):
+class NotifyUrls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status: str = ""
     inbound: str = ""
 
 
-class Number(Section):
+class Number(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a call to one of the service's numbers meets."""
 
     policy: Literal["reject-at-once", "ring-then-reject", "ring-until-cancel"] = "ring-then-reject"
@@ -134,7 +130,7 @@ class Number(Section):
     duplicates: Seconds = Seconds(60)  # further missed calls of the same caller within this time are no news
 
 
-class Keyword(Section):
+class Keyword(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Exactly one of reply, flow, chain, notify."""
 
     number: str = ""  # the shortcode or longcode; empty: every number of the service
@@ -145,7 +141,7 @@ class Keyword(Section):
     notify: bool = False
 
 
-class Send(Section):
+class Send(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     channel: Literal["sms", "voice"] = "sms"
     to: str
     sender: str = field(default="", name="from")
@@ -153,13 +149,13 @@ class Send(Section):
     template: str = ""
 
 
-class StartChain(Section):
+class StartChain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     to: str
     variables: dict[str, str] = field(default_factory=dict)
 
 
-class Action(Section):
+class Action(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One act of a rule: exactly one of its fields is set."""
 
     send: Send | None = None
@@ -170,7 +166,7 @@ class Action(Section):
     opt: Literal["", "in", "out"] = ""
 
 
-class Rule(Section):
+class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on: str
     when: str = "true"
     do: list[Action]
@@ -179,7 +175,7 @@ class Rule(Section):
     active: bool = True
 
 
-class Step(Section):
+class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One try of a fallback chain."""
 
     channel: Literal["sms", "voice"]
@@ -191,18 +187,18 @@ class Step(Section):
     within: Seconds = Seconds(0)  # 0: as long as the channel itself takes
 
 
-class Chain(Section):
+class Chain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     steps: list[Step]
 
 
-class Template(Section):
+class Template(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: str = ""  # SMS, and spoken where voice is empty
     voice: str = ""  # text to speak
     wav: str = ""  # a file to play, relative to the service file
     language: str = "en"
 
 
-class Service(Section):
+class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     status: Literal["live", "suspended"] = "live"
     key: Secret = Secret("")  # of the HTTP API; empty: no API access
@@ -219,7 +215,7 @@ class Service(Section):
     flows: dict[str, dict[str, Any]] = field(default_factory=dict)  # read by flows.definition
 
 
-class Gateway(Section):
+class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
     state_directory: str = "state"  # systemd's $STATE_DIRECTORY wins
