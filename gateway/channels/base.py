@@ -1,0 +1,40 @@
+"""The contract of a channel: two different tests, and a send whose outcome is reported later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.values.message import Message, StepPlan
+from gateway.values.outcome import Outcome
+
+
+class Carrier(Struct, frozen=True):
+    """`name` of the bind or trunk that would take the step; "" when none is there, with the reason."""
+
+    name: str
+    reason: str = ""
+
+
+# (message id, step index, outcome); channels call it any number of times, in any order
+Report = Callable[[str, int, Outcome], None]
+
+
+class Channel(Protocol):
+    def applicable(self, message: Message, step: StepPlan) -> str:
+        """ "" if the step makes sense for this customer, else why not (address, consent, capability)."""
+        ...
+
+    def available(self, message: Message, step: StepPlan) -> Carrier:
+        """The carrier that would take it now."""
+        ...
+
+    def send(self, message: Message, index: int, carrier: str) -> bool:
+        """Carry out step `index`, whose effect is durable.  False: no room now; it stays in the store."""
+        ...
+
+    def abandon(self, message: str, index: int) -> None:
+        """The chain needs the step no longer: do not send it, or hang up."""
+        ...

@@ -1,0 +1,146 @@
+"""The store's contract: every backend keeps it, one test suite holds them to it (tests/store/suite.py).
+
+Writes are records of `values`: a record replaces the row with the same primary key (an upsert), `Delete`
+removes one, an Event is appended.  `commit` takes a group of them that becomes durable as a whole or not at
+all; groups take effect in the order in which commit was called, and several share one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.values.call import Call
+from gateway.values.event import Event
+from gateway.values.message import Consent, Message, Part, Receipt, Segment
+from gateway.values.work import Effect, FlowVersion, Notification, Run, Timer
+
+Record = (
+    Message
+    | Segment
+    | Part
+    | Receipt
+    | Consent
+    | Call
+    | Event
+    | Effect
+    | Timer
+    | Notification
+    | FlowVersion
+    | Run
+)
+
+# The table of each record and the fields that make its key; () = append only
+TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
+    Message: ("messages", ("id",)),
+    Segment: ("segments", ("message", "step", "part")),
+    Part: ("parts", ("id",)),
+    Receipt: ("receipts", ("id",)),
+    Consent: ("consents", ("service", "address")),
+    Call: ("calls", ("id",)),
+    Event: ("events", ()),
+    Effect: ("effects", ("key",)),
+    Timer: ("timers", ("kind", "ref")),
+    Notification: ("notifications", ("id",)),
+    FlowVersion: ("flow_versions", ("service", "flow", "version")),
+    Run: ("runs", ("id",)),
+}
+
+
+class Delete(Struct, frozen=True):
+    """Remove the row of `record` whose key fields, in TABLES' order, are `key`.  No row is no error."""
+
+    record: type[Effect | Timer | Notification | Part]
+    key: tuple[str, ...]
+
+
+Write = Record | Delete
+
+
+class MessageQuery(Struct, frozen=True, kw_only=True):
+    """Filters for a search, newest first; "" = any.  `before` is the id after which to go on (paging)."""
+
+    service: str = ""
+    direction: str = ""
+    status: str = ""
+    address: str = ""  # sender or recipient
+    correlationid: str = ""
+    before: str = ""
+    limit: int = 50
+
+
+class Store(Protocol):
+    async def open(self) -> None:
+        """Make or migrate the schema and start the writer.  Raises StoreUnusable, naming file and remedy."""
+        ...
+
+    async def close(self) -> None:
+        """Commit what is queued and close."""
+        ...
+
+    def commit(self, writes: Sequence[Write]) -> Awaitable[None]:
+        """Queue one atomic group at once; await the result for its durability.
+
+        Raises Throttled at the call when the writer's queue is full; the awaitable raises StoreError when
+        the group could not be written (then nothing of it was).
+        """
+        ...
+
+    @property
+    def queued(self) -> int:
+        """Writes that wait for the writer."""
+        ...
+
+    async def message(self, id: str) -> Message | None: ...
+    async def messages(self, query: MessageQuery) -> list[Message]: ...
+    async def unhandled(self, limit: int) -> list[Message]:
+        """MO in status `received`, oldest first: their decision is still owed."""
+        ...
+
+    async def events(self, ref: str) -> list[Event]:
+        """The transaction log of one transaction or run, in the order of writing."""
+        ...
+
+    async def segments(self, message: str) -> list[Segment]: ...
+    async def segment_of(self, bind: str, smsc_id: str) -> Segment | None:
+        """The youngest segment that the carrier behind `bind` knows by this id."""
+        ...
+
+    async def unmatched(self, bind: str, smsc_id: str) -> list[Receipt]:
+        """Receipts that came before the id they speak of was known, oldest first."""
+        ...
+
+    async def parts(self) -> list[Part]: ...
+    async def opted_out(self) -> list[Consent]:
+        """Every consent row that says no."""
+        ...
+
+    async def call(self, id: str) -> Call | None: ...
+    async def calls(self, *, state: str = "", limit: int = 50) -> list[Call]:
+        """Newest first."""
+        ...
+
+    async def effects(
+        self, *, state: str = "", carrier: str = "", after: str = "", limit: int = 1000
+    ) -> list[Effect]:
+        """By key, which is by age; go on after the last key."""
+        ...
+
+    async def timers(self) -> list[Timer]: ...
+    async def notifications(
+        self, *, state: str = "pending", due_before: float, limit: int
+    ) -> list[Notification]:
+        """Those due, oldest due first."""
+        ...
+
+    async def flow_version(self, service: str, flow: str, version: str) -> FlowVersion | None: ...
+    async def run(self, id: str) -> Run | None: ...
+    async def open_runs(self) -> list[Run]:
+        """Runs that have not ended, oldest first."""
+        ...
+
+    async def counts(self) -> dict[str, int]:
+        """Rows by table, and messages by status as "messages.queued"."""
+        ...

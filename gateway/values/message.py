@@ -1,0 +1,124 @@
+"""Messages and what belongs to them, as they are stored.  Times are Unix seconds, UTC."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from gateway.values.outcome import Result, Status
+
+
+class StepPlan(Struct, frozen=True):
+    """One step of a chain as it will be tried: templates rendered, addresses canonical."""
+
+    channel: str  # sms | voice
+    sender: str = ""
+    via: str = ""  # a bind or trunk by name; "" = chosen when the step is tried
+    text: str = ""  # the SMS, or the words to speak
+    wav: str = ""  # voice: a file to play instead of speaking `text`
+    language: str = "en"
+    until: Result = Result.ACCEPTED
+    within_seconds: float = 0.0  # 0: as long as the channel takes
+
+
+class StepState(StrEnum):
+    PENDING = "pending"
+    TRYING = "trying"
+    ACCEPTED = "accepted"  # a carrier took it; `until` is not reached yet
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # not applicable or not available, or no longer needed
+
+
+class StepRecord(Struct, frozen=True):
+    """How far a step has come."""
+
+    state: StepState = StepState.PENDING
+    result: str = ""  # the last Result
+    reason: str = ""
+    code: str = ""
+    carrier: str = ""
+    started_at: float = 0.0
+    ended_at: float = 0.0
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """A transaction of the sms or voice channel: one destination of one request, or one MO."""
+
+    id: str  # transid, UUIDv7
+    direction: str  # mt | mo
+    service: str
+    sender: str
+    recipient: str
+    text: str = ""
+    status: Status = Status.QUEUED
+    reason: str = ""
+    code: str = ""
+    carrier: str = ""  # mo: the bind it came by
+    account: str = ""  # the SMPP account that submitted it
+    chain: str = ""  # the name of the chain, if it has one
+    plan: tuple[StepPlan, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+    step: int = -1  # index of the step being tried; -1 before the first
+    correlationid: str = ""
+    notify_url: str = ""
+    run: str = ""  # the flow run that waits for the outcome, and under which effect key
+    run_key: str = ""
+    incomplete: bool = False  # mo: parts were missing when the reassembly time ran out
+    created_at: float
+    updated_at: float
+
+
+class Segment(Struct, frozen=True, kw_only=True):
+    """One PDU's worth of one step of an outbound message."""
+
+    message: str
+    step: int
+    part: int  # from 1
+    total: int
+    bind: str
+    smsc_id: str = ""  # in the normal form that the bind's receipt_id setting gives
+    state: str = "begun"  # begun | accepted | rejected | in-doubt | delivered | failed
+    code: str = ""
+    updated_at: float = 0.0
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """One segment of a long MO that waits for the others."""
+
+    id: str
+    bind: str
+    sender: str
+    recipient: str
+    reference: int
+    total: int
+    part: int
+    wide: bool  # 16-bit reference
+    sar: bool
+    octets: bytes
+    data_coding: int
+    received_at: float
+
+
+class Receipt(Struct, frozen=True, kw_only=True):
+    """News about an earlier segment, kept from its arrival on."""
+
+    id: str
+    bind: str
+    smsc_id: str
+    state: str  # protocol.smpp.receipt.MessageState, lower case
+    final: bool
+    code: str = ""  # err
+    message: str = ""  # the message it was matched to; "" = none yet
+    received_at: float
+
+
+class Consent(Struct, frozen=True, kw_only=True):
+    """Whether a customer wants messages of a service.  No row means: has said nothing."""
+
+    service: str
+    address: str
+    opted_out: bool
+    reason: str = ""  # "texted STOP to 12345"
+    at: float

@@ -1,0 +1,79 @@
+"""What is still to be done, as it is stored: effects, timers, notifications, runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Effect(Struct, frozen=True, kw_only=True):
+    """An outward act, recorded with the state change that decided it and before it is carried out.
+
+    ready -> begun -> (row deleted).  After a crash `ready` acts are carried out and `begun` ones are in doubt.
+    `key` is its idempotency key: "MESSAGE/STEP" for submit and call, "RUN/N" for http.
+    """
+
+    key: str
+    kind: str  # submit | call | http
+    ref: str  # message or run
+    state: str = "ready"  # ready | begun
+    carrier: str = ""
+    data: dict[str, Any] = {}
+    created_at: float
+
+
+class Timer(Struct, frozen=True, kw_only=True):
+    """A moment at which something is owed: kind `step` (a chain's `within`), `run` (a node's time-out)."""
+
+    kind: str
+    ref: str
+    due: float  # Unix seconds
+    data: dict[str, Any] = {}
+
+
+class Notification(Struct, frozen=True, kw_only=True):
+    """A POST that is owed to a notify URL.  Deleted when it was taken; `dead` after the last attempt."""
+
+    id: str
+    ref: str  # transaction
+    service: str
+    url: str
+    body: bytes
+    state: str = "pending"  # pending | dead
+    attempts: int = 0
+    due: float
+    reason: str = ""  # why the last attempt failed
+    created_at: float
+
+
+class FlowVersion(Struct, frozen=True, kw_only=True):
+    """An immutable version of a flow; runs stay on theirs."""
+
+    service: str
+    flow: str
+    version: str  # content hash, 12 hex digits
+    definition: dict[str, Any]
+    created_at: float
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One execution of one flow version: the session of the glossary."""
+
+    id: str  # session ID, UUIDv7
+    service: str
+    flow: str
+    version: str
+    customer: str  # canonical address
+    number: str  # ours, on which it began
+    state: str = "working"  # working | waiting | ended
+    node: str = ""
+    waiting: str = ""  # what for: "message", "effect:KEY", "delay"
+    data: dict[str, Any] = {}  # session data: variables, node outputs as "node.field"
+    inbox: tuple[dict[str, Any], ...] = ()  # messages that came while no node was waiting for one
+    effects: int = 0  # how many effects it has decided on; numbers the next
+    due: float = 0.0  # when the waiting node's time runs out; 0 = never
+    result: int = -1  # flow result code once ended
+    reason: str = ""
+    created_at: float
+    updated_at: float
