@@ -35,6 +35,9 @@ Who may import whom (tests/test_layout.py holds the code to it)
     http, cli           all but transport and the insides of protocol
     observe             values; imported by all but the pure packages
     daemon              everything
+
+config.model, the typed settings, is open to everybody but values and protocol, as values is: without that
+each package would hold a copy of the settings it reads.
 """
 
 __version__ = "0.1.0"

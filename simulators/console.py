@@ -77,7 +77,7 @@ class Command:
         return value
 
 
-Handler = Callable[[Command], Awaitable[None]]
+Handler = Callable[[Command], Awaitable[Mapping[str, object] | None]]  # what it returns goes into `done`
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, name: str) -> None:
@@ -173,7 +173,7 @@ class Console:
                 if "ref" in command.fields:
                     answer["ref"] = command.fields["ref"]
                 if command.name != "quit":
-                    await handle(command)
+                    answer |= await handle(command) or {}
             except CommandError as error:
                 self.emit("error", **answer, reason=str(error))
                 continue

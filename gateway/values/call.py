@@ -15,7 +15,8 @@ class Call(Struct, frozen=True, kw_only=True):
     caller: str  # canonical; "" = withheld
     called: str
     state: str = "ringing"  # ringing | answered | ended
-    cause: str = ""  # in: caller-cancelled | rejected-by-policy; out: answered | busy | no-answer | rejected | unreachable | in-doubt
+    # in: caller-cancelled | rejected-by-policy; out: answered or a Result (busy, no-answer, ...)
+    cause: str = ""
     status: int = 0  # final SIP status
     message: str = ""  # outbound: the message whose voice step this is
     step: int = -1

@@ -10,7 +10,7 @@ from msgspec import Struct
 class Effect(Struct, frozen=True, kw_only=True):
     """An outward act, recorded with the state change that decided it and before it is carried out.
 
-    ready -> begun -> (row deleted).  After a crash `ready` acts are carried out and `begun` ones are in doubt.
+    ready -> begun -> (row deleted).  After a crash `ready` acts are carried out, `begun` ones are in doubt.
     `key` is its idempotency key: "MESSAGE/STEP" for submit and call, "RUN/N" for http.
     """
 
