@@ -12,10 +12,18 @@ from gateway.values.outcome import Outcome
 
 
 class Carrier(Struct, frozen=True):
-    """`name` of the bind or trunk that would take the step; "" when none is there, with the reason."""
+    """The bind or trunk that would take a step.
+
+    `reason` says why it cannot be used at this moment; a step that names a carrier may wait for it.
+    No name: nothing can ever take it.
+    """
 
     name: str
     reason: str = ""
+
+    @property
+    def up(self) -> bool:
+        return bool(self.name) and not self.reason
 
 
 # (message id, step index, outcome); channels call it any number of times, in any order

@@ -7,7 +7,7 @@ all; groups take effect in the order in which commit was called, and several sha
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -69,6 +69,29 @@ class MessageQuery(Struct, frozen=True, kw_only=True):
     correlationid: str = ""
     before: str = ""
     limit: int = 50
+
+
+class Unit:
+    """One decision: the writes that belong together, and the acts that may follow once they are durable."""
+
+    __slots__ = ("acts", "undo", "writes")
+
+    def __init__(self) -> None:
+        self.writes: list[Write] = []
+        self.acts: list[Callable[[], None]] = []
+        self.undo: list[Callable[[], None]] = []  # what memory must forget if the writes do not succeed
+
+    async def commit(self, store: Store) -> None:
+        """Make the writes durable, then act.  Raises StoreError or Throttled; then nothing was done."""
+        try:
+            if self.writes:
+                await store.commit(self.writes)
+        except BaseException:
+            for undo in reversed(self.undo):
+                undo()
+            raise
+        for act in self.acts:
+            act()
 
 
 class Store(Protocol):

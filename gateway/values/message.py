@@ -65,6 +65,8 @@ class Message(Struct, frozen=True, kw_only=True):
     notify_url: str = ""
     run: str = ""  # the flow run that waits for the outcome, and under which effect key
     run_key: str = ""
+    consent_exempt: bool = False  # the answer to STOP or HELP goes out whatever the customer has said
+    receipt_wanted: bool = False  # account: it asked for a delivery receipt
     incomplete: bool = False  # mo: parts were missing when the reassembly time ran out
     created_at: float
     updated_at: float

@@ -1,0 +1,270 @@
+"""The one judge of what happens next to a message: its chain of one or more steps.
+
+Pure: it gets the message, what happened and the time, and gives back the message as it is now, with the
+step to start or to abandon.  A chain ends when a step reaches its `until`, or when no step is left.
+
+Rules that the table cannot show:
+  * a step that is not applicable is skipped; one whose carrier is down is skipped only if a later step can be
+    tried at once, otherwise it waits for its carrier: store and forward;
+  * a success that comes late, after the chain has moved on, counts, and stops the step in progress;
+  * the first final state wins: what contradicts it later changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.channels.base import Carrier
+from gateway.values.errors import GatewayError
+from gateway.values.message import Message, StepPlan, StepRecord, StepState
+from gateway.values.outcome import Outcome, Result, Status
+
+
+class Cause(StrEnum):
+    START = "start"
+    SKIP = "skip"
+    ACCEPTED = "accepted"  # progress short of `until`
+    REACHED = "reached"  # `until` and more
+    FAILED = "failed"
+    ABANDONED = "abandoned"  # another step has succeeded
+
+
+S, C = StepState, Cause
+TRANSITIONS: Mapping[tuple[StepState, Cause], StepState] = {
+    (S.PENDING, C.START): S.TRYING,
+    (S.PENDING, C.SKIP): S.SKIPPED,
+    (S.PENDING, C.ABANDONED): S.SKIPPED,
+    (S.TRYING, C.ACCEPTED): S.ACCEPTED,
+    (S.TRYING, C.REACHED): S.SUCCEEDED,
+    (S.TRYING, C.FAILED): S.FAILED,
+    (S.TRYING, C.ABANDONED): S.SKIPPED,
+    (S.ACCEPTED, C.ACCEPTED): S.ACCEPTED,
+    (S.ACCEPTED, C.REACHED): S.SUCCEEDED,
+    (S.ACCEPTED, C.FAILED): S.FAILED,
+    (S.ACCEPTED, C.ABANDONED): S.ACCEPTED,  # it is with the carrier: nothing can call it back
+    (S.FAILED, C.ACCEPTED): S.FAILED,  # taken after `within` had run out; a receipt may still turn it
+    (S.FAILED, C.REACHED): S.SUCCEEDED,  # late success
+    (S.FAILED, C.FAILED): S.FAILED,
+    (S.SUCCEEDED, C.ACCEPTED): S.SUCCEEDED,
+    (S.SUCCEEDED, C.REACHED): S.SUCCEEDED,  # accepted, then delivered
+    (S.SUCCEEDED, C.FAILED): S.SUCCEEDED,  # `until = accepted` asked for no more
+    (S.SKIPPED, C.ACCEPTED): S.SKIPPED,
+    (S.SKIPPED, C.REACHED): S.SKIPPED,
+    (S.SKIPPED, C.FAILED): S.SKIPPED,
+}
+
+
+class IllegalTransition(GatewayError):
+    """A step was told something that cannot happen in its state: a defect of ours."""
+
+
+def after(state: StepState, cause: Cause) -> StepState:
+    try:
+        return TRANSITIONS[state, cause]
+    except KeyError:
+        raise IllegalTransition(f"a step that is {state} cannot be {cause}") from None
+
+
+class Fitness(Struct, frozen=True):
+    """What the channel says of a step before it is tried; the two tests are reported apart."""
+
+    carrier: Carrier
+    not_applicable: str = ""  # why; "" = applicable
+
+
+class Decision(Struct, frozen=True):
+    """What the judge says.  `start` and `abandon` are step indexes, -1 = none."""
+
+    message: Message
+    start: int = -1
+    abandon: int = -1
+    timer_due: float = 0.0  # when `within` of the step that starts runs out; 0 = no such time
+    timer_done: bool = False  # the timer of the message is of no use any more
+    notes: tuple[tuple[str, int], ...] = ()  # for the log: (what, step index)
+
+
+_RANK = {Result.ACCEPTED: 1, Result.DELIVERED: 2, Result.ANSWERED: 3}
+_FINAL = {Result.DELIVERED: Status.DELIVERED, Result.ANSWERED: Status.ANSWERED}
+
+TestStep = Callable[[StepPlan], Fitness]
+
+
+def begin(message: Message, test: TestStep, now: float) -> Decision:
+    """Choose the first step of a new message."""
+    return _advance(message, 0, test, now, ())
+
+
+def happened(message: Message, index: int, outcome: Outcome, test: TestStep, now: float) -> Decision:
+    """Apply what a channel reports of step `index`."""
+    if not 0 <= index < len(message.plan):
+        return Decision(message)
+    plan, record = message.plan[index], message.steps[index]
+    rank = _RANK.get(outcome.result, 0)
+    if rank == 0:
+        cause = Cause.FAILED
+    elif rank >= _RANK.get(plan.until, 1):
+        cause = Cause.REACHED
+    else:
+        cause = Cause.ACCEPTED
+    state = after(record.state, cause)
+    if record.state is StepState.FAILED and state is StepState.FAILED and record.result != Result.TIMEOUT:
+        return Decision(message)  # it has failed already: the first final state wins
+    if record.state is StepState.SKIPPED or (
+        record.state is StepState.SUCCEEDED and record.result in (Result.DELIVERED, Result.ANSWERED)
+    ):
+        return Decision(message)
+    changed = _with_step(
+        message,
+        index,
+        replace(
+            record,
+            state=state,
+            result=str(outcome.result),
+            reason=outcome.reason,
+            code=outcome.code,
+            carrier=outcome.carrier or record.carrier,
+            ended_at=now if state in (StepState.SUCCEEDED, StepState.FAILED) else 0.0,
+        ),
+        now,
+    )
+    match state:
+        case StepState.SUCCEEDED:
+            return _succeeded(message, changed, index, outcome)
+        case StepState.FAILED if record.state is not StepState.FAILED and index == message.step:
+            return _advance(changed, index + 1, test, now, (("step.failed", index),))
+        case StepState.ACCEPTED if not message.status.final:
+            return Decision(replace(changed, status=Status.SENT, carrier=outcome.carrier or changed.carrier))
+        case _:
+            return Decision(changed)
+
+
+def timed_out(message: Message, index: int, test: TestStep, now: float) -> Decision:
+    """`within` of step `index` has run out."""
+    if index != message.step or message.steps[index].state not in (StepState.TRYING, StepState.ACCEPTED):
+        return Decision(message, timer_done=True)
+    seconds = message.plan[index].within_seconds
+    outcome = Outcome(Result.TIMEOUT, f"not {message.plan[index].until} within {seconds:g} s")
+    # a step that no carrier has taken yet must not go out any more once the chain has moved on
+    unsent = message.steps[index].state is StepState.TRYING
+    decision = happened(message, index, outcome, test, now)
+    return replace(decision, abandon=index) if unsent else decision
+
+
+def _succeeded(before: Message, changed: Message, index: int, outcome: Outcome) -> Decision:
+    """Step `index` reached its `until`, or, having reached it, is told more."""
+    first = before.steps[index].state is not StepState.SUCCEEDED
+    if outcome.result in _FINAL:
+        status = _FINAL[outcome.result]
+    elif outcome.result is Result.ACCEPTED:
+        status = Status.SENT
+    elif outcome.result is Result.EXPIRED:
+        status = Status.EXPIRED
+    elif outcome.result is Result.IN_DOUBT:
+        status = Status.IN_DOUBT
+    else:
+        status = Status.FAILED
+    changed = replace(
+        changed,
+        status=status,
+        reason=outcome.reason,
+        code=outcome.code,
+        carrier=outcome.carrier or changed.carrier,
+    )
+    current, abandon = before.step, -1
+    if first and index != current and before.steps[current].state in (StepState.TRYING, StepState.ACCEPTED):
+        abandon = current
+        record = changed.steps[current]
+        state = after(record.state, Cause.ABANDONED)
+        changed = _with_step(
+            changed,
+            current,
+            replace(record, state=state, reason="an earlier step succeeded late"),
+            changed.updated_at,
+        )
+    notes = (("step.succeeded", index),) if first else ()
+    return Decision(changed, abandon=abandon, timer_done=first, notes=notes)
+
+
+def _advance(
+    message: Message, index: int, test: TestStep, now: float, notes: tuple[tuple[str, int], ...]
+) -> Decision:
+    """Start the first step from `index` on that can be tried, or end the chain."""
+    waiting = -1  # the first applicable step whose carrier is down
+    waiting_on = Carrier("")
+    for i in range(index, len(message.plan)):
+        fitness = test(message.plan[i])
+        if not fitness.not_applicable and fitness.carrier.up:
+            if waiting >= 0:
+                message = _skip(message, waiting, Result.NOT_AVAILABLE, waiting_on.reason, now)
+                notes += (("step.skipped", waiting),)
+            return _start(message, i, fitness.carrier, now, notes)
+        if fitness.not_applicable:
+            message = _skip(message, i, Result.NOT_APPLICABLE, fitness.not_applicable, now)
+            notes += (("step.skipped", i),)
+        elif fitness.carrier.name and waiting < 0:
+            waiting, waiting_on = i, fitness.carrier
+        else:
+            message = _skip(message, i, Result.NOT_AVAILABLE, fitness.carrier.reason, now)
+            notes += (("step.skipped", i),)
+    if waiting >= 0:
+        return _start(message, waiting, waiting_on, now, notes)
+    return Decision(_exhausted(message, now), timer_done=True, notes=notes)
+
+
+def _start(
+    message: Message, index: int, carrier: Carrier, now: float, notes: tuple[tuple[str, int], ...]
+) -> Decision:
+    record = message.steps[index]
+    record = replace(
+        record,
+        state=after(record.state, Cause.START),
+        carrier=carrier.name,
+        reason=carrier.reason,
+        started_at=now,
+    )
+    message = replace(_with_step(message, index, record, now), step=index)
+    within = message.plan[index].within_seconds
+    return Decision(
+        message,
+        start=index,
+        timer_due=now + within if within else 0.0,
+        timer_done=not within,
+        notes=(*notes, ("step.started", index)),
+    )
+
+
+def _skip(message: Message, index: int, result: Result, reason: str, now: float) -> Message:
+    record = message.steps[index]
+    record = replace(
+        record, state=after(record.state, Cause.SKIP), result=str(result), reason=reason, ended_at=now
+    )
+    return _with_step(message, index, record, now)
+
+
+def _exhausted(message: Message, now: float) -> Message:
+    """No step is left: the last one that was tried gives the status, or the last that was skipped."""
+    tried = [s for s in message.steps if s.state is StepState.FAILED]
+    last = tried[-1] if tried else message.steps[-1] if message.steps else StepRecord()
+    if last.result in (Result.TIMEOUT, Result.EXPIRED):
+        status = Status.EXPIRED
+    elif last.result == Result.IN_DOUBT:
+        status = Status.IN_DOUBT
+    else:
+        status = Status.FAILED
+    return replace(
+        message,
+        status=status,
+        reason=last.reason,
+        code=last.code or last.result,
+        carrier=last.carrier,
+        updated_at=now,
+    )
+
+
+def _with_step(message: Message, index: int, record: StepRecord, now: float) -> Message:
+    steps = (*message.steps[:index], record, *message.steps[index + 1 :])
+    return replace(message, steps=steps, updated_at=now)
