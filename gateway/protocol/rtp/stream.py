@@ -1,0 +1,187 @@
+"""Both directions of a G.711 stream, without a socket: what to send every 20 ms, what came and how well.
+
+The sender fills the time between prompts with silence, so that the peer sees one unbroken stream: its jitter
+buffer stays settled, NAT bindings stay open and its "no media" timer never fires.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.protocol.rtp.g711 import SAMPLE_RATE, Codec
+from gateway.protocol.rtp.packet import RtpPacket, pack
+from gateway.protocol.rtp.telephone_event import FRAME, DigitSender
+
+FRAME_SECONDS: Final = FRAME / SAMPLE_RATE
+_MAX_DROPOUT: Final = 3000  # RFC 3550 appendix A.1
+_MAX_MISORDER: Final = 100
+
+
+class RtpSender:
+    """Sends G.711 frames of 160 octets, one per call of `next_packet`."""
+
+    def __init__(
+        self,
+        *,
+        ssrc: int,
+        sequence: int,
+        timestamp: int,
+        codec: Codec,
+        payload_type: int,
+        dtmf_payload_type: int | None = None,
+    ) -> None:
+        """`ssrc`, `sequence`, `timestamp` are random numbers of the caller's (RFC 3550 section 5.1)."""
+        self.ssrc = ssrc
+        self.sequence = sequence & 0xFFFF
+        self.timestamp = timestamp & 0xFFFFFFFF
+        self.packets = 0
+        self._digits = DigitSender()
+        self._prompt = b""
+        self._at = 0
+        self._marker = True
+        self.set_format(codec, payload_type, dtmf_payload_type)
+
+    def set_format(self, codec: Codec, payload_type: int, dtmf_payload_type: int | None) -> None:
+        """Use the peer's numbers from now on; sequence and timestamp run on (RFC 3264 section 8.3.2)."""
+        self._payload_type = payload_type
+        self._dtmf_payload_type = dtmf_payload_type
+        self._silence = codec.silence * FRAME
+
+    @property
+    def finished(self) -> bool:
+        """No prompt is left to play."""
+        return self._at >= len(self._prompt)
+
+    def play(self, prompt: bytes) -> None:
+        """Begin `prompt` (G.711 octets of the stream's codec, shared, never copied) with the next packet.
+
+        It takes the place of one under way.
+        """
+        self._prompt = prompt
+        self._at = 0
+
+    def stop(self) -> None:
+        """Go back to silence."""
+        self.play(b"")
+
+    def send_digits(self, digits: str) -> None:
+        """Queue DTMF.  Raises ValueError when the peer takes no telephone events or a character is no key."""
+        if self._dtmf_payload_type is None:
+            raise ValueError("the peer takes no telephone events")
+        self._digits.send(digits)
+
+    def next_packet(self) -> bytes:
+        """The packet of the next 20 ms: a digit, else the prompt, else silence."""
+        if self._dtmf_payload_type is not None:
+            event = self._digits.next_event(self.timestamp)
+            if event is not None:
+                return self._pack(self._dtmf_payload_type, event.timestamp, event.payload, event.marker)
+        marker, self._marker = self._marker, False
+        return self._pack(self._payload_type, self.timestamp, self._next_frame(), marker)
+
+    def skip(self) -> None:
+        """Let 20 ms pass without a packet (the call is on hold); the prompt waits, then goes on."""
+        self.timestamp = (self.timestamp + FRAME) & 0xFFFFFFFF
+        self._marker = True
+
+    def _next_frame(self) -> bytes:
+        start = self._at
+        if start >= len(self._prompt):
+            return self._silence
+        self._at = start + FRAME
+        frame = self._prompt[start : self._at]
+        return frame if len(frame) == FRAME else frame + self._silence[len(frame) :]
+
+    def _pack(self, payload_type: int, timestamp: int, payload: bytes, marker: bool) -> bytes:
+        packet = pack(payload_type, self.sequence, timestamp, self.ssrc, payload, marker=marker)
+        self.sequence = (self.sequence + 1) & 0xFFFF
+        self.timestamp = (self.timestamp + FRAME) & 0xFFFFFFFF
+        self.packets += 1
+        return packet
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverStats:
+    """How well the peer's stream came.  `lost` is expected less arrived; a late packet lowers it again."""
+
+    packets: int  # all that were taken, duplicates not
+    lost: int
+    duplicates: int
+    out_of_order: int
+    jitter_seconds: float
+
+
+class RtpReceiver:
+    """Counts one peer's packets by sequence number (RFC 3550 appendix A.1, A.3 and A.8)."""
+
+    def __init__(self) -> None:
+        self._ssrc: int | None = None
+        self._highest = 0
+        self._recent = 0  # bit n: sequence number highest - n has arrived
+        self._span = 0  # from the first packet of this run of numbers to the highest
+        self._expected = 0
+        self._packets = 0
+        self._duplicates = 0
+        self._out_of_order = 0
+        self._bad_sequence: int | None = None
+        self._transit: float | None = None
+        self._jitter = 0.0  # timestamp units
+
+    def stats(self) -> ReceiverStats:
+        lost = max(self._expected - self._packets, 0)
+        jitter = self._jitter / SAMPLE_RATE
+        return ReceiverStats(self._packets, lost, self._duplicates, self._out_of_order, jitter)
+
+    def receive(self, packet: RtpPacket, now: float, *, is_audio: bool = True) -> bool:
+        """Count a packet that came at `now` (monotonic seconds).  False: a duplicate or stray, to be dropped.
+
+        Telephone events keep the timestamp of their start and say nothing about jitter (`is_audio=False`).
+        """
+        if packet.ssrc != self._ssrc:  # a new source; what was counted before stays counted
+            self._ssrc = packet.ssrc
+            self._restart(packet.sequence)
+        elif not self._in_sequence(packet.sequence):
+            return False
+        self._packets += 1
+        if is_audio:
+            self._measure_jitter(packet.timestamp, now)
+        return True
+
+    def _restart(self, sequence: int) -> None:
+        self._highest, self._recent, self._span = sequence, 1, 0
+        self._expected += 1
+        self._bad_sequence = None
+        self._transit = None
+
+    def _in_sequence(self, sequence: int) -> bool:
+        ahead = (sequence - self._highest) & 0xFFFF
+        if 0 < ahead < _MAX_DROPOUT:
+            self._highest = sequence
+            self._recent = (self._recent << ahead | 1) & ((1 << _MAX_MISORDER) - 1)
+            self._span += ahead
+            self._expected += ahead
+            return True
+        behind = (-ahead) & 0xFFFF
+        if behind < _MAX_MISORDER:
+            if self._recent >> behind & 1:
+                self._duplicates += 1
+                return False
+            self._recent |= 1 << behind
+            self._out_of_order += 1
+            if behind > self._span:  # older than the first one that came
+                self._expected += behind - self._span
+                self._span = behind
+            return True
+        # a leap: one stray packet is dropped, two in a row mean that the peer restarted its numbers
+        if sequence != self._bad_sequence:
+            self._bad_sequence = (sequence + 1) & 0xFFFF
+            return False
+        self._restart(sequence)
+        return True
+
+    def _measure_jitter(self, timestamp: int, now: float) -> None:
+        transit = now * SAMPLE_RATE - timestamp
+        if self._transit is not None:
+            # timestamps wrap at 2^32; the difference of two transits is small and signed
+            deviation = abs((transit - self._transit + 2**31) % 2**32 - 2**31)
+            self._jitter += (deviation - self._jitter) / 16
+        self._transit = transit
