@@ -1,0 +1,25 @@
+"""What is wrong with something that a person wrote: a service file, a flow, a keyword."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from msgspec import Struct
+
+
+class Fault(Struct, frozen=True, order=True):
+    """`path` is the dotted key inside the file, such as "flows.order.nodes.ask.text"; `what` a sentence
+    with the remedy."""
+
+    path: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """'; did you mean "window"?', or "" when no known word is near."""
+    close = get_close_matches(word, list(known), n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""
