@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
-from gateway.values.message import Message, StepPlan
+from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome
 
 
@@ -26,8 +26,9 @@ class Carrier(Struct, frozen=True):
         return bool(self.name) and not self.reason
 
 
-# (message id, step index, outcome); channels call it any number of times, in any order
-Report = Callable[[str, int, Outcome], None]
+# (message id, step index, outcome, segments learned about); called any number of times, in any order.
+# No outcome: only the segments are news.
+Report = Callable[[str, int, Outcome | None, Sequence[Segment]], None]
 
 
 class Channel(Protocol):
@@ -39,8 +40,11 @@ class Channel(Protocol):
         """The carrier that would take it now."""
         ...
 
-    def send(self, message: Message, index: int, carrier: str) -> bool:
-        """Carry out step `index`, whose effect is durable.  False: no room now; it stays in the store."""
+    def send(self, message: Message, index: int, carrier: str, done: Collection[int] = ()) -> bool:
+        """Carry out step `index`, whose effect is durable.  False: no room now; it stays in the store.
+
+        `done` are the parts that a carrier had taken before a restart: they are not sent again.
+        """
         ...
 
     def abandon(self, message: str, index: int) -> None:

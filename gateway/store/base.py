@@ -7,7 +7,8 @@ all; groups take effect in the order in which commit was called, and several sha
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from asyncio import Future
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -103,10 +104,10 @@ class Store(Protocol):
         """Commit what is queued and close."""
         ...
 
-    def commit(self, writes: Sequence[Write]) -> Awaitable[None]:
+    def commit(self, writes: Sequence[Write]) -> Future[None]:
         """Queue one atomic group at once; await the result for its durability.
 
-        Raises Throttled at the call when the writer's queue is full; the awaitable raises StoreError when
+        Raises Throttled at the call when the writer's queue is full; the future raises StoreError when
         the group could not be written (then nothing of it was).
         """
         ...

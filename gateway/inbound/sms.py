@@ -1,0 +1,99 @@
+"""From a `deliver_sm` or `data_sm` to what it carries: a receipt, or a text or a part of one."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gateway.config.model import Bind
+from gateway.protocol.smpp import constants, receipt
+from gateway.protocol.smpp.pdu import DataSm, DeliverSm
+from gateway.protocol.sms.coding import Binary, Coding, Text
+from gateway.protocol.sms.reassembly import Sar, UserData, user_data
+from gateway.values.address import canonical
+from gateway.values.errors import BadAddress
+from gateway.values.message import Receipt
+
+# esm_class, SMPP 3.4 section 5.2.12: bits 5 to 2 give the type of message, bit 6 the header indicator
+_TYPE = 0x3C
+_RECEIPT = 0x04
+_INTERMEDIATE = 0x20
+_UDHI = 0x40
+_TON_INTERNATIONAL = 1
+
+ALPHABETS = {"gsm": Coding.GSM, "latin1": Coding.LATIN1, "ascii": Coding.ASCII}
+
+
+class Inbound(Struct, frozen=True):
+    """An MO segment: canonical addresses and its octets without header."""
+
+    sender: str
+    recipient: str
+    data: UserData
+    data_coding: int
+
+
+def addresses(pdu: DeliverSm | DataSm) -> tuple[str, str]:
+    """Canonical source and destination.  What is no address at all is kept as it came, so that nobody's
+    message is lost over it."""
+    return (
+        _address(pdu.source_addr, pdu.source_addr_ton),
+        _address(pdu.destination_addr, pdu.dest_addr_ton),
+    )
+
+
+def read(pdu: DeliverSm | DataSm) -> Inbound:
+    """A person's message, or one part of it."""
+    sender, recipient = addresses(pdu)
+    data = user_data(bool(pdu.esm_class & _UDHI), pdu.payload, _sar(pdu.tlvs))
+    return Inbound(sender, recipient, data, pdu.data_coding)
+
+
+def read_receipt(pdu: DeliverSm | DataSm, bind: Bind, bind_name: str, id: str, now: float) -> Receipt | None:
+    """A receipt, if that is what the PDU carries: by esm_class, by its parameters, or, only where the bind
+    says so (`receipt_by_text`), by how its text reads.  A person may text what looks like a receipt."""
+    tlvs = pdu.tlvs
+    state = tlvs.get(constants.TLV_MESSAGE_STATE)
+    named = tlvs.get(constants.TLV_RECEIPTED_MESSAGE_ID)
+    kind = pdu.esm_class & _TYPE
+    flagged = kind in (_RECEIPT, _INTERMEDIATE)
+    if not flagged and named is None and not bind.receipt_by_text:
+        return None
+    parsed = receipt.parse(
+        pdu.payload,
+        receipted_message_id=named,
+        message_state=state[0] if state else None,
+        network_error_code=tlvs.get(constants.TLV_NETWORK_ERROR_CODE),
+    )
+    if parsed is None or (not flagged and named is None and not parsed.stat):
+        return None
+    return Receipt(
+        id=id,
+        bind=bind_name,
+        smsc_id=receipt.normal_id(parsed.message_id, bind.receipt_id),
+        state=parsed.state.name.lower(),
+        final=parsed.final and kind != _INTERMEDIATE,
+        code=parsed.err,
+        received_at=now,
+    )
+
+
+def text_of(decoded: Text | Binary) -> str:
+    """What a person would read; octets that are no text as hex digits."""
+    return decoded.text if isinstance(decoded, Text) else decoded.octets.hex()
+
+
+def _address(octets: bytes, ton: int) -> str:
+    text = octets.decode("ascii", "replace").strip()
+    try:
+        return canonical(text, international=ton == _TON_INTERNATIONAL)
+    except BadAddress:
+        return text
+
+
+def _sar(tlvs: dict[int, bytes]) -> Sar | None:
+    reference = tlvs.get(constants.TLV_SAR_MSG_REF_NUM)
+    total = tlvs.get(constants.TLV_SAR_TOTAL_SEGMENTS)
+    part = tlvs.get(constants.TLV_SAR_SEGMENT_SEQNUM)
+    if not reference or not total or not part:
+        return None
+    return Sar(int.from_bytes(reference, "big"), total[0], part[0])

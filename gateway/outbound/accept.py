@@ -1,0 +1,180 @@
+"""From "please send" to a message with its plan: validated, authorised, addresses canonical."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.config.model import Chain, Service, Step
+from gateway.content.template import render_sms, render_voice
+from gateway.store.base import Unit
+from gateway.values.address import Kind, canonical, kind, subscriber
+from gateway.values.errors import BadAddress, BadInput
+from gateway.values.message import Message, StepPlan, StepRecord
+from gateway.values.outcome import Result
+from gateway.values.variables import UnknownVariable
+
+MAX_TEXT = 255 * 153  # characters: what 255 segments of GSM text hold
+
+
+class SendRequest(Struct, frozen=True, kw_only=True):
+    """One message to one destination.  `text` or `template`, or `chain`."""
+
+    service: str
+    to: str
+    sender: str = ""
+    text: str = ""
+    template: str = ""
+    variables: Mapping[str, object] = {}
+    chain: str = ""
+    channel: str = "sms"
+    wav: str = ""
+    until: Result = Result.ACCEPTED
+    validity_seconds: float = 0.0  # give up when no carrier has taken it after so long; 0 = never
+    correlationid: str = ""
+    notify_url: str = ""
+    account: str = ""
+    receipt_wanted: bool = False
+    run: str = ""
+    run_key: str = ""
+    consent_exempt: bool = False
+
+
+class Accepting(Protocol):
+    """What the inside of the gateway sees of the outbound side."""
+
+    def accept(self, unit: Unit, request: SendRequest) -> Message:
+        """Decide on a request; the message becomes durable with `unit` and goes out after it.
+
+        Raises BadInput (and nothing has been added to the unit).
+        """
+        ...
+
+
+class Planner:
+    """Turns requests into messages, by the services' settings."""
+
+    def __init__(self, services: Mapping[str, Service]) -> None:
+        self._services = services
+        self._assets = {name: [canonical(a) for a in s.assets] for name, s in services.items()}
+
+    def plan(self, request: SendRequest, id: str, now: float) -> Message:
+        """Raises BadInput, naming the field."""
+        service = self._services.get(request.service)
+        if service is None:
+            raise BadInput(
+                f"no service is named {request.service!r}", field="service", code="unknown_service"
+            )
+        if service.status != "live":
+            raise BadInput(f"service {request.service!r} is suspended", field="service", code="suspended")
+        try:
+            to = subscriber(request.to)
+        except BadAddress as error:
+            raise BadAddress(error.reason, field="to") from None
+        plan = self._chain(request, service) if request.chain else (self._single(request, service),)
+        return Message(
+            id=id,
+            direction="mt",
+            service=request.service,
+            sender=plan[0].sender,
+            recipient=to,
+            text=plan[0].text,
+            plan=plan,
+            steps=(StepRecord(),) * len(plan),
+            chain=request.chain,
+            account=request.account,
+            receipt_wanted=request.receipt_wanted,
+            correlationid=request.correlationid,
+            notify_url=request.notify_url,
+            run=request.run,
+            run_key=request.run_key,
+            consent_exempt=request.consent_exempt,
+            created_at=now,
+            updated_at=now,
+        )
+
+    def sender(self, service: str, wanted: str, channel: str, *, field: str = "from") -> str:
+        """The canonical sender: `wanted` if the service holds it, else its first fitting asset."""
+        assets = self._assets[service]
+        if wanted:
+            try:
+                address = canonical(wanted)
+            except BadAddress as error:
+                raise BadAddress(error.reason, field=field) from None
+            if address not in assets:
+                held = ", ".join(assets) or "none"
+                raise BadInput(
+                    f"{wanted!r} is not an asset of service {service!r} (it holds: {held})",
+                    field=field,
+                    code="foreign_sender",
+                )
+            return address
+        for address in assets:
+            if channel == "sms" or kind(address) is Kind.NUMBER:
+                return address
+        raise BadInput(
+            f"service {service!r} has no asset to send {channel} from", field=field, code="no_sender"
+        )
+
+    def _single(self, request: SendRequest, service: Service) -> StepPlan:
+        step = Step(
+            channel="voice" if request.channel == "voice" else "sms",
+            sender=request.sender,
+            template=request.template,
+            text=request.text,
+        )
+        return self._step(request, service, step, request.until, request.validity_seconds)
+
+    def _chain(self, request: SendRequest, service: Service) -> tuple[StepPlan, ...]:
+        chain: Chain | None = service.chains.get(request.chain)
+        if chain is None:
+            known = ", ".join(service.chains) or "none"
+            raise BadInput(
+                f"service {request.service!r} has no chain {request.chain!r} (it has: {known})",
+                field="chain",
+                code="unknown_chain",
+            )
+        return tuple(self._step(request, service, s, Result(s.until), float(s.within)) for s in chain.steps)
+
+    def _step(
+        self, request: SendRequest, service: Service, step: Step, until: Result, within_seconds: float
+    ) -> StepPlan:
+        text = step.text or request.text
+        name = step.template or request.template
+        wav, language = request.wav, "en"
+        variables = {**request.variables, "to": request.to}
+        try:
+            if name and not step.text:
+                template = service.templates.get(name)
+                if template is None:
+                    known = ", ".join(service.templates) or "none"
+                    raise BadInput(
+                        f"service {request.service!r} has no template {name!r} (it has: {known})",
+                        field="template",
+                        code="unknown_template",
+                    )
+                language = template.language
+                if step.channel == "voice":
+                    text, wav = render_voice(template, variables), template.wav
+                else:
+                    text = render_sms(template, variables)
+            elif step.text:
+                text = render_sms(step.text, variables)
+        except UnknownVariable as error:
+            raise BadInput(str(error), field="variables", code="missing_variable") from None
+        if not text and not wav:
+            raise BadInput("a message needs `text`, `template` or `chain`", field="text", code="empty")
+        if len(text) > MAX_TEXT:
+            raise BadInput(f"{len(text)} characters; {MAX_TEXT} is the most", field="text", code="too_long")
+        return StepPlan(
+            channel=step.channel,
+            sender=self.sender(request.service, step.sender or request.sender, step.channel),
+            via=step.via,
+            text=text,
+            wav=wav,
+            language=language,
+            until=until,
+            within_seconds=within_seconds,
+        )
