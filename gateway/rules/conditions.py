@@ -1,0 +1,95 @@
+"""Conditions: expressions in CEL (the Common Expression Language) over the variables of rules.variables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import cel
+from msgspec import Struct
+
+from gateway.values.errors import BadInput
+
+LIMIT_CHARACTERS = 4000
+# The evaluator recurses on the machine's stack, where too deep a value ends the process
+LIMIT_DEPTH = 64
+
+_PARSE_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
+
+
+class BadCondition(BadInput):
+    """An expression that does not parse."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, code="bad_condition")
+
+
+class Verdict(Struct, frozen=True):
+    """`error` says why the condition could not be evaluated; it does not hold then."""
+
+    holds: bool
+    error: str = ""
+
+
+class Condition:
+    """One compiled expression.  Raises BadCondition."""
+
+    def __init__(self, expression: str) -> None:
+        if len(expression) > LIMIT_CHARACTERS:
+            raise BadCondition(f"longer than {LIMIT_CHARACTERS} characters")
+        self.expression = expression
+        try:
+            self._program = cel.compile(expression)
+            self._names = self._program.variables()
+        except BaseException as error:
+            raise BadCondition(_reason(error)) from None
+
+    def evaluate(self, variables: Mapping[str, Any]) -> Verdict:
+        """`variables` nested: {"sms": {"from": "+447700900123"}}.
+
+        An unknown variable, a comparison of different types, a result that is neither true nor false: none
+        of them holds, and the error says which it was.
+        """
+        # Conversion costs more than evaluation: hand over what the expression names, and nothing else
+        named = {name: variables[name] for name in self._names if name in variables}
+        if any(_deeper(value, LIMIT_DEPTH) for value in named.values()):
+            return Verdict(False, f"a variable is nested deeper than {LIMIT_DEPTH} levels")
+        try:
+            result = self._program.execute(named)
+        except BaseException as error:
+            return Verdict(False, _reason(error))
+        if not isinstance(result, bool):
+            return Verdict(False, f"the result is {result!r:.40}, neither true nor false")
+        return Verdict(result)
+
+    def holds(self, variables: Mapping[str, Any]) -> bool:
+        return self.evaluate(variables).holds
+
+
+@lru_cache(maxsize=4096)
+def compiled(expression: str) -> Condition:
+    """The condition for an expression, compiled once.  Raises BadCondition."""
+    return Condition(expression)
+
+
+def _reason(error: BaseException) -> str:
+    """One line.  A panic inside the evaluator arrives as a BaseException of its own, which must not end
+    the daemon; an interrupt must."""
+    if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
+        raise error
+    if isinstance(error, KeyError):
+        return f"nothing is called {error.args[0]!r} there"
+    text = str(error)
+    if parse := _PARSE_ERROR.search(text):
+        return f"line {parse[1]}, column {parse[2]}: {parse[3]}"
+    return text.split("\n", 1)[0].split(". Check ", 1)[0] or type(error).__name__
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    if isinstance(value, Mapping):
+        return levels == 0 or any(_deeper(inner, levels - 1) for inner in value.values())
+    if isinstance(value, list | tuple):
+        return levels == 0 or any(_deeper(inner, levels - 1) for inner in value)
+    return False

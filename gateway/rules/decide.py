@@ -1,0 +1,103 @@
+"""What an inbound message comes to.  The order is the product's:
+
+    reserved words (STOP, START, HELP) -> an open session -> keyword -> rules -> default
+
+Defaults (the number's, then the service's) come after the rules: they are for what nothing else took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from msgspec import Struct
+
+from gateway.rules import variables
+from gateway.rules.keywords import Keywords, Match, reserved
+from gateway.rules.ruleset import Considered, Decided, Ruleset
+from gateway.values.event import Trigger
+
+
+class Reserved(Struct, frozen=True):
+    """STOP, START or HELP.  It concerns every service of the number; `match` is the keyword of that very
+    text, if one is configured: its reply is used instead of the built-in one."""
+
+    word: str  # stop | start | help
+    services: tuple[str, ...]
+    match: Match
+
+
+class Resume(Struct, frozen=True):
+    """The message is for a session that is open between this customer and this number."""
+
+    run: str
+
+
+class ByKeyword(Struct, frozen=True):
+    match: Match
+
+
+class ByRules(Struct, frozen=True):
+    decided: tuple[Decided, ...]
+    considered: tuple[Considered, ...]
+
+
+class Default(Struct, frozen=True):
+    """Nothing else took it; `match.how` says whose default it is."""
+
+    match: Match
+    considered: tuple[Considered, ...] = ()
+
+
+class Nothing(Struct, frozen=True):
+    """No service answers, and why."""
+
+    reason: str
+    considered: tuple[Considered, ...] = ()
+
+
+Decision = Reserved | Resume | ByKeyword | ByRules | Default | Nothing
+
+
+def decide(
+    *,
+    sender: str,
+    recipient: str,
+    text: str,
+    keywords: Keywords,
+    ruleset: Ruleset,
+    open_run: str = "",
+    opted_out: Container[str] = (),
+) -> Decision:
+    """Addresses are canonical.  `open_run` is the session that is open between sender and recipient, ""
+    if there is none; `opted_out` the services that the sender has said STOP to.
+
+    Rules on sms.received are evaluated for each service of the number, by name, once no keyword matched.
+    """
+    services = keywords.services(recipient)
+    match = keywords.match(recipient, text)
+    if word := reserved(text):
+        own = match if match.how == "exact" or (match.how == "alias" and not match.rest) else Match()
+        return Reserved(word, services, own)
+    if open_run:
+        return Resume(open_run)
+    if match.by_word:
+        return ByKeyword(match)
+    decided: list[Decided] = []
+    considered: list[Considered] = []
+    for service in services:
+        seen = variables.sms(sender=sender, recipient=recipient, text=text, match=match)
+        seen |= variables.subject(service=service, customer=sender, opted_out=service in opted_out)
+        evaluation = ruleset.evaluate(service, Trigger.SMS_RECEIVED, seen)
+        decided += evaluation.decided
+        considered += evaluation.considered
+    if decided:
+        return ByRules(tuple(decided), tuple(considered))
+    if match.keyword is not None:
+        return Default(match, tuple(considered))
+    return Nothing(_why(recipient, services), tuple(considered))
+
+
+def _why(number: str, services: tuple[str, ...]) -> str:
+    if not services:
+        return f"{number} is no asset of any service"
+    return f"no keyword, rule or default of {', '.join(services)} took it"

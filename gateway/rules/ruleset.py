@@ -1,0 +1,111 @@
+"""Rules as they are evaluated: by service, in order, their conditions compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from gateway.config.model import Action, Rule, Service
+from gateway.rules.conditions import BadCondition, Condition, compiled
+from gateway.values.event import Trigger
+from gateway.values.fault import Fault, nearest
+
+_TRIGGERS = tuple(Trigger)
+
+
+class Decided(Struct, frozen=True):
+    """One action that a rule asks for."""
+
+    service: str
+    rule: str
+    action: Action
+
+
+class Considered(Struct, frozen=True):
+    """A rule that was looked at, and what came of it in words: for `gateway why`."""
+
+    service: str
+    rule: str
+    fired: bool
+    reason: str
+
+
+class Evaluation(Struct, frozen=True):
+    """The actions in the order in which they are to be done, and every rule on this event with its reason."""
+
+    decided: tuple[Decided, ...] = ()
+    considered: tuple[Considered, ...] = ()
+
+
+class _Entry(Struct, frozen=True):
+    name: str
+    rule: Rule
+    condition: Condition | None  # None: it does not compile, which `faults` says
+
+
+class Ruleset:
+    """The rules of all live services.  Immutable after `build`."""
+
+    def __init__(self, rules: Mapping[str, tuple[_Entry, ...]], faults: tuple[Fault, ...]) -> None:
+        self._rules = rules
+        self.faults = faults
+
+    @classmethod
+    def build(cls, services: Mapping[str, Service]) -> Ruleset:
+        """`services` by file name.  What is wrong with a rule is in `faults`; such a rule never fires."""
+        faults: list[Fault] = []
+        rules = {
+            name: _entries(name, service.rules, faults)
+            for name, service in services.items()
+            if service.status == "live"
+        }
+        return cls(rules, tuple(faults))
+
+    def evaluate(self, service: str, event: str, variables: Mapping[str, Any]) -> Evaluation:
+        """`event` is a Trigger or custom.NAME, `variables` nested as rules.variables has them.
+
+        Rules go by priority, lower first, then by name; one that fires with `stop` is the last.
+        """
+        decided: list[Decided] = []
+        considered: list[Considered] = []
+        stopped_by = ""
+        for entry in self._rules.get(service, ()):
+            if entry.rule.on != event:
+                continue
+            fired, reason = (False, f"rule {stopped_by} stopped the evaluation")
+            if not stopped_by:
+                fired, reason = _verdict(entry, variables)
+            considered.append(Considered(service, entry.name, fired, reason))
+            if fired:
+                decided += (Decided(service, entry.name, action) for action in entry.rule.do)
+                stopped_by = entry.name if entry.rule.stop else ""
+        return Evaluation(tuple(decided), tuple(considered))
+
+
+def _entries(service: str, rules: Mapping[str, Rule], faults: list[Fault]) -> tuple[_Entry, ...]:
+    entries = []
+    for name, rule in sorted(rules.items(), key=lambda item: (item[1].priority, item[0])):
+        path = f"services.{service}.rules.{name}"
+        if rule.on not in _TRIGGERS and not rule.on.startswith("custom."):
+            what = f'"{rule.on}" is no event{nearest(rule.on, _TRIGGERS)} (custom.NAME is one too)'
+            faults.append(Fault(f"{path}.on", what))
+        condition = None
+        try:
+            condition = compiled(rule.when)
+        except BadCondition as error:
+            faults.append(Fault(f"{path}.when", error.reason))
+        entries.append(_Entry(name, rule, condition))
+    return tuple(entries)
+
+
+def _verdict(entry: _Entry, variables: Mapping[str, Any]) -> tuple[bool, str]:
+    if not entry.rule.active:
+        return False, "not active"
+    if entry.condition is None:
+        return False, "its condition does not compile"
+    verdict = entry.condition.evaluate(variables)
+    if verdict.error:
+        return False, f"its condition could not be evaluated: {verdict.error}"
+    return verdict.holds, "its condition holds" if verdict.holds else "its condition does not hold"

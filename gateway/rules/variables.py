@@ -1,0 +1,98 @@
+"""The variables that conditions (`when`) and texts (`$(...)`) see.  This is the whole list.
+
+    sms.from, sms.to        canonical addresses                                  sms.received
+    sms.text                the text as typed
+    sms.words               its words, normalised (lower case, no punctuation)
+    sms.keyword             the keyword that matched, as the service file spells it, or ""
+    sms.rest                what followed the matched word, as typed; without a match the whole text
+    call.from, call.to      canonical addresses; from is "" when withheld        call.*
+    call.cause              caller-cancelled, rejected-by-policy, answered, busy, no-answer, ...
+    call.ring_ms            how long it rang
+    call.duration_ms        from answer to end, 0 for a call that was not answered
+    status.value            delivered, failed, ...                               sms.status
+    status.transid, status.from, status.to, status.correlationid, status.reason, status.code
+    session.id, session.flow, session.result, session.reason                     session.ended
+    custom.NAME             the fields of the event                              custom.*
+    customer.address        who it is about                                      always
+    customer.opted_out      whether they have said STOP to this service
+    service.name            the service file's name
+
+Conditions take them nested, texts nested or flat (values.variables).  Inside a flow, `$(name)` is a session
+variable and `$(node.field)` an output of a node besides; `sms.*` is the latest message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.rules.keywords import Match
+from gateway.text.normalise import words
+
+Variables = dict[str, Any]
+
+# What no node, session variable or chain variable may be called
+GROUPS = ("sms", "call", "status", "session", "custom", "customer", "service")
+
+
+def subject(*, service: str, customer: str, opted_out: bool) -> Variables:
+    """What every event has.  `customer` is a canonical address, "" when withheld."""
+    return {"service": {"name": service}, "customer": {"address": customer, "opted_out": opted_out}}
+
+
+def sms(*, sender: str, recipient: str, text: str, match: Match | None = None) -> Variables:
+    """An inbound message, with the keyword that it matched, if any."""
+    by_word = match is not None and match.by_word
+    return {
+        "sms": {
+            "from": sender,
+            "to": recipient,
+            "text": text,
+            "keyword": match.name if match is not None and by_word else "",
+            "rest": match.rest if match is not None and by_word else text.strip(),
+            "words": words(text),
+        }
+    }
+
+
+def call(*, caller: str, called: str, cause: str = "", ring_ms: int = 0, duration_ms: int = 0) -> Variables:
+    return {
+        "call": {
+            "from": caller,
+            "to": called,
+            "cause": cause,
+            "ring_ms": ring_ms,
+            "duration_ms": duration_ms,
+        }
+    }
+
+
+def status(
+    *,
+    value: str,
+    transid: str,
+    sender: str,
+    recipient: str,
+    correlationid: str = "",
+    reason: str = "",
+    code: str = "",
+) -> Variables:
+    return {
+        "status": {
+            "value": value,
+            "transid": transid,
+            "from": sender,
+            "to": recipient,
+            "correlationid": correlationid,
+            "reason": reason,
+            "code": code,
+        }
+    }
+
+
+def session(*, id: str, flow: str, result: int, reason: str = "") -> Variables:
+    return {"session": {"id": id, "flow": flow, "result": result, "reason": reason}}
+
+
+def custom(data: Mapping[str, Any]) -> Variables:
+    return {"custom": dict(data)}
