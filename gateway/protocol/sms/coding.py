@@ -1,0 +1,128 @@
+"""data_coding: the alphabet of a message's octets (SMPP 3.4 section 5.2.19, 3GPP TS 23.038 section 4).
+
+    0000 cccc   SMPP's own table: 0 SMSC default, 1 IA5, 2 and 4 octets, 3 Latin-1, 8 UCS-2, ...
+    00zm aacc   TS 23.038: z compressed, m class present, aa alphabet (GSM, 8 bit, UCS-2), cc message class
+    01zm aacc   the same, marked for automatic deletion
+    10xx xxxx   reserved: read as the default alphabet
+    1100 xxxx   message waiting, 1101 the same with text: GSM;  1110: UCS-2
+    1111 0acc   a: GSM or 8 bit, cc message class
+
+Text is never lost for being ill formed: what cannot be read shows as U+FFFD and the value says `faulty`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from gateway.protocol.sms import gsm
+
+
+class Coding(IntEnum):
+    """An alphabet; its value is the data_coding that announces it."""
+
+    GSM = 0x00
+    """GSM 7 bit, unpacked.  On the wire 0 says "SMSC default alphabet", which need not be this one."""
+    ASCII = 0x01
+    LATIN1 = 0x03
+    BINARY = 0x04
+    CYRILLIC = 0x06
+    """ISO 8859-5."""
+    HEBREW = 0x07
+    """ISO 8859-8."""
+    UCS2 = 0x08
+    """UTF-16BE, surrogate pairs included: what handsets send, whatever the standard calls it."""
+    ISO_2022_JP = 0x0A
+    KSC5601 = 0x0E
+    """KS C 5601, as EUC-KR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Octets read as text: `message_class` 0 (flash) to 3, `faulty` when U+FFFD stands in for some."""
+
+    text: str
+    message_class: int | None = None
+    faulty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Octets that no alphabet applies to: 8 bit data, compressed text, pictograms."""
+
+    octets: bytes
+    message_class: int | None = None
+
+
+_CODECS: Final[Mapping[Coding, str]] = {
+    Coding.ASCII: "ascii",
+    Coding.LATIN1: "latin-1",
+    Coding.CYRILLIC: "iso8859-5",
+    Coding.HEBREW: "iso8859-8",
+    Coding.UCS2: "utf-16-be",
+    Coding.ISO_2022_JP: "iso2022_jp",
+    Coding.KSC5601: "euc_kr",
+}
+# 5 (JIS X 0208) and 13 (extended Kanji) have no agreed form on the wire, 9 is pictograms: octets handed on.
+_SMPP_TABLE: Final[Mapping[int, Coding]] = {
+    **{int(coding): coding for coding in Coding},
+    0x02: Coding.BINARY,
+    0x05: Coding.BINARY,
+    0x09: Coding.BINARY,
+    0x0D: Coding.BINARY,
+}
+_ALPHABET_BITS: Final = (Coding.GSM, Coding.BINARY, Coding.UCS2, Coding.GSM)
+
+
+def choose(text: str) -> Coding:
+    """GSM where every character fits, otherwise UCS2."""
+    return Coding.GSM if gsm.fits(text) else Coding.UCS2
+
+
+def classify(data_coding: int) -> tuple[Coding, int | None]:
+    """The alphabet and the message class (0..3, None without one) that a data_coding octet announces.
+
+    GSM means the SMSC's default alphabet.  Reserved values read as GSM (TS 23.038 section 4).
+    """
+    group = data_coding >> 4
+    if group == 0x0:
+        return _SMPP_TABLE.get(data_coding, Coding.GSM), None
+    if group <= 0x7:
+        message_class = data_coding & 0x03 if data_coding & 0x10 else None
+        if data_coding & 0x20:
+            return Coding.BINARY, message_class  # compressed (TS 23.042)
+        return _ALPHABET_BITS[data_coding >> 2 & 0x03], message_class
+    if group == 0xE:
+        return Coding.UCS2, None
+    if group == 0xF:
+        return Coding.BINARY if data_coding & 0x04 else Coding.GSM, data_coding & 0x03
+    return Coding.GSM, None
+
+
+def decode(octets: bytes, data_coding: int, default_alphabet: Coding = Coding.GSM) -> Text | Binary:
+    """Read the user data (after any header) of a message.  Never raises.
+
+    `default_alphabet` is what the SMSC means by its default alphabet: GSM, ASCII and LATIN1 are seen.
+    Octets in UCS-2 of odd number, and lone surrogates, give U+FFFD each.
+    """
+    coding, message_class = classify(data_coding)
+    if coding is Coding.GSM:
+        coding = default_alphabet
+    if coding is Coding.BINARY:
+        return Binary(octets, message_class)
+    if coding is Coding.GSM:
+        text = gsm.decode(octets)
+        return Text(text, message_class, gsm.REPLACEMENT in text)
+    codec = _CODECS[coding]
+    try:
+        return Text(octets.decode(codec), message_class)
+    except UnicodeDecodeError:
+        return Text(octets.decode(codec, "replace"), message_class, faulty=True)
+
+
+def ucs2(text: str) -> bytes:
+    """The text in UTF-16BE.  Surrogates that a str holds singly are joined into pairs, else become U+FFFD."""
+    try:
+        return text.encode("utf-16-be")
+    except UnicodeEncodeError:
+        return text.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace").encode("utf-16-be")

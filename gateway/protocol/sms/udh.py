@@ -1,0 +1,96 @@
+"""User data headers (3GPP TS 23.040 section 9.2.3.24).
+
+The length of the rest, then information elements (IE): identifier, length of its data, data.
+
+    05 00 03 RR TT NN       concatenated, reference 0..255, total parts, this part from 1
+    06 08 04 RR RR TT NN    concatenated, reference 0..65535
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+CONCAT_8BIT: Final = 0x00
+CONCAT_16BIT: Final = 0x08
+
+
+class DecodeError(ValueError):
+    """The octets are no user data header: it ends before its own lengths say."""
+
+
+class Element(NamedTuple):
+    """An information element: its identifier (0..255) and its data."""
+
+    identifier: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """Which part of which message this is: `part` 1..`total`, `total` 1..255.
+
+    `wide` means a 16-bit reference: by IE 08, or by sar_msg_ref_num when `sar` is set.
+    """
+
+    reference: int
+    total: int
+    part: int
+    wide: bool
+    sar: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A parsed header: its length in `octets`, its elements in order, and the concatenation if any."""
+
+    octets: int
+    elements: tuple[Element, ...]
+    concat: Concat | None
+
+
+def build(concat: Concat) -> bytes:
+    """The header with a concatenation only: 6 octets, 7 when wide.  Raises ValueError out of range."""
+    if not 1 <= concat.part <= concat.total <= 255:
+        raise ValueError(f"part {concat.part} of {concat.total} is not within 1..255")
+    if not 0 <= concat.reference <= (0xFFFF if concat.wide else 0xFF):
+        raise ValueError(f"reference {concat.reference} takes more bits than the header has")
+    if concat.wide:
+        high, low = divmod(concat.reference, 256)
+        return bytes((6, CONCAT_16BIT, 4, high, low, concat.total, concat.part))
+    return bytes((5, CONCAT_8BIT, 3, concat.reference, concat.total, concat.part))
+
+
+def parse(octets: bytes) -> Header:
+    """Read the header at the start of `octets`; what follows it is left alone.
+
+    Elements may come in any order, unknown ones are kept.  A concatenation with an impossible length or
+    numbering (total 0, part 0 or beyond the total) counts as absent, the last good one wins
+    (TS 23.040 sections 9.2.3.24 and 9.2.3.24.1).  Raises DecodeError, and nothing else.
+    """
+    if not octets:
+        raise DecodeError("no octets where a header should be")
+    end = 1 + octets[0]
+    if end > len(octets):
+        raise DecodeError(f"UDHL says {octets[0]} octets, {len(octets) - 1} are there")
+    elements: list[Element] = []
+    concat: Concat | None = None
+    at = 1
+    while at < end:
+        if at + 2 > end or (after := at + 2 + octets[at + 1]) > end:
+            raise DecodeError(f"the information element at octet {at} runs past the header")
+        element = Element(octets[at], octets[at + 2 : after])
+        elements.append(element)
+        concat = _concat(element) or concat
+        at = after
+    return Header(end, tuple(elements), concat)
+
+
+def _concat(element: Element) -> Concat | None:
+    identifier, data = element
+    if identifier == CONCAT_8BIT and len(data) == 3:
+        reference, total, part = data
+    elif identifier == CONCAT_16BIT and len(data) == 4:
+        high, low, total, part = data
+        reference = high << 8 | low
+    else:
+        return None
+    return Concat(reference, total, part, identifier == CONCAT_16BIT) if 1 <= part <= total else None

@@ -1,0 +1,159 @@
+"""The default alphabet and its extension: TS 23.038 table by table, and whatever octets may come."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.protocol.sms import gsm
+
+# TS 23.038 section 6.2.1, column by column: each string is the column's sixteen rows.
+COLUMNS = [
+    "@£$¥èéùìòÇ\nØø\rÅå",
+    "Δ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ",
+    " !\"#¤%&'()*+,-./",
+    "0123456789:;<=>?",
+    "¡ABCDEFGHIJKLMNO",
+    "PQRSTUVWXYZÄÖÑÜ§",
+    "¿abcdefghijklmno",
+    "pqrstuvwxyzäöñüà",
+]
+TABLE = [
+    (char, bytes((column << 4 | row,)))
+    for column, chars in enumerate(COLUMNS)
+    for row, char in enumerate(chars)
+    if char != "\x1b"
+]
+EXTENSION = [
+    ("\f", b"\x1b\x0a"),
+    ("^", b"\x1b\x14"),
+    ("{", b"\x1b\x28"),
+    ("}", b"\x1b\x29"),
+    ("\\", b"\x1b\x2f"),
+    ("[", b"\x1b\x3c"),
+    ("~", b"\x1b\x3d"),
+    ("]", b"\x1b\x3e"),
+    ("|", b"\x1b\x40"),
+    ("€", b"\x1b\x65"),
+]
+gsm_text = st.text(alphabet=[char for char, _ in TABLE + EXTENSION], max_size=400)
+
+
+def test_the_table_has_127_characters() -> None:
+    assert len(TABLE) == len({char for char, _ in TABLE}) == 127
+
+
+@pytest.mark.parametrize(("char", "octets"), TABLE + EXTENSION)
+def test_each_character_both_ways(char: str, octets: bytes) -> None:
+    assert gsm.encode(char) == octets
+    assert gsm.decode(octets) == char
+    assert gsm.fits(char)
+    assert gsm.septets(char) == len(octets)
+
+
+def test_the_at_sign_is_a_nul_octet_and_ends_nothing() -> None:
+    assert gsm.encode("a@b@") == b"a\x00b\x00"
+    assert gsm.decode(b"\x00a\x00b\x00") == "@a@b@"
+
+
+def test_characters_outside_the_alphabet_are_named_with_their_place() -> None:
+    for text, char, position in (
+        ("aé€ç", "ç", 3),
+        ("Hi \U0001f600!", "\U0001f600", 3),
+        ("`", "`", 0),
+        ("a\x1b", "\x1b", 1),
+    ):
+        assert not gsm.fits(text)
+        with pytest.raises(gsm.NotGsm) as caught:
+            gsm.encode(text)
+        assert (caught.value.char, caught.value.position) == (char, position)
+        assert repr(char) in str(caught.value)
+
+
+def test_every_character_of_the_basic_plane_fits_or_is_refused() -> None:
+    known = {char for char, _ in TABLE + EXTENSION}
+    assert {char for char in map(chr, range(0x10000)) if gsm.fits(char)} == known
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (b"\x1bA", "A"),  # no extension character there: the default table's
+        (b"\x1b\x00", "@"),
+        (b"\x1b\x0d", "\r"),
+        (b"\x1b\x1b", " "),  # reserved for a further table: a space
+        (b"\x1b\x1be", " e"),
+        (b"a\x1b", "a "),
+        (b"\x1b", " "),
+        (b"\x80\xff", "\ufffd\ufffd"),
+        (b"\x1b\xe5", "\ufffd"),
+        (b"", ""),
+    ],
+)
+def test_octets_without_meaning_read_as_the_standard_says(octets: bytes, text: str) -> None:
+    assert gsm.decode(octets) == text
+
+
+@given(gsm_text)
+def test_what_is_encoded_is_read_back(text: str) -> None:
+    octets = gsm.encode(text)
+    assert gsm.decode(octets) == text
+    assert gsm.septets(text) == len(octets)
+    assert max(octets, default=0) < 0x80
+
+
+@given(st.binary(max_size=300))
+def test_octets_of_any_kind_give_text(octets: bytes) -> None:
+    assert len(gsm.decode(octets)) <= len(octets)
+
+
+@given(st.text())
+def test_fits_says_whether_encode_succeeds(text: str) -> None:
+    if gsm.fits(text):
+        assert gsm.decode(gsm.encode(text)) == text
+    else:
+        with pytest.raises(gsm.NotGsm):
+            gsm.encode(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "packed"),
+    [
+        ("", ""),
+        ("@", "00"),
+        ("hellohello", "e8329bfd4697d9ec37"),
+        ("1234567", "31d98c56b3dd00"),
+        ("12345678", "31d98c56b3dd70"),
+        ("€", "9b32"),
+    ],
+)
+def test_packed_octets_both_ways(text: str, packed: str) -> None:
+    septets = gsm.encode(text)
+    assert gsm.pack(septets).hex() == packed
+    assert gsm.unpack(bytes.fromhex(packed), len(septets)) == septets
+
+
+def test_a_fill_bit_brings_text_behind_a_header_to_a_septet_boundary() -> None:
+    # 6 octets of header are 48 bits.  One fill bit makes 49, as if seven septets had gone before.
+    header = bytes.fromhex("0500034e0201")
+    packed = header + gsm.pack(b"Hello", fill_bits=1)
+    assert packed[6] == ord("H") << 1
+    assert gsm.unpack(packed, 12)[7:] == b"Hello"
+
+
+@given(st.binary(max_size=200).map(lambda octets: bytes(octet & 0x7F for octet in octets)), st.integers(0, 6))
+def test_packing_comes_back_whatever_the_fill_bits(septets: bytes, fill_bits: int) -> None:
+    packed = gsm.pack(septets, fill_bits)
+    assert len(packed) == ((len(septets) * 7 + fill_bits + 7) // 8 if septets else 0)
+    assert gsm.unpack(packed, len(septets), fill_bits) == septets
+
+
+@given(st.binary(max_size=200), st.integers(-5, 400), st.integers(0, 6))
+def test_unpacking_never_gives_more_than_is_there(octets: bytes, count: int, fill_bits: int) -> None:
+    septets = gsm.unpack(octets, count, fill_bits)
+    assert len(septets) <= max(0, min(count, len(octets) * 8 // 7))
+    assert all(septet < 0x80 for septet in septets)
+
+
+def test_an_octet_that_is_no_septet_cannot_be_packed() -> None:
+    with pytest.raises(ValueError, match="no septet"):
+        gsm.pack(b"a\x80")
