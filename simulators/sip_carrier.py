@@ -1,0 +1,400 @@
+"""A SIP carrier on UDP with handsets behind it: `python -m simulators.sip_carrier --help`."""
+
+import argparse
+import random
+import re
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from simulators.console import Command, CommandError, Console, add_arguments, host_and_port
+from simulators.rtp_socket import SOUNDS
+from simulators.sip_dialog import ALLOW, Exchange
+from simulators.sip_handset import (
+    ROLES,
+    BadBehaviour,
+    Behaviour,
+    key_presses,
+    number_key,
+    one_of,
+    seconds,
+)
+from simulators.sip_incoming import IncomingCall, acknowledged, in_dialog, refusal_of, refuse
+from simulators.sip_message import Request, Response, Uri
+from simulators.sip_outgoing import Plan, place
+from simulators.sip_transactions import (
+    Address,
+    Emit,
+    ServerTransaction,
+    Timers,
+    TransactionLayer,
+    new_tag,
+    show,
+)
+
+DATAGRAM_LIMIT = 65535
+RECEIVE_BUFFER_OCTETS = 4 << 20
+KNOWN_METHODS = frozenset(
+    {"REGISTER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "INFO", "PRACK", "UPDATE", "REFER", "PUBLISH"}
+)
+NUMBER = re.compile(r"[+0-9A-Za-z_.*-]{1,64}")
+EXAMPLE = """\
+example:
+  python -m simulators.sip_carrier --listen 127.0.0.1:5080 --name east --gateway 127.0.0.1:5060 \\
+      --handset +447700900123=answer:ring=1.0,talk=10,hangup=callee,digits=123 --handset +447700900124=busy
+
+behaviours:
+  answer[:ring=1.0,talk=10,hangup=callee|caller,digits=123,play=tone|silence]   callee: BYE after talk seconds
+  busy (486), reject (603), unreachable (480), each [:ring=0]                   any other number: 404
+  no-answer (180 for ever), silent (nothing at all, not even to a CANCEL)
+
+commands, one JSON object per line on stdin:
+  {"cmd":"missed-call","from":"+447700900123","to":"+442079460000","ring":2.0}
+  {"cmd":"call","from":"+447700900123","to":"+442079460000","max":30,"talk":10,"play":"tone","digits":"","hangup":"caller"}
+  {"cmd":"set-handset","number":"+447700900123","behaviour":"busy"}
+  {"cmd":"options"}   {"cmd":"stats"}   {"cmd":"quit"}
+"""
+
+
+@dataclass(slots=True)
+class Carrier:
+    """`handsets` by number without plus sign. `loss`: the share of datagrams lost each way, by `seed`."""
+
+    name: str
+    emit: Emit
+    listen: Address = ("127.0.0.1", 0)
+    gateway: Address | None = None
+    handsets: dict[str, Behaviour] = field(default_factory=dict)
+    record: Path | None = None
+    options_every: float | None = None
+    loss: float = 0.0
+    seed: int = 0
+    timers: Timers = field(default_factory=Timers)
+    _exchange: Exchange | None = None
+    _incoming: dict[tuple[str, str, str], IncomingCall] = field(default_factory=dict)
+    _lost: int = 0
+    _random: random.Random = field(default_factory=random.Random)
+
+    async def serve(self, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run until cancelled. Tells the port as task status and as event `listening`. Raises OSError."""
+        self._random.seed(self.seed)
+        plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_OCTETS)
+        plain.bind(self.listen)
+        receiving = trio.socket.from_stdlib_socket(plain)
+        with receiving:
+            host, port = own_address(self.listen[0], self.gateway), int(plain.getsockname()[1])
+            async with trio.open_nursery() as nursery:
+
+                def send(data: bytes, peer: Address) -> None:
+                    if self._dropped():
+                        return
+                    try:
+                        plain.sendto(data, peer)
+                    except OSError as error:  # UDP: as if lost; a full buffer, no route, port 0
+                        self.emit("error", reason=f"send: {error}", peer=show(peer))
+
+                layer = TransactionLayer(
+                    nursery, send, self.emit, self._request, self._ack, self._late_2xx, self.timers
+                )
+                self._exchange = Exchange(
+                    self.name, host, port, nursery, layer, self.emit, self._dropped, self.record
+                )
+                if self.options_every is not None:
+                    nursery.start_soon(self._keep_alive, self.options_every)
+                self.emit("listening", host=host, port=port)
+                task_status.started(port)
+                try:
+                    while True:
+                        data, source = await receiving.recvfrom(DATAGRAM_LIMIT)
+                        if self._dropped():
+                            continue
+                        try:
+                            layer.receive(data, source)
+                        except Exception as error:  # a defect of ours must not end a running test's peer
+                            self.emit("error", reason=f"defect: {error!r}", peer=show(source))
+                finally:
+                    self._goodbye(send)
+
+    async def handle(self, command: Command) -> None:
+        """Carry out one command. Raises CommandError."""
+        exchange = self.exchange
+        try:
+            match command.name:
+                case "missed-call" | "call":
+                    exchange.nursery.start_soon(place, exchange, self._plan(command))
+                case "set-handset":
+                    behaviour = Behaviour.parse(command.get("behaviour", str))
+                    self.handsets[number_key(command.get("number", str))] = behaviour
+                case "options":
+                    exchange.nursery.start_soon(self._options, self._gateway())
+                case "stats":
+                    self.emit("stats", **self.stats())
+                case _:
+                    raise CommandError("there are missed-call, call, set-handset, options, stats and quit")
+        except BadBehaviour as error:
+            raise CommandError(str(error)) from None
+
+    @property
+    def exchange(self) -> Exchange:
+        """Raises CommandError before `serve` listens."""
+        if self._exchange is None:
+            raise CommandError("not listening yet")
+        return self._exchange
+
+    def stats(self) -> Mapping[str, object]:
+        """Counts since the start; `billable`: INVITEs answered 200, by either side; `live`: calls now up."""
+        exchange = self.exchange
+        counts = exchange.counts
+        return {
+            "calls_out": counts["calls_out"],
+            "calls_in": counts["calls_in"],
+            "billable": counts["billable"],
+            "cancelled": counts["cancelled"],
+            "unanswered": counts["unanswered"],
+            "live": sum(not dialog.over.is_set() for dialog in exchange.dialogs.values()),
+            "final": {key[6:]: n for key, n in sorted(counts.items()) if key.startswith("final_")},
+            "refused": {key[8:]: n for key, n in sorted(counts.items()) if key.startswith("refused_")},
+            "retransmissions": exchange.layer.retransmissions,
+            "malformed": exchange.layer.malformed,
+            "lost_on_purpose": self._lost,
+        }
+
+    def _plan(self, command: Command) -> Plan:
+        missed = command.name == "missed-call"
+        return Plan(
+            number(command, "from"),
+            number(command, "to"),
+            self._gateway(),
+            ring=seconds(str(command.get("ring", float, 2.0)), "ring") if missed else None,
+            longest=seconds(str(command.get("max", float, 60.0 if missed else 30.0)), "max"),
+            talk=seconds(str(command.get("talk", float, 10.0)), "talk"),
+            hangup=one_of(command.get("hangup", str, "caller"), ROLES, "hangup"),
+            play=one_of(command.get("play", str, "tone"), SOUNDS, "play"),
+            digits=key_presses(command.get("digits", str, "")),
+            reference=command.fields.get("ref"),
+        )
+
+    def _gateway(self) -> Address:
+        if self.gateway is None:
+            raise CommandError("no --gateway was given")
+        return self.gateway
+
+    def _dropped(self) -> bool:
+        lost = self.loss > 0 and self._random.random() < self.loss
+        self._lost += lost
+        return lost
+
+    def _request(self, transaction: ServerTransaction) -> None:
+        request = transaction.request
+        match request.method:
+            case "INVITE" if request.to.tag:
+                in_dialog(self.exchange, transaction)
+            case "INVITE":
+                self._invite(transaction)
+            case "CANCEL":
+                self._cancel(transaction)
+            case "BYE":
+                in_dialog(self.exchange, transaction)
+            case "OPTIONS":
+                transaction.respond(
+                    200, headers=[self.exchange.contact, ALLOW, ("Accept", "application/sdp")]
+                )
+            case method if method in KNOWN_METHODS:
+                transaction.respond(405, headers=[ALLOW])
+            case _:
+                transaction.respond(501, headers=[ALLOW])
+
+    def _invite(self, transaction: ServerTransaction) -> None:
+        self.exchange.counts["calls_in"] += 1
+        if refused := refusal_of(transaction.request):
+            refuse(self.exchange, transaction, refused[0], *refused[1])
+            return
+        behaviour = self.handsets.get(number_key(Uri.parse(transaction.request.uri).user))
+        if behaviour is None:
+            refuse(self.exchange, transaction, 404)
+            return
+        call = self._incoming[transaction.key] = IncomingCall(self.exchange, transaction, behaviour)
+        self.exchange.nursery.start_soon(self._run, call)
+
+    async def _run(self, call: IncomingCall) -> None:
+        try:
+            await call.run()
+        finally:
+            del self._incoming[call.transaction.key]
+
+    def _cancel(self, cancel: ServerTransaction) -> None:
+        invite = self.exchange.layer.cancelled_by(cancel.request)
+        if invite is None:
+            cancel.respond(481)
+            return
+        if invite.silent:
+            return
+        cancel.tag = invite.tag  # RFC 3261 section 9.2: the same To tag as in the responses to the INVITE
+        cancel.respond(200)
+        if call := self._incoming.get(invite.key):
+            call.cancel()
+
+    def _ack(self, ack: Request) -> None:
+        acknowledged(self.exchange, ack)
+
+    def _late_2xx(self, response: Response, source: Address) -> None:
+        dialog = self.exchange.dialogs.get((response.call_id, response.from_.tag, response.to.tag))
+        if dialog is None:
+            self.emit("error", reason="2xx that fits no call", call_id=response.call_id, peer=show(source))
+        else:
+            dialog.send_ack()
+
+    async def _keep_alive(self, every: float) -> None:
+        while True:
+            if self.gateway is not None:
+                self.exchange.nursery.start_soon(self._options, self.gateway)
+            await trio.sleep(every)
+
+    async def _options(self, gateway: Address) -> None:
+        exchange, began = self.exchange, trio.current_time()
+        uri = f"sip:{gateway[0]}:{gateway[1]}"
+        request = exchange.outside_dialog(
+            "OPTIONS",
+            uri,
+            from_=f"sip:{exchange.host}:{exchange.port}",
+            to=uri,
+            call_id=f"{new_tag()}@{exchange.host}",
+        )
+        final = await exchange.layer.request(request, gateway).final()
+        if final is None:
+            self.emit("error", reason="no answer to OPTIONS", peer=show(gateway))
+            return
+        after_s = round(trio.current_time() - began, 3)
+        self.emit(
+            "options_reply", status=final.status, reason=final.reason, after_s=after_s, peer=show(gateway)
+        )
+
+    def _goodbye(self, send: Callable[[bytes, Address], None]) -> None:
+        """One BYE for every call still up; nobody waits for the answers."""
+        for dialog in self.exchange.dialogs.values():
+            if not dialog.over.is_set():
+                send(dialog.request("BYE").encode(), dialog.peer)
+
+
+def number(command: Command, key: str) -> str:
+    """The field as the user part of a SIP URI. Raises CommandError."""
+    value = command.get(key, str)
+    if not NUMBER.fullmatch(value):
+        raise CommandError(f'"{key}" is not a number: {value!r}')
+    return value
+
+
+def own_address(listen: str, gateway: Address | None) -> str:
+    """The address that peers are told: the one listened on, or for 0.0.0.0 the one that faces the gateway."""
+    if listen != "0.0.0.0":
+        return socket.gethostbyname(listen)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(gateway or ("127.0.0.1", 9))  # sends nothing; it only picks the way out
+        return str(probe.getsockname()[0])
+
+
+def handset(text: str) -> tuple[str, Behaviour]:
+    """Read NUMBER=BEHAVIOUR. Raises argparse.ArgumentTypeError."""
+    called, equals, behaviour = text.partition("=")
+    if not equals or not NUMBER.fullmatch(called):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NUMBER=BEHAVIOUR")
+    try:
+        return number_key(called), Behaviour.parse(behaviour)
+    except BadBehaviour as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def share(text: str) -> float:
+    """Read a number from 0 to 1. Raises argparse.ArgumentTypeError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def every(text: str) -> float:
+    """Read a time span in seconds above 0. Raises argparse.ArgumentTypeError."""
+    try:
+        value = seconds(text, "seconds")
+    except BadBehaviour as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if value == 0:
+        raise argparse.ArgumentTypeError("it must be more than 0 seconds")
+    return value
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m simulators.sip_carrier",
+        description="A SIP carrier on UDP (IPv4) with handsets. Events on stdout, commands on stdin.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser, name="east")
+    address = "HOST:PORT"
+    parser.add_argument(
+        "--listen",
+        type=host_and_port,
+        default=("127.0.0.1", 5080),
+        metavar=address,
+        help="where SIP is spoken; port 0 takes any (default: 127.0.0.1:5080)",
+    )
+    parser.add_argument(
+        "--gateway", type=host_and_port, metavar=address, help="where calls for the gateway's numbers go"
+    )
+    parser.add_argument(
+        "--handset",
+        type=handset,
+        action="append",
+        default=[],
+        metavar="NUMBER=BEHAVIOUR",
+        help="a phone behind the carrier; may be given often",
+    )
+    parser.add_argument("--record", type=Path, metavar="DIR", help="write what each call heard as WAV")
+    parser.add_argument(
+        "--options", type=every, metavar="S", help="send OPTIONS to the gateway every S seconds"
+    )
+    parser.add_argument(
+        "--loss", type=share, default=0.0, metavar="P", help="lose this share of datagrams each way"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="for --loss (default: %(default)s)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = arguments()
+    options = parser.parse_args(argv)
+    if options.options is not None and options.gateway is None:
+        parser.error("--options needs --gateway")
+    console = Console.of(options)
+    try:
+        if options.record is not None:
+            options.record.mkdir(parents=True, exist_ok=True)
+        gateway = options.gateway and (socket.gethostbyname(options.gateway[0]), options.gateway[1])
+        carrier = Carrier(
+            options.name,
+            console.emit,
+            options.listen,
+            gateway,
+            dict(options.handset),
+            options.record,
+            options.options,
+            options.loss,
+            options.seed,
+        )
+        return console.run(carrier.serve, carrier.handle)
+    except OSError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
