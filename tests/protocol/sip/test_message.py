@@ -353,7 +353,7 @@ tokens = st.from_regex(r"[A-Za-z0-9]{1,10}", fullmatch=True)
     st.binary(max_size=40),
 )
 @settings(max_examples=60)
-def test_sipmessage_reads_well_formed_requests_the_same(  # noqa: PLR0917
+def test_sipmessage_reads_well_formed_requests_the_same(
     user: str, tag: str, branch: str, cseq: int, method: str, body: bytes
 ) -> None:
     made = make_request(

@@ -1,0 +1,303 @@
+"""The transaction layer: datagrams in, requests and responses out to its user, each exactly once.
+
+It owns the tables of transactions, bounds them, and answers by itself what needs no user: malformed
+requests, requests from strangers (403), and new requests above the limit (503).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from gateway.protocol.sip.headers import MAGIC_COOKIE, Via
+from gateway.protocol.sip.message import (
+    Address,
+    Request,
+    Response,
+    SipParseError,
+    make_request,
+    parse,
+    reply_address,
+    respond,
+    stamp,
+)
+from gateway.protocol.sip.timers import Timers
+from gateway.protocol.sip.transaction import (
+    CLIENT,
+    INVITE_CLIENT,
+    INVITE_SERVER,
+    LONGEST_WAIT,
+    SERVER,
+    AckReceived,
+    Act,
+    Cause,
+    ClientTransaction,
+    Datagram,
+    LayerEvent,
+    RequestReceived,
+    ResponseReceived,
+    ServerTransaction,
+    State,
+    TransactionFailed,
+    cause_of,
+)
+
+RETRY_AFTER_SECONDS = 5
+
+
+class Rng(Protocol):
+    """The part of random.Random that names branches, tags and calls."""
+
+    def getrandbits(self, k: int, /) -> int: ...
+
+
+class TransactionLayer:
+    """`host` and `port` stand in our Via.  `admit` says whether requests of a source address are welcome.
+
+    `limit` bounds the server transactions: above it a new INVITE gets 503, above twice as many everything.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        rng: Rng,
+        admit: Callable[[str], bool] = lambda source: True,
+        limit: int = 20_000,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.timers = Timers()
+        self.clients: dict[tuple[str, str], ClientTransaction] = {}
+        self.servers: dict[tuple[object, ...], ServerTransaction] = {}
+        self.malformed = 0
+        self.strangers = 0
+        self.shed = 0
+        self._rng = rng
+        self._admit = admit
+        self._limit = limit
+        self._stateless_salt = rng.getrandbits(64)
+        self._events: deque[LayerEvent] = deque()
+        self._datagrams: list[Datagram] = []
+
+    # --- in and out
+
+    def receive(self, datagram: bytes, source: Address, now: float) -> None:
+        try:
+            message = parse(datagram)
+        except SipParseError as error:
+            self.malformed += 1
+            if error.request is not None and error.status is not None and self._admit(source[0]):
+                self.reject(error.request, source, error.status, error.reason)
+            return
+        if isinstance(message, Request):
+            self._request_received(message, source, now)
+        elif message is not None:
+            self._response_received(message, now)
+
+    def tick(self, now: float) -> None:
+        self.timers.fire(now)
+
+    def deadline(self) -> float | None:
+        return self.timers.deadline()
+
+    def next_event(self) -> LayerEvent | None:
+        return self._events.popleft() if self._events else None
+
+    def datagrams(self) -> list[Datagram]:
+        """What is to be sent since the last call."""
+        out, self._datagrams = self._datagrams, []
+        return out
+
+    def token(self) -> str:
+        """A new unguessable name for a branch, a tag or a call."""
+        return f"{self._rng.getrandbits(80):020x}"
+
+    # --- client side
+
+    def via(self) -> Via:
+        parameters: dict[str, str | None] = {"branch": MAGIC_COOKIE + self.token(), "rport": None}
+        return Via("UDP", self.host, self.port, parameters)
+
+    def request(self, request: Request, target: Address, now: float, user: object) -> ClientTransaction:
+        """Send a request other than ACK; its Via is from `via()`."""
+        machine = INVITE_CLIENT if request.method == "INVITE" else CLIENT
+        key = request.via.branch, request.method
+        client = ClientTransaction(machine, request, target, key, bytes(request), user)
+        self.clients[key] = client
+        self._send(client)
+        self._settle_timers(client, now)
+        return client
+
+    def cancel(self, invite: ClientTransaction, now: float, user: object) -> ClientTransaction:
+        """Send the CANCEL of an INVITE (section 9.1): its Via, Request-URI and Route."""
+        return self.request(_companion(invite.request, "CANCEL"), invite.peer, now, user)
+
+    def abandon(self, client: ClientTransaction) -> None:
+        """Forget an INVITE that got a provisional response and no final one (section 9.1, last paragraph)."""
+        self._forget(client)
+
+    def send(self, message: Request | Response, target: Address) -> None:
+        """Send without a transaction: the ACK to a 2xx."""
+        self._datagrams.append(Datagram(bytes(message), target))
+
+    def send_failed(self, client: ClientTransaction, now: float) -> None:
+        """The transport could not send this transaction's datagram."""
+        if client.allows(Cause.TRANSPORT_ERROR):
+            self._step(client, Cause.TRANSPORT_ERROR, now)
+
+    def _response_received(self, response: Response, now: float) -> None:
+        client = self.clients.get((response.via.branch, response.cseq_method))
+        # a response with a second Via was meant for someone else (section 8.1.3.3)
+        if client is None or len(response.headers.values("Via")) > 1:
+            return
+        cause = cause_of(response.status)
+        if client.allows(cause):
+            self._step(client, cause, now, response)
+
+    # --- server side
+
+    def respond(self, server: ServerTransaction, response: Response, now: float) -> None:
+        """Send a response to a request that was received.  Raises IllegalTransition after the final one.
+
+        A 2xx to an INVITE may be repeated; repeating it until the ACK is the user's affair.
+        """
+        cause = cause_of(response.status)
+        wire = bytes(response)
+        if server.allows(cause):
+            server.wire = wire
+        self._step(server, cause, now)
+
+    def invite_of(self, cancel: ServerTransaction) -> ServerTransaction | None:
+        """The INVITE that a CANCEL means (section 9.2)."""
+        return self.servers.get((*cancel.key[:-1], "INVITE"))
+
+    def reject(self, request: Request, source: Address, status: int, reason: str = "") -> None:
+        """Answer statelessly.  The To tag is the same for each repetition of the request."""
+        stamp(request, source)
+        mark = hash((self._stateless_salt, request.via.branch, request.call_id, request.from_tag))
+        headers = [("Retry-After", str(RETRY_AFTER_SECONDS))] if status == 503 else []
+        if status == 400 and reason.isascii() and reason.isprintable():
+            headers.append(("Warning", f'399 {self.host} "{reason.translate(_QUOTE_SAFE)}"'))
+        self.send(
+            respond(request, status, to_tag=f"{mark & (1 << 64) - 1:016x}", headers=headers),
+            reply_address(request, source),
+        )
+
+    def _request_received(self, request: Request, source: Address, now: float) -> None:
+        if not self._admit(source[0]):
+            self.strangers += 1
+            if request.method != "ACK":
+                self.reject(request, source, 403)
+            return
+        key = _server_key(request, "INVITE" if request.method == "ACK" else request.method)
+        known = self.servers.get(key)
+        if known is not None:
+            cause = Cause.ACK if request.method == "ACK" else Cause.REQUEST
+            if known.allows(cause):
+                self._step(known, cause, now, request)
+        elif request.method == "ACK":
+            self._events.append(AckReceived(request))
+        elif len(self.servers) >= (self._limit if request.method == "INVITE" else 2 * self._limit):
+            self.shed += 1
+            self.reject(request, source, 503)
+        else:
+            stamp(request, source)
+            machine = INVITE_SERVER if request.method == "INVITE" else SERVER
+            server = ServerTransaction(machine, request, reply_address(request, source), key, source)
+            self.servers[key] = server
+            self._events.append(RequestReceived(server, request))
+
+    # --- both
+
+    def _step(
+        self,
+        transaction: ClientTransaction | ServerTransaction,
+        cause: Cause,
+        now: float,
+        message: Request | Response | None = None,
+    ) -> None:
+        """Apply a cause and carry out what the table says."""
+        before = transaction.state
+        for act in transaction.step(cause):
+            if act is Act.SEND:
+                self._send(transaction)
+            elif act is Act.FAIL:
+                self._events.append(TransactionFailed(transaction, cause is Cause.TRANSPORT_ERROR))
+            elif isinstance(message, Request):
+                self._events.append(AckReceived(message))
+            elif isinstance(message, Response) and isinstance(transaction, ClientTransaction):
+                if act is Act.ACK:
+                    ack = _companion(transaction.request, "ACK", message.headers.get("To"))
+                    self.send(ack, transaction.peer)
+                else:
+                    self._events.append(ResponseReceived(transaction, message))
+        if transaction.state is not before:
+            self._settle_timers(transaction, now)
+        if transaction.state is State.TERMINATED:
+            self._forget(transaction)
+
+    def _send(self, transaction: ClientTransaction | ServerTransaction) -> None:
+        if isinstance(transaction, ClientTransaction):
+            self._datagrams.append(Datagram(transaction.wire, transaction.peer, transaction))
+        elif transaction.wire:
+            self._datagrams.append(Datagram(transaction.wire, transaction.peer))
+
+    def _forget(self, transaction: ClientTransaction | ServerTransaction) -> None:
+        transaction.state = State.TERMINATED
+        for timer in transaction.timers.values():
+            self.timers.cancel(timer)
+        transaction.timers.clear()
+        if isinstance(transaction, ClientTransaction):
+            self.clients.pop(transaction.key, None)
+        else:
+            self.servers.pop(transaction.key, None)
+
+    def _settle_timers(self, transaction: ClientTransaction | ServerTransaction, now: float) -> None:
+        """Stop the timers that the state does not have, start those that it has and do not run."""
+        wanted = transaction.running
+        for cause in [cause for cause in transaction.timers if cause not in wanted]:
+            self.timers.cancel(transaction.timers.pop(cause))
+        for cause in wanted:
+            if cause not in transaction.timers:
+                self._start(transaction, cause, now)
+
+    def _start(self, transaction: ClientTransaction | ServerTransaction, cause: Cause, now: float) -> None:
+        when = now + transaction.next_wait(cause)
+        transaction.timers[cause] = self.timers.start(when, partial(self._expired, transaction, cause))
+
+    def _expired(self, transaction: ClientTransaction | ServerTransaction, cause: Cause, now: float) -> None:
+        del transaction.timers[cause]
+        self._step(transaction, cause, now)
+        if cause in LONGEST_WAIT and cause in transaction.running:
+            self._start(transaction, cause, now)
+
+
+_QUOTE_SAFE = {ord('"'): "'", ord("\\"): "/"}
+
+
+def _server_key(request: Request, method: str) -> tuple[object, ...]:
+    """Section 17.2.3; without the magic cookie the fields that RFC 2543 compared."""
+    via = request.via
+    if via.branch.startswith(MAGIC_COOKIE):
+        return via.branch, via.sent_by, method
+    first = request.headers.get("Via").partition(",")[0]
+    return request.uri, request.from_tag, request.call_id, request.cseq, first, method
+
+
+def _companion(invite: Request, method: str, to: str = "") -> Request:
+    """The CANCEL, or the ACK to a failure, of our INVITE: its branch, its route (17.1.1.3, 9.1)."""
+    headers = invite.headers
+    return make_request(
+        method,
+        invite.uri,
+        via=invite.via,
+        from_=headers.get("From"),
+        to=to or headers.get("To"),
+        call_id=invite.call_id,
+        cseq=invite.cseq,
+        headers=[("Route", route) for route in headers.lines("Route")],
+    )
