@@ -235,7 +235,7 @@ class Notifier:
         await self._commit(unit)
 
     async def _commit(self, unit: Unit) -> None:
-        """Note what was sent if the store can: at worst the receiver sees it again, with the same X-Hub-Id."""
+        """Note an attempt if the store can: at worst the receiver sees it again, same X-Hub-Id."""
         try:
             await unit.commit(self._store)
         except (StoreError, Throttled) as error:
