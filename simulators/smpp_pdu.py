@@ -17,7 +17,6 @@ HEADER = struct.Struct(">LLLL")
 LIMIT_OCTETS = 70_000  # a message_payload of 64 KiB and everything around it
 RESPONSE = 0x80000000
 COMMANDS: dict[int, str] = {code: name for name, code in command_codes.commands.items()}
-CODES: dict[str, int] = dict(command_codes.commands)
 READABLE = frozenset({"bind_transmitter", "bind_receiver", "bind_transceiver", "submit_sm", "data_sm"})
 STATUSES: dict[str, int] = {
     name.removeprefix("SMPP_"): value
@@ -29,12 +28,11 @@ MESSAGE_PAYLOAD: int = consts.OPTIONAL_PARAMS["message_payload"]
 
 
 class Malformed(Exception):
-    """The peer broke the rules. `status` is the answer; `fatal` means that the stream cannot be read on."""
+    """The peer broke the rules; `status` is the answer."""
 
-    def __init__(self, reason: str, status: int, *, fatal: bool = False) -> None:
+    def __init__(self, reason: str, status: int) -> None:
         super().__init__(reason)
         self.status = status
-        self.fatal = fatal
 
 
 @dataclass(slots=True)
@@ -72,14 +70,14 @@ class Frames:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Pdu]:
-        """Whole PDUs, bodies unread. Raises Malformed (fatal) when command_length is absurd."""
+        """Whole PDUs, bodies unread. Raises Malformed, the end of the stream, on an absurd command_length."""
         self._buffer += data
         position = 0
         try:
             while len(self._buffer) - position >= HEADER.size:
                 length, command_id, status, sequence = HEADER.unpack_from(self._buffer, position)
                 if not HEADER.size <= length <= LIMIT_OCTETS:
-                    raise Malformed(f"command_length {length}", consts.SMPP_ESME_RINVCMDLEN, fatal=True)
+                    raise Malformed(f"command_length {length}", consts.SMPP_ESME_RINVCMDLEN)
                 if len(self._buffer) - position < length:
                     return
                 body = bytes(self._buffer[position + HEADER.size : position + length])
