@@ -5,10 +5,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 10.0
 Event = dict[str, Any]
 
@@ -19,6 +21,7 @@ class Simulator:
             [sys.executable, "-m", f"simulators.{module}", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            cwd=ROOT,
         )
         self.events: list[Event] = []
         self._changed = threading.Condition()
