@@ -9,6 +9,7 @@ import math
 import struct
 import wave
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -66,11 +67,10 @@ class Codec:
 
 
 def _nearest(levels: Sequence[int], sample: int) -> int:
-    low, high = 0, len(levels) - 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if levels[middle] <= sample else (low, middle)
-    return low if sample - levels[low] <= levels[high] - sample else high
+    """The index of the level next to the sample, in an ascending sequence."""
+    above = min(bisect_left(levels, sample), len(levels) - 1)
+    below = max(above - 1, 0)
+    return below if sample - levels[below] <= levels[above] - sample else above
 
 
 PCMU = Codec("PCMU", 0, tuple(_ulaw_to_linear(code) for code in range(256)))

@@ -66,7 +66,11 @@ class Audio:
         """Bind an even port, as RFC 3550 section 11 asks, or any after 20 tries."""
         for attempt in count(1):
             own = trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            await own.bind((host, 0))
+            try:
+                await own.bind((host, 0))
+            except BaseException:
+                own.close()
+                raise
             if own.getsockname()[1] % 2 == 0 or attempt == PORT_TRIES:
                 break
             own.close()

@@ -83,10 +83,9 @@ class Carrier:
         """Run until cancelled. Tells the port as task status and as event `listening`. Raises OSError."""
         self._random.seed(self.seed)
         plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_OCTETS)
-        plain.bind(self.listen)
-        receiving = trio.socket.from_stdlib_socket(plain)
-        with receiving:
+        with trio.socket.from_stdlib_socket(plain) as receiving:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_OCTETS)
+            plain.bind(self.listen)
             host, port = own_address(self.listen[0], self.gateway), int(plain.getsockname()[1])
             async with trio.open_nursery() as nursery:
 
@@ -375,6 +374,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.options is not None and options.gateway is None:
         parser.error("--options needs --gateway")
     console = Console.of(options)
+    status = 1
     try:
         if options.record is not None:
             options.record.mkdir(parents=True, exist_ok=True)
@@ -390,10 +390,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.loss,
             options.seed,
         )
-        return console.run(carrier.serve, carrier.handle)
-    except OSError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 1
+        status = console.run(carrier.serve, carrier.handle)
+    except* OSError as group:  # a port in use, a directory that cannot be made, a name that is not found
+        print(f"{parser.prog}: {group.exceptions[0]}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":
