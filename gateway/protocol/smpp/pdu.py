@@ -36,7 +36,7 @@ from gateway.protocol.smpp.fields import (
     write,
 )
 
-_pack_header = struct.Struct(">IIII").pack
+pack_header = struct.Struct(">IIII").pack
 _join = b"".join
 
 SOURCE: Layout = (
@@ -85,7 +85,7 @@ class Pdu(Struct, frozen=True, gc=False):
         """The whole PDU, ready for the wire.  Raises EncodeError."""
         body = self._body()
         status = self.command_status if isinstance(self, Response) else 0
-        return _pack_header(16 + len(body), self.command_id, status, sequence_number) + body
+        return pack_header(16 + len(body), self.command_id, status, sequence_number) + body
 
     def _body(self) -> bytes:
         values = [getattr(self, field.name) for field in self.layout]
@@ -286,7 +286,7 @@ class ShortMessage(Request, frozen=True, gc=False):
             )
         except ValueError as error:
             raise EncodeError(f"{self.name}: a one-octet field is not within 0..255") from error
-        return _pack_header(16 + len(body), self.command_id, 0, sequence_number) + body
+        return pack_header(16 + len(body), self.command_id, 0, sequence_number) + body
 
 
 _SHORT_MESSAGE_LAYOUT: Layout = (SERVICE_TYPE, *SOURCE, *DESTINATION, *AFTER_DESTINATION)
@@ -317,7 +317,7 @@ class MessageIdResp(Response, frozen=True, gc=False):
         if len(message_id) > 64 or b"\0" in message_id:
             raise EncodeError("message_id must be at most 64 octets without a NUL")
         length = 17 + len(message_id) + len(self.tlv_octets)
-        header = _pack_header(length, self.command_id, self.command_status, sequence_number)
+        header = pack_header(length, self.command_id, self.command_status, sequence_number)
         return _join((header, message_id, b"\0", self.tlv_octets))
 
 

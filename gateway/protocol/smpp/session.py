@@ -1,0 +1,373 @@
+"""One SMPP 3.4 session, either side of it, without a socket: octets and the time in, events and octets out.
+
+The session keeps the bind, the window of requests without an answer, the response timers, enquire_link both
+ways and unbind both ways.  What it does by itself: it answers enquire_link and unbind, refuses what the state
+does not allow (ESME_RINVBNDSTS, ESME_RALYBND, ESME_RINVCMDID), answers unreadable requests with their status,
+and finds dead peers.  Everything else is an event; each `Requested` must be answered by `respond`.
+
+A request without an answer after `response_timeout` gives `TimedOut`, and an enquire_link asks at once
+whether the peer is alive: the session closes only if nothing at all arrives within `response_timeout` again.
+A response that comes later still is a `StrayResponse` with the request's context.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gateway.protocol.smpp.codec import HEADER_OCTETS, RESPONSE_BIT, Framer, decode, header_only
+from gateway.protocol.smpp.constants import (
+    ESME_RALYBND,
+    ESME_RINVBNDSTS,
+    ESME_RINVCMDID,
+    ESME_ROK,
+    INTERFACE_VERSION,
+    TLV_SC_INTERFACE_VERSION,
+)
+from gateway.protocol.smpp.events import (
+    Answered,
+    BindRefused,
+    BindRequested,
+    Bound,
+    Closed,
+    Event,
+    Malformed,
+    Notified,
+    Requested,
+    StrayResponse,
+    TimedOut,
+)
+from gateway.protocol.smpp.fields import DecodeError, pack_tlvs
+from gateway.protocol.smpp.pdu import (
+    REQUESTS,
+    RESPONSES,
+    Bind,
+    BindReceiver,
+    BindResp,
+    BindTransceiver,
+    BindTransmitter,
+    EnquireLink,
+    EnquireLinkResp,
+    GenericNack,
+    MessageIdResp,
+    Request,
+    Response,
+    Unbind,
+    UnbindResp,
+    pack_header,
+)
+from gateway.protocol.smpp.states import BOUND, LEGAL, NEVER_ANSWERED, Cause, Role, State, after
+
+LAST_SEQUENCE_NUMBER = 0x7FFFFFFF
+LATE_LIMIT = 1000  # timed-out requests of which the context is kept for a late response
+
+
+class NotBound(Exception):
+    """The session is in no state to send this."""
+
+
+class WindowFull(Exception):
+    """As many requests as the window allows have no answer yet."""
+
+
+BOUND_AS: dict[type[Bind], Cause] = {
+    BindTransmitter: Cause.BOUND_AS_TRANSMITTER,
+    BindReceiver: Cause.BOUND_AS_RECEIVER,
+    BindTransceiver: Cause.BOUND_AS_TRANSCEIVER,
+}
+_LINK_REQUESTS = (Bind, EnquireLink, Unbind)  # the session's own: outside the window
+_SENDS = {
+    Role.ESME: frozenset({State.BOUND_TX, State.BOUND_TRX}),
+    Role.SMSC: frozenset({State.BOUND_RX, State.BOUND_TRX}),
+}
+
+
+class _Slot(NamedTuple):
+    kind: type[Request]
+    sent_at: float
+    context: object
+
+
+class SmppSession:
+    """`window` counts requests without an answer.  Times in monotonic seconds; `enquire_link` 0: never."""
+
+    def __init__(
+        self,
+        role: Role,
+        *,
+        now: float,
+        window: int = 10,
+        response_timeout: float = 10.0,
+        enquire_link: float = 30.0,
+        bind_timeout: float = 10.0,
+    ) -> None:
+        self.role = role
+        self.state = State.OPEN
+        self.window = window
+        self.response_timeout = response_timeout
+        self.enquire_link = enquire_link
+        self.outstanding = 0
+        self._bind_by = now + bind_timeout
+        self._peer_may = LEGAL[Role.SMSC if role is Role.ESME else Role.ESME]
+        self._we_may = LEGAL[role]
+        self._framer = Framer()
+        self._events: list[Event] = []
+        self._out: list[bytes] = []
+        self._slots: dict[int, _Slot] = {}  # oldest first: one timeout for all keeps their deadlines in order
+        self._late: dict[int, object] = {}
+        self._sequence_number = 0
+        self._last_received = now
+        self._enquiring = False
+
+    # what happened, what to write, when to wake
+
+    def events(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def data_to_send(self) -> bytes:
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def deadline(self) -> float | None:
+        """When `tick` is due; None = nothing pending."""
+        due = [self._slots[next(iter(self._slots))].sent_at + self.response_timeout] if self._slots else []
+        if self.state in BOUND and self.enquire_link and not self._enquiring:
+            due.append(self._last_received + self.enquire_link)
+        elif self._awaits_bind():
+            due.append(self._bind_by)
+        return min(due, default=None)
+
+    @property
+    def closed(self) -> bool:
+        return self.state is State.CLOSED
+
+    @property
+    def room(self) -> int:
+        """How many requests `send` takes now."""
+        return max(self.window - self.outstanding, 0) if self.state in _SENDS[self.role] else 0
+
+    # our side
+
+    def bind(self, request: Bind, now: float) -> None:
+        """ESME side: ask for the bind.  Raises IllegalTransition when it is too late for that."""
+        self.state = after(self.state, Cause.BIND_REQUESTED)
+        self._send(request, now, None)
+
+    def answer_bind(self, request: Bind, command_status: int, system_id: bytes = b"") -> None:
+        """SMSC side: grant the bind (ESME_ROK) or refuse it.  Raises IllegalTransition if none is open."""
+        granted = command_status == ESME_ROK
+        self.state = after(self.state, BOUND_AS[type(request)] if granted else Cause.BIND_REFUSED)
+        # a peer of version 3.3 knows no TLVs
+        versioned = granted and request.interface_version >= INTERFACE_VERSION
+        tlvs = {TLV_SC_INTERFACE_VERSION: bytes((INTERFACE_VERSION,))} if versioned else {}
+        kind = RESPONSES[request.command_id | RESPONSE_BIT]
+        assert issubclass(kind, BindResp)
+        self._write(
+            kind(
+                sequence_number=request.sequence_number,
+                command_status=command_status,
+                system_id=system_id,
+                tlv_octets=pack_tlvs(tlvs),
+            )
+        )
+        if granted:
+            self._events.append(Bound(self.state, request.system_id))
+
+    def send(self, request: Request, now: float, context: object = None) -> int:
+        """Send a request and give its sequence_number; `context` comes back with the answer.
+
+        Raises NotBound, WindowFull, EncodeError; then nothing has been sent.
+        """
+        if self.state not in self._we_may.get(type(request), ()) or isinstance(request, _LINK_REQUESTS):
+            raise NotBound(f"{request.name} in {self.state.name}")
+        if self.outstanding >= self.window:
+            raise WindowFull(f"{self.outstanding} requests without an answer")
+        sequence_number = self._send(request, now, context)
+        self.outstanding += 1
+        return sequence_number
+
+    def respond(self, request: Request, command_status: int = ESME_ROK, message_id: bytes = b"") -> bool:
+        """Answer a `Requested`.  False: the link is gone, the peer will ask again."""
+        if self.closed:
+            return False
+        self._respond(request.command_id, request.sequence_number, command_status, message_id)
+        return True
+
+    def unbind(self, now: float) -> None:
+        """Leave in an orderly way: `Closed` follows.  Does nothing on a session that is on its way out."""
+        if self.state in BOUND:
+            self.state = after(self.state, Cause.UNBIND_SENT)
+            self._send(Unbind(), now, None)
+        elif self.state in (State.OPEN, State.BINDING):
+            self._close(Cause.LINK_LOST, "left before the bind")
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone."""
+        if not self.closed:
+            self._close(Cause.LINK_LOST, reason)
+
+    # the peer's side
+
+    def receive(self, data: bytes, now: float) -> None:
+        if self.closed:
+            return
+        self._last_received = now
+        for frame in self._framer.feed(data):
+            try:
+                pdu = decode(frame)
+            except DecodeError as error:
+                self._malformed(error, frame)
+            else:
+                if isinstance(pdu, Response):
+                    self._response(pdu)
+                elif isinstance(pdu, Request):
+                    self._request(pdu)
+            if self.closed:
+                return
+        if broken := self._framer.broken:
+            self._events.append(Malformed(broken))
+            self._write(GenericNack(sequence_number=broken.sequence_number, command_status=broken.status))
+            self._close(Cause.LINK_LOST, broken.reason)
+
+    def tick(self, now: float) -> None:
+        """Run the timers that are due."""
+        if self._awaits_bind() and now >= self._bind_by:
+            self._close(Cause.LINK_LOST, "no bind in time")
+        doubtful = False
+        while self._slots:
+            sequence_number = next(iter(self._slots))
+            kind, sent_at, context = self._slots[sequence_number]
+            if now < sent_at + self.response_timeout:
+                break
+            del self._slots[sequence_number]
+            if kind is EnquireLink:
+                self._enquiring = False
+                if self._last_received <= sent_at:
+                    self._close(Cause.LINK_LOST, "peer is silent: enquire_link was not answered")
+            elif issubclass(kind, _LINK_REQUESTS):
+                self._close(Cause.LINK_LOST, f"{kind.name} was not answered")
+            else:
+                doubtful = True
+                self.outstanding -= 1
+                if len(self._late) >= LATE_LIMIT:
+                    del self._late[next(iter(self._late))]
+                self._late[sequence_number] = context
+                self._events.append(TimedOut(sequence_number, context))
+        if self.state not in BOUND or self._enquiring:
+            return
+        if doubtful or (self.enquire_link and now >= self._last_received + self.enquire_link):
+            self._enquiring = True
+            self._send(EnquireLink(), now, None)
+
+    # inside
+
+    def _awaits_bind(self) -> bool:
+        return self.role is Role.SMSC and self.state in (State.OPEN, State.BINDING)
+
+    def _send(self, request: Request, now: float, context: object) -> int:
+        sequence_number = self._sequence_number
+        while True:
+            sequence_number = sequence_number % LAST_SEQUENCE_NUMBER + 1
+            if sequence_number not in self._slots and sequence_number not in self._late:
+                break
+        self._out.append(request.encode(sequence_number))
+        self._sequence_number = sequence_number
+        self._slots[sequence_number] = _Slot(type(request), now, context)
+        return sequence_number
+
+    def _write(self, response: Response) -> None:
+        self._out.append(response.encode(response.sequence_number))
+
+    def _respond(
+        self, command_id: int, sequence_number: int, command_status: int, message_id: bytes = b""
+    ) -> None:
+        kind = RESPONSES[command_id | RESPONSE_BIT]
+        if command_status != ESME_ROK:  # no body with an error, section 4.4.2
+            self._out.append(pack_header(HEADER_OCTETS, kind.command_id, command_status, sequence_number))
+        elif issubclass(kind, MessageIdResp):
+            self._write(kind(sequence_number=sequence_number, message_id=message_id))
+        else:
+            self._write(kind(sequence_number=sequence_number))
+
+    def _objection(self, kind: type[Request]) -> int:
+        """The status that refuses such a request here and now; ESME_ROK: none."""
+        states = self._peer_may.get(kind)
+        if states is None:
+            return ESME_RINVCMDID
+        if self.state in states:
+            return ESME_ROK
+        return ESME_RALYBND if issubclass(kind, Bind) else ESME_RINVBNDSTS
+
+    def _request(self, pdu: Request) -> None:
+        kind = type(pdu)
+        objection = self._objection(kind)
+        if kind in NEVER_ANSWERED:
+            if not objection:
+                self._events.append(Notified(pdu))
+        elif objection:
+            self._respond(pdu.command_id, pdu.sequence_number, objection)
+        elif kind is EnquireLink:
+            self._write(EnquireLinkResp(sequence_number=pdu.sequence_number))
+        elif kind is Unbind:
+            self._write(UnbindResp(sequence_number=pdu.sequence_number))
+            self._close(Cause.UNBIND_RECEIVED, "peer unbound")
+        elif isinstance(pdu, Bind):
+            self.state = after(self.state, Cause.BIND_REQUESTED)
+            self._events.append(BindRequested(pdu))
+        else:
+            self._events.append(Requested(pdu))
+
+    def _response(self, pdu: Response) -> None:
+        sequence_number = pdu.sequence_number
+        slot = self._slots.get(sequence_number)
+        if slot is None or not (
+            pdu.command_id == slot.kind.command_id | RESPONSE_BIT or isinstance(pdu, GenericNack)
+        ):
+            context = None if slot else self._late.pop(sequence_number, None)
+            self._events.append(StrayResponse(pdu, context))
+            return
+        del self._slots[sequence_number]
+        kind = slot.kind
+        if kind is EnquireLink:
+            self._enquiring = False  # a generic_nack is a sign of life too
+        elif kind is Unbind:
+            self._close(Cause.UNBIND_ANSWERED, "unbound")
+        elif issubclass(kind, Bind):
+            self._bind_answered(kind, pdu)
+        else:
+            self.outstanding -= 1
+            self._events.append(Answered(sequence_number, slot.context, pdu))
+
+    def _bind_answered(self, kind: type[Bind], pdu: Response) -> None:
+        if pdu.command_status == ESME_ROK and isinstance(pdu, BindResp):
+            self.state = after(self.state, BOUND_AS[kind])
+            self._events.append(Bound(self.state, pdu.system_id))
+        else:
+            self.state = after(self.state, Cause.BIND_REFUSED)
+            self._events.append(BindRefused(pdu.command_status))
+
+    def _malformed(self, error: DecodeError, frame: bytes) -> None:
+        self._events.append(Malformed(error))
+        if (
+            error.command_id & RESPONSE_BIT
+        ):  # never answered; its verdict counts if the header is one we wait for
+            if response := header_only(frame):
+                self._response(response)
+            return
+        kind = REQUESTS.get(error.command_id)
+        if kind is None:
+            self._write(GenericNack(sequence_number=error.sequence_number, command_status=error.status))
+        elif kind not in NEVER_ANSWERED:
+            self._respond(kind.command_id, error.sequence_number, self._objection(kind) or error.status)
+
+    def _close(self, cause: Cause, reason: str) -> None:
+        self.state = after(self.state, cause)
+        unanswered = [
+            (number, slot.context)
+            for number, slot in self._slots.items()
+            if not issubclass(slot.kind, _LINK_REQUESTS)
+        ]
+        self._slots.clear()
+        self.outstanding = 0
+        self._events.append(Closed(reason, unanswered))
