@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -50,6 +50,14 @@ class Accepting(Protocol):
 
         Raises BadInput (and nothing has been added to the unit).
         """
+        ...
+
+
+class Owing(Protocol):
+    """What the inside of the gateway sees of notifications."""
+
+    def owe(self, unit: Unit, *, service: str, ref: str, url: str, body: Mapping[str, Any]) -> None:
+        """A POST to `url` becomes durable with `unit` and goes out after it."""
         ...
 
 

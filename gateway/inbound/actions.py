@@ -1,0 +1,165 @@
+"""What keywords and rules ask for, turned into messages, runs, notifications and consent."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from gateway.config.model import Action, Keyword, Send
+from gateway.directory.consent import Consents
+from gateway.outbound.accept import Accepting, Owing, SendRequest
+from gateway.store.base import Unit
+from gateway.values.clock import Clock, iso
+from gateway.values.errors import BadInput
+from gateway.values.event import Event
+from gateway.values.message import Consent
+from gateway.values.variables import flat, render
+
+log = logging.getLogger(__name__)
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """What an action is about: the event `ref` of `service`, the customer and our number, `variables` nested
+    as rules.variables has them, and `body` for notify URLs."""
+
+    ref: str
+    type: str
+    service: str
+    customer: str
+    number: str
+    variables: Mapping[str, Any]
+    body: Mapping[str, Any] = {}
+
+
+class Starting(Protocol):
+    def start(self, unit: Unit, flow: str, subject: Subject) -> None:
+        """Begin a run of a flow of the subject's service.  Raises BadInput."""
+        ...
+
+
+class Actions:
+    def __init__(
+        self,
+        *,
+        accepting: Accepting,
+        owing: Owing,
+        consents: Consents,
+        runs: Starting,
+        clock: Clock,
+    ) -> None:
+        self._accepting = accepting
+        self._owing = owing
+        self._consents = consents
+        self._runs = runs
+        self._clock = clock
+
+    def keyword(self, unit: Unit, keyword: Keyword, subject: Subject) -> None:
+        """Answer a text that a keyword, or a default, took.  Its notify URL gets every text anyway."""
+        if keyword.reply:
+            self._try(unit, subject, lambda: self.reply(unit, keyword.reply, subject))
+        if keyword.flow:
+            self._try(unit, subject, lambda: self._runs.start(unit, keyword.flow, subject))
+        if keyword.chain:
+            self._try(unit, subject, lambda: self._chain(unit, keyword.chain, subject.customer, {}, subject))
+
+    def act(self, unit: Unit, action: Action, subject: Subject) -> None:
+        """Do what a rule says."""
+        if action.send is not None:
+            send = action.send
+            self._try(unit, subject, lambda: self._send(unit, send, subject))
+        if action.reply:
+            self._try(unit, subject, lambda: self.reply(unit, action.reply, subject))
+        if action.flow:
+            self._try(unit, subject, lambda: self._runs.start(unit, action.flow, subject))
+        if action.chain is not None:
+            chain = action.chain
+            self._try(
+                unit,
+                subject,
+                lambda: self._chain(
+                    unit, chain.name, render(chain.to, subject.variables), chain.variables, subject
+                ),
+            )
+        if action.notify:
+            self._notify(unit, action.notify, subject)
+        if action.opt:
+            self.consent(unit, subject, opted_out=action.opt == "out", reason=f"a rule on {subject.type}")
+
+    def reply(self, unit: Unit, text: str, subject: Subject, *, consent_exempt: bool = False) -> None:
+        """Text the customer back, from the number they texted; after a call from the service's SMS asset."""
+        self._accepting.accept(
+            unit,
+            SendRequest(
+                service=subject.service,
+                to=subject.customer,
+                sender=subject.number if "sms" in subject.variables else "",
+                text=render(text, subject.variables),
+                consent_exempt=consent_exempt,
+            ),
+        )
+
+    def consent(self, unit: Unit, subject: Subject, *, opted_out: bool, reason: str) -> None:
+        now = self._clock.now()
+        consent = Consent(
+            service=subject.service, address=subject.customer, opted_out=opted_out, reason=reason, at=now
+        )
+        self._consents.record(unit, consent)
+        what = "consent.opted_out" if opted_out else "consent.opted_in"
+        unit.writes.append(
+            Event(ref=subject.ref, type=what, service=subject.service, at=now, data={"reason": reason})
+        )
+
+    def _send(self, unit: Unit, send: Send, subject: Subject) -> None:
+        self._accepting.accept(
+            unit,
+            SendRequest(
+                service=subject.service,
+                to=render(send.to, subject.variables),
+                channel=send.channel,
+                sender=render(send.sender, subject.variables),
+                text=render(send.text, subject.variables),
+                template=send.template,
+                variables=flat(subject.variables),
+            ),
+        )
+
+    def _chain(self, unit: Unit, name: str, to: str, variables: Mapping[str, str], subject: Subject) -> None:
+        given = {key: render(value, subject.variables) for key, value in variables.items()}
+        self._accepting.accept(
+            unit,
+            SendRequest(
+                service=subject.service, to=to, chain=name, variables=flat(subject.variables) | given
+            ),
+        )
+
+    def _notify(self, unit: Unit, url: str, subject: Subject) -> None:
+        body = {
+            "type": subject.type,
+            "transid": subject.ref,
+            "service": subject.service,
+            "timestamp": iso(self._clock.now()),
+            **subject.body,
+        }
+        self._owing.owe(unit, service=subject.service, ref=subject.ref, url=url, body=body)
+
+    def _try(self, unit: Unit, subject: Subject, act: Any) -> None:
+        """One action that cannot be done does not stop the others: the transaction log says why."""
+        try:
+            act()
+        except BadInput as error:
+            log.warning(
+                "action.failed",
+                extra={"transid": subject.ref, "service": subject.service, "reason": str(error)},
+            )
+            unit.writes.append(
+                Event(
+                    ref=subject.ref,
+                    type="action.failed",
+                    service=subject.service,
+                    at=self._clock.now(),
+                    data={"reason": str(error)},
+                )
+            )

@@ -1,0 +1,172 @@
+"""What follows from an event, in the same unit as the event itself: notify URL, rules, waiting runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from gateway.config.model import Service
+from gateway.directory.consent import Consents
+from gateway.inbound.actions import Actions, Subject
+from gateway.outbound.accept import Owing
+from gateway.rules import variables
+from gateway.rules.ruleset import Ruleset
+from gateway.store.base import Unit
+from gateway.values.call import Call
+from gateway.values.clock import iso
+from gateway.values.event import Event, Trigger
+from gateway.values.message import Message, StepState
+from gateway.values.outcome import Result, Status
+
+ACCOUNT_SCHEME = "smpp"
+
+# Result of a voice step -> event of the `call` node
+_CALL_EVENTS = {
+    Result.ANSWERED: "answered",
+    Result.BUSY: "busy",
+    Result.NO_ANSWER: "no-answer",
+    Result.TIMEOUT: "no-answer",
+    Result.REJECTED: "rejected",
+    Result.UNREACHABLE: "unreachable",
+    Result.NOT_AVAILABLE: "unreachable",
+}
+
+
+class Waking(Protocol):
+    def effect_done(self, unit: Unit, run: str, key: str, event: str, data: Mapping[str, object]) -> None:
+        """Tell a run the outcome of an effect that it waits for."""
+        ...
+
+
+class Consequences:
+    def __init__(
+        self,
+        *,
+        services: Mapping[str, Service],
+        ruleset: Ruleset,
+        actions: Actions,
+        owing: Owing,
+        consents: Consents,
+        runs: Waking,
+    ) -> None:
+        self._services = services
+        self._ruleset = ruleset
+        self._actions = actions
+        self._owing = owing
+        self._consents = consents
+        self._runs = runs
+
+    def of_status(self, unit: Unit, event: Event, message: Message) -> None:
+        """A message has reached another status."""
+        service = self._services.get(message.service)
+        url = message.notify_url or (service.notify.status if service else "")
+        body = status_body(event, message)
+        if url:
+            self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=body)
+        if message.account and message.receipt_wanted and message.status.final:
+            receipt_url = f"{ACCOUNT_SCHEME}:{message.account}"
+            self._owing.owe(unit, service=message.service, ref=message.id, url=receipt_url, body=body)
+        if message.run:
+            self._wake(unit, message)
+        seen = variables.status(
+            value=str(message.status),
+            transid=message.id,
+            sender=message.sender,
+            recipient=message.recipient,
+            correlationid=message.correlationid,
+            reason=message.reason,
+            code=message.code,
+        )
+        self.fire(unit, event, seen, customer=message.recipient, number=message.sender, body=body)
+
+    def of_call(self, unit: Unit, event: Event, call: Call) -> None:
+        """A call was missed, answered or has ended."""
+        inbound = call.direction == "in"
+        ring_until = call.answered_at or call.ended_at
+        seen = variables.call(
+            caller=call.caller,
+            called=call.called,
+            cause=call.cause,
+            ring_ms=max(0, round((ring_until - call.started_at) * 1000)) if ring_until else 0,
+            duration_ms=round((call.ended_at - call.answered_at) * 1000)
+            if call.answered_at and call.ended_at
+            else 0,
+        )
+        body = {"from": call.caller, "to": call.called, **seen["call"]}
+        customer, number = (call.caller, call.called) if inbound else (call.called, call.caller)
+        service = self._services.get(event.service)
+        if inbound and service is not None and service.notify.inbound:
+            url = service.notify.inbound
+            full = {"type": event.type, "transid": event.ref, "timestamp": iso(event.at), **body}
+            self._owing.owe(unit, service=event.service, ref=event.ref, url=url, body=full)
+        self.fire(unit, event, seen, customer=customer, number=number, body=body)
+
+    def fire(
+        self,
+        unit: Unit,
+        event: Event,
+        seen: variables.Variables,
+        *,
+        customer: str,
+        number: str,
+        body: Mapping[str, object],
+    ) -> None:
+        """Let the rules of the event's service act on it."""
+        opted_out = bool(self._consents.refusal(event.service, customer))
+        seen = seen | variables.subject(service=event.service, customer=customer, opted_out=opted_out)
+        subject = Subject(
+            ref=event.ref,
+            type=event.type,
+            service=event.service,
+            customer=customer,
+            number=number,
+            variables=seen,
+            body=body,
+        )
+        evaluation = self._ruleset.evaluate(event.service, event.type, seen)
+        for considered in evaluation.considered:
+            data = {"rule": considered.rule, "fired": considered.fired, "reason": considered.reason}
+            unit.writes.append(
+                Event(ref=event.ref, type="rule", service=event.service, at=event.at, data=data)
+            )
+        for decided in evaluation.decided:
+            self._actions.act(unit, decided.action, subject)
+
+    def _wake(self, unit: Unit, message: Message) -> None:
+        """The run that sent the message goes on when the step it asked for has been decided."""
+        record, plan = message.steps[-1], message.plan[-1]
+        data = {
+            "transid": message.id,
+            "status": str(message.status),
+            "reason": message.reason,
+            "code": message.code,
+            "carrier": message.carrier,
+        }
+        if plan.channel == "voice":
+            if record.state in (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED):
+                result = Result(record.result) if record.result else Result.REJECTED
+                event = _CALL_EVENTS.get(result, "error")
+                self._runs.effect_done(unit, message.run, message.run_key, event, data)
+        elif record.state is StepState.SUCCEEDED:
+            self._runs.effect_done(unit, message.run, message.run_key, "success", data)
+        elif message.status.final:
+            self._runs.effect_done(unit, message.run, message.run_key, "error", data)
+
+
+def status_body(event: Event, message: Message) -> dict[str, object]:
+    """The body of a status notification."""
+    return {
+        "type": str(Trigger.SMS_STATUS),
+        "transid": message.id,
+        "correlationid": message.correlationid,
+        "service": message.service,
+        "status": str(message.status),
+        "final": message.status is not Status.SENT and message.status.final,
+        "channel": event.data["channel"],
+        "from": message.sender,
+        "to": message.recipient,
+        "carrier": message.carrier,
+        "code": message.code,
+        "reason": message.reason,
+        "timestamp": iso(event.at),
+    }

@@ -1,0 +1,256 @@
+"""The inbound spine: decode -> reassemble -> decide -> one commit -> answer the carrier -> act."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Protocol
+
+from gateway.config.model import Bind, Service
+from gateway.directory.consent import Consents
+from gateway.inbound import sms
+from gateway.inbound.actions import Actions, Subject
+from gateway.inbound.reassembly import Reassembly
+from gateway.outbound.accept import Owing
+from gateway.protocol.smpp import constants
+from gateway.protocol.smpp.pdu import DataSm, DeliverSm
+from gateway.protocol.sms.coding import decode
+from gateway.rules import decide as rules
+from gateway.rules import variables
+from gateway.rules.keywords import Keywords, Match
+from gateway.rules.ruleset import Ruleset
+from gateway.store.base import Store, Unit
+from gateway.values.address import masked
+from gateway.values.clock import Clock, iso
+from gateway.values.errors import StoreError, Throttled
+from gateway.values.event import Event, Trigger
+from gateway.values.ids import NewId
+from gateway.values.message import Message, Receipt
+from gateway.values.outcome import Status
+
+log = logging.getLogger(__name__)
+
+# Built-in answers to the reserved words; a keyword of that very word replaces them
+_REPLIES = {
+    "stop": "{name}: you will get no more messages from us. Text START to get them again.",
+    "start": "{name}: you will get our messages again. Text STOP to end them.",
+    "help": "{name}: text STOP to get no more messages.",
+}
+
+
+class Conversing(Protocol):
+    """What the spine needs of the runs."""
+
+    def open_run(self, customer: str, number: str) -> str: ...
+    def message(self, unit: Unit, run: str, subject: Subject) -> None: ...
+    def stop(self, unit: Unit, run: str, reason: str) -> None: ...
+
+
+class Receipts(Protocol):
+    async def apply(self, unit: Unit, receipt: Receipt, recipient: str, sender: str) -> None:
+        """Match a receipt (its message's recipient and sender are canonical) and let the chain judge it."""
+        ...
+
+
+class InboundPipeline:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        binds: Mapping[str, Bind],
+        services: Mapping[str, Service],
+        keywords: Keywords,
+        ruleset: Ruleset,
+        consents: Consents,
+        actions: Actions,
+        owing: Owing,
+        runs: Conversing,
+        reassembly: Reassembly,
+        receipts: Receipts,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._binds = binds
+        self._services = services
+        self._keywords = keywords
+        self._ruleset = ruleset
+        self._consents = consents
+        self._actions = actions
+        self._owing = owing
+        self._runs = runs
+        self._reassembly = reassembly
+        self._receipts = receipts
+
+    async def deliver(self, bind: str, pdu: DeliverSm | DataSm) -> int:
+        """Take what a carrier brings; the command_status to answer with, given once it is durable."""
+        now = self._clock.now()
+        receipt = sms.read_receipt(pdu, self._binds[bind], bind, self._new_id(), now)
+        unit = Unit()
+        try:
+            if receipt is not None:
+                # a receipt travels against its message: its source is the message's recipient
+                recipient, sender = sms.addresses(pdu)
+                await self._receipts.apply(unit, receipt, recipient, sender)
+            else:
+                self._text(unit, bind, sms.read(pdu), now)
+            await unit.commit(self._store)
+        except (StoreError, Throttled) as error:
+            log.warning("deliver_sm.refused", extra={"bind": bind, "reason": str(error)})
+            return constants.ESME_RX_T_APPN  # the SMSC keeps it and tries again
+        return constants.ESME_ROK
+
+    def _text(self, unit: Unit, bind: str, inbound: sms.Inbound, now: float) -> None:
+        if inbound.data.fault:
+            log.warning("deliver_sm.header_fault", extra={"bind": bind, "reason": inbound.data.fault})
+        alphabet = sms.ALPHABETS[self._binds[bind].default_alphabet]
+        if inbound.data.concat is None:
+            text = sms.text_of(decode(inbound.data.octets, inbound.data_coding, alphabet))
+            self.received(unit, bind, inbound.sender, inbound.recipient, text, incomplete=False)
+            return
+        for whole in self._reassembly.add(unit, bind, inbound, now):
+            self.received(unit, bind, whole.sender, whole.recipient, whole.text, incomplete=whole.incomplete)
+
+    async def expire_parts(self) -> None:
+        """Deliver what came of long messages whose other parts did not come in time."""
+        unit = Unit()
+        for whole in self._reassembly.expire(unit, self._clock.now()):
+            self.received(unit, whole.bind, whole.sender, whole.recipient, whole.text, incomplete=True)
+        await unit.commit(self._store)
+
+    def received(
+        self, unit: Unit, bind: str, sender: str, recipient: str, text: str, *, incomplete: bool
+    ) -> None:
+        """A whole MO: decide what it comes to, and write both."""
+        now = self._clock.now()
+        id = self._new_id()
+        decision = rules.decide(
+            sender=sender,
+            recipient=recipient,
+            text=text,
+            keywords=self._keywords,
+            ruleset=self._ruleset,
+            open_run=self._runs.open_run(sender, recipient),
+            opted_out=[s for s in self._services if self._consents.refusal(s, sender)],
+        )
+        match = self._keywords.match(recipient, text)
+        service = match.service or next(iter(self._keywords.services(recipient)), "")
+        unit.writes.append(
+            Message(
+                id=id,
+                direction="mo",
+                service=service,
+                sender=sender,
+                recipient=recipient,
+                text=text,
+                status=Status.HANDLED,
+                carrier=bind,
+                incomplete=incomplete,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        data = {"from": sender, "to": recipient, "carrier": bind, "incomplete": incomplete}
+        unit.writes.append(Event(ref=id, type=Trigger.SMS_RECEIVED, service=service, at=now, data=data))
+        log.info(
+            "sms.received",
+            extra={"transid": id, "bind": bind, "from": masked(sender), "to": recipient, "service": service},
+        )
+        subject = self._subject(id, service, sender, recipient, text, match)
+        self._carry_out(unit, decision, subject)
+        self._tell(unit, subject)
+
+    def _carry_out(self, unit: Unit, decision: rules.Decision, subject: Subject) -> None:
+        note: dict[str, object]
+        match decision:
+            case rules.Reserved():
+                note = {"took": "reserved", "word": decision.word}
+                self._reserved(unit, decision, subject)
+            case rules.Resume():
+                note = {"took": "session", "run": decision.run}
+                self._runs.message(unit, decision.run, subject)
+            case rules.ByKeyword() | rules.Default():
+                note = {"took": "keyword", "keyword": decision.match.name, "how": decision.match.how}
+                if decision.match.keyword is not None:
+                    self._actions.keyword(unit, decision.match.keyword, subject)
+            case rules.ByRules():
+                note = {"took": "rules", "rules": [d.rule for d in decision.decided]}
+                for decided in decision.decided:
+                    self._actions.act(unit, decided.action, self._for(subject, decided.service))
+            case rules.Nothing():
+                note = {"took": "nothing", "reason": decision.reason}
+        unit.writes.append(
+            Event(ref=subject.ref, type="decided", service=subject.service, at=self._clock.now(), data=note)
+        )
+
+    def _reserved(self, unit: Unit, decision: rules.Reserved, subject: Subject) -> None:
+        reason = f"texted {subject.body['text']} to {subject.number}"
+        for service in decision.services:
+            if decision.word == "stop":
+                self._actions.consent(unit, self._for(subject, service), opted_out=True, reason=reason)
+            elif decision.word == "start":
+                self._actions.consent(unit, self._for(subject, service), opted_out=False, reason=reason)
+        run = self._runs.open_run(subject.customer, subject.number)
+        if decision.word == "stop" and run:
+            self._runs.stop(unit, run, reason)
+        if not decision.services:
+            return
+        keyword = decision.match.keyword
+        service = decision.match.service or decision.services[0]
+        if keyword is not None and keyword.reply:
+            text = keyword.reply
+        else:
+            names = ", ".join(self._services[s].name for s in decision.services)
+            text = _REPLIES[decision.word].format(name=names).replace("$(", "$$(")
+        self._actions.reply(unit, text, self._for(subject, service), consent_exempt=True)
+
+    def _tell(self, unit: Unit, subject: Subject) -> None:
+        """Every text to a service that has an inbound notify URL goes there, whatever else it came to."""
+        service = self._services.get(subject.service)
+        if service is None or not service.notify.inbound:
+            return
+        body = {"type": subject.type, "transid": subject.ref, "timestamp": iso(self._clock.now())}
+        self._owing.owe(
+            unit,
+            service=subject.service,
+            ref=subject.ref,
+            url=service.notify.inbound,
+            body={**body, "service": subject.service, **subject.body},
+        )
+
+    def _subject(
+        self, id: str, service: str, sender: str, recipient: str, text: str, match: Match
+    ) -> Subject:
+        seen = variables.sms(sender=sender, recipient=recipient, text=text, match=match)
+        opted_out = bool(self._consents.refusal(service, sender))
+        seen |= variables.subject(service=service, customer=sender, opted_out=opted_out)
+        return Subject(
+            ref=id,
+            type=str(Trigger.SMS_RECEIVED),
+            service=service,
+            customer=sender,
+            number=recipient,
+            variables=seen,
+            body={
+                "from": sender,
+                "to": recipient,
+                "text": text,
+                "keyword": match.name if match.by_word else "",
+            },
+        )
+
+    def _for(self, subject: Subject, service: str) -> Subject:
+        """The same, seen by another service of the number."""
+        opted_out = bool(self._consents.refusal(service, subject.customer))
+        own = variables.subject(service=service, customer=subject.customer, opted_out=opted_out)
+        return Subject(
+            ref=subject.ref,
+            type=subject.type,
+            service=service,
+            customer=subject.customer,
+            number=subject.number,
+            variables={**subject.variables, **own},
+            body=subject.body,
+        )
