@@ -1,0 +1,54 @@
+"""The machine's clock and randomness, for the shells that hand them to the pure parts."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from gateway.values.clock import Clock
+from gateway.values.ids import NewId, uuid7
+
+_POOL_OCTETS = 10_000  # one system call for a thousand ids
+
+
+class SystemClock:
+    """values.clock.Clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class IdSource:
+    """Makes UUIDv7, each greater than the one before: within a millisecond, and when the clock steps back.
+
+    So order by id is order of making, which the store's listings and a carrier's queue rely on.  Within a
+    millisecond the random part grows by a random step (RFC 9562 section 6.2, method 2).  For one thread.
+    """
+
+    def __init__(self, clock: Clock, randomness: Callable[[int], bytes] = os.urandom) -> None:
+        self._clock, self._randomness = clock, randomness
+        self._pool, self._used = b"", 0
+        self._milliseconds = -1
+        self._tail = 0
+
+    def __call__(self) -> str:
+        if self._used == len(self._pool):
+            self._pool, self._used = self._randomness(_POOL_OCTETS), 0
+        octets = self._pool[self._used : self._used + 10]
+        self._used += 10
+        milliseconds = int(self._clock.now() * 1000)
+        if milliseconds > self._milliseconds:
+            self._milliseconds = milliseconds
+            # rand_b is the lowest 62 bits; its highest bit stays free for the steps to carry into
+            self._tail = int.from_bytes(octets, "big") & ~(1 << 61)
+        else:
+            self._tail += int.from_bytes(octets[:4], "big") + 1
+        # half a millisecond more: the division must not come out just below the whole number
+        return uuid7((self._milliseconds + 0.5) / 1000, self._tail.to_bytes(10, "big"))
+
+
+new_id: NewId = IdSource(SystemClock())

@@ -1,0 +1,197 @@
+"""The first schema: one table for each record of store.base, a column for each field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.store.migrations.tables import create
+
+_TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
+    "messages": (
+        "id",
+        {
+            "id": str,
+            "direction": str,
+            "service": str,
+            "sender": str,
+            "recipient": str,
+            "text": str,
+            "status": str,
+            "reason": str,
+            "code": str,
+            "carrier": str,
+            "account": str,
+            "chain": str,
+            "plan": str,
+            "steps": str,
+            "step": int,
+            "correlationid": str,
+            "notify_url": str,
+            "run": str,
+            "run_key": str,
+            "consent_exempt": int,
+            "receipt_wanted": int,
+            "incomplete": int,
+            "created_at": float,
+            "updated_at": float,
+        },
+    ),
+    "segments": (
+        ("message", "step", "part"),
+        {
+            "message": str,
+            "step": int,
+            "part": int,
+            "total": int,
+            "bind": str,
+            "smsc_id": str,
+            "state": str,
+            "code": str,
+            "updated_at": float,
+        },
+    ),
+    "parts": (
+        "id",
+        {
+            "id": str,
+            "bind": str,
+            "sender": str,
+            "recipient": str,
+            "reference": int,
+            "total": int,
+            "part": int,
+            "wide": int,
+            "sar": int,
+            "octets": bytes,
+            "data_coding": int,
+            "received_at": float,
+        },
+    ),
+    "receipts": (
+        "id",
+        {
+            "id": str,
+            "bind": str,
+            "smsc_id": str,
+            "state": str,
+            "final": int,
+            "code": str,
+            "message": str,
+            "received_at": float,
+        },
+    ),
+    "consents": (
+        ("service", "address"),
+        {"service": str, "address": str, "opted_out": int, "reason": str, "at": float},
+    ),
+    "calls": (
+        "id",
+        {
+            "id": str,
+            "direction": str,
+            "service": str,
+            "trunk": str,
+            "caller": str,
+            "called": str,
+            "state": str,
+            "cause": str,
+            "status": int,
+            "message": str,
+            "step": int,
+            "sip_call_id": str,
+            "started_at": float,
+            "answered_at": float,
+            "ended_at": float,
+            "counted": int,
+        },
+    ),
+    "events": (
+        "seq",  # the order of writing
+        {"seq": int, "ref": str, "type": str, "service": str, "at": float, "data": str},
+    ),
+    "effects": (
+        "key",
+        {
+            "key": str,
+            "kind": str,
+            "ref": str,
+            "state": str,
+            "carrier": str,
+            "data": str,
+            "created_at": float,
+        },
+    ),
+    "timers": (("kind", "ref"), {"kind": str, "ref": str, "due": float, "data": str}),
+    "notifications": (
+        "id",
+        {
+            "id": str,
+            "ref": str,
+            "service": str,
+            "url": str,
+            "body": bytes,
+            "state": str,
+            "attempts": int,
+            "due": float,
+            "reason": str,
+            "created_at": float,
+        },
+    ),
+    "flow_versions": (
+        ("service", "flow", "version"),
+        {"service": str, "flow": str, "version": str, "definition": str, "created_at": float},
+    ),
+    "runs": (
+        "id",
+        {
+            "id": str,
+            "service": str,
+            "flow": str,
+            "version": str,
+            "customer": str,
+            "number": str,
+            "state": str,
+            "node": str,
+            "waiting": str,
+            "data": str,
+            "inbox": str,
+            "effects": int,
+            "due": float,
+            "result": int,
+            "reason": str,
+            "created_at": float,
+            "updated_at": float,
+        },
+    ),
+}
+
+# Small rows that are only found by their key: the row lies in the key's own tree, one page less to write.
+# Not messages and runs: big rows would make that tree deep, and each index would repeat the 36-character id.
+_WITHOUT_ROWID = {"segments", "consents", "effects", "timers"}
+
+_INDEXES = (
+    # not only the open ones: operators search for `failed`, and counts by status need no walk over the table
+    "messages_status ON messages (status, id)",
+    "messages_service ON messages (service, id)",
+    "messages_recipient ON messages (recipient, id)",
+    "messages_sender ON messages (sender, id)",
+    "messages_correlationid ON messages (correlationid, id) WHERE correlationid != ''",
+    "segments_smsc_id ON segments (bind, smsc_id) WHERE smsc_id != ''",
+    "receipts_unmatched ON receipts (bind, smsc_id, received_at, id) WHERE message = ''",
+    "consents_opted_out ON consents (service, address) WHERE opted_out = 1",
+    "calls_started_at ON calls (started_at, id)",
+    "calls_open ON calls (started_at, id) WHERE state != 'ended'",
+    "events_ref ON events (ref)",
+    "effects_carrier ON effects (carrier, key)",
+    "notifications_pending ON notifications (due, id) WHERE state = 'pending'",
+    "notifications_state ON notifications (state, due, id) WHERE state != 'pending'",
+    "runs_open ON runs (created_at, id) WHERE state != 'ended'",
+)
+
+
+def apply(database: Any) -> None:
+    """`database` is a sqlite_utils.Database."""
+    for name, (key, columns) in _TABLES.items():
+        create(database, name, key, columns, rowid=name not in _WITHOUT_ROWID)
+    for index in _INDEXES:
+        database.execute(f"CREATE INDEX {index}")

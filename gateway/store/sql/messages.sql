@@ -1,0 +1,89 @@
+-- name: message
+-- One message by its transid.
+SELECT * FROM messages WHERE id = :id;
+
+-- name: messages
+-- Search, newest first (an id is a UUIDv7, so id order is age); parameters that are '' match all.
+SELECT * FROM messages
+WHERE id < :before
+  AND (:direction = '' OR direction = :direction)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: messages_by_service
+-- The same for one service: walks the index (service, id).
+SELECT * FROM messages
+WHERE service = :service AND id < :before
+  AND (:direction = '' OR direction = :direction)
+  AND (:status = '' OR status = :status)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: messages_by_status
+-- The same for one status: walks the index (status, id).
+SELECT * FROM messages
+WHERE status = :status AND id < :before
+  AND (:direction = '' OR direction = :direction)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: messages_by_address
+-- The same for one address, as sender or recipient: a shortcode has millions of messages, so each side
+-- walks its own index and stops at the limit (an OR would collect and sort them all).
+SELECT * FROM (
+  SELECT * FROM messages
+  WHERE recipient = :address AND id < :before
+    AND (:service = '' OR service = :service)
+    AND (:direction = '' OR direction = :direction)
+    AND (:status = '' OR status = :status)
+    AND (:correlationid = '' OR correlationid = :correlationid)
+  ORDER BY id DESC LIMIT :limit)
+UNION
+SELECT * FROM (
+  SELECT * FROM messages
+  WHERE sender = :address AND id < :before
+    AND (:service = '' OR service = :service)
+    AND (:direction = '' OR direction = :direction)
+    AND (:status = '' OR status = :status)
+    AND (:correlationid = '' OR correlationid = :correlationid)
+  ORDER BY id DESC LIMIT :limit)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: messages_by_correlationid
+-- The same for one correlationid: few rows.
+SELECT * FROM messages
+WHERE correlationid = :correlationid AND correlationid != '' AND id < :before
+  AND (:service = '' OR service = :service)
+  AND (:direction = '' OR direction = :direction)
+  AND (:status = '' OR status = :status)
+  AND (:address = '' OR sender = :address OR recipient = :address)
+ORDER BY id DESC LIMIT :limit;
+
+-- name: unhandled
+-- MO whose decision is still owed, oldest first.
+SELECT * FROM messages WHERE status = 'received' AND direction = 'mo' ORDER BY id LIMIT :limit;
+
+-- name: messages_per_status
+-- How many messages there are in each status.
+SELECT status, count(*) FROM messages GROUP BY status;
+
+-- name: segments
+-- The segments of one message, in the order of sending.
+SELECT * FROM segments WHERE message = :message ORDER BY step, part;
+
+-- name: segment_of
+-- The youngest segment that the carrier behind a bind knows by this id; carriers use an id again after a while.
+SELECT * FROM segments
+WHERE bind = :bind AND smsc_id = :smsc_id AND smsc_id != ''
+ORDER BY message DESC, step DESC, part DESC LIMIT 1;
+
+-- name: unmatched
+-- Receipts that came before the id they speak of was known, oldest first.
+SELECT * FROM receipts
+WHERE bind = :bind AND smsc_id = :smsc_id AND message = ''
+ORDER BY received_at, id;
+
+-- name: parts
+-- Segments of long MOs that wait for the others, oldest first.
+SELECT * FROM parts ORDER BY received_at, id;
+
+-- name: opted_out
+-- Everybody who said STOP.
+SELECT * FROM consents WHERE opted_out = 1 ORDER BY service, address;

@@ -1,0 +1,321 @@
+"""The store in one SQLite file: write-ahead log, `synchronous=FULL`, one writing and one reading thread.
+
+Beside the file lie `-wal` and `-shm` (SQLite's own) and `.lock`, which one daemon holds at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from gateway.store.base import TABLES, MessageQuery, Write
+from gateway.store.migrations import Foreign, Newer, migrate, pending
+from gateway.store.queries import queries
+from gateway.store.rows import TABLE_OF
+from gateway.store.writer import Writer
+from gateway.values.call import Call
+from gateway.values.errors import StoreError, StoreUnusable
+from gateway.values.event import Event
+from gateway.values.message import Consent, Message, Part, Receipt, Segment
+from gateway.values.work import Effect, FlowVersion, Notification, Run, Timer
+
+R = TypeVar("R", bound=Struct)
+T = TypeVar("T")
+
+OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
+CHECKED_OCTETS = 64 << 20  # a file up to this size is checked page by page when opened (about 0.1 s)
+
+_LAST = "\U0010ffff"  # sorts after every id
+
+
+def path_of(url: str, state_directory: str | Path) -> Path:
+    """The file that a store URL names.  Raises StoreUnusable for anything but a SQLite file.
+
+    sqlite:///gateway.db            a path within the state directory
+    sqlite:////var/lib/gateway.db   an absolute path
+    """
+    scheme, found, path = url.partition(":///")
+    if scheme != "sqlite" or not found or not path or path.endswith("/"):
+        raise StoreUnusable(
+            f"store.url {url!r} is not understood; "
+            'use "sqlite:///gateway.db" (in the state directory) or "sqlite:////path/to/gateway.db"'
+        )
+    return Path(state_directory) / path
+
+
+class SqliteStore:
+    """See store.base.Store, whose contract this is."""
+
+    def __init__(self, path: Path, *, queue: int = 100_000, read_only: bool = False) -> None:
+        """`queue`: writes that may wait.  `read_only`: look into a store that a daemon may be using."""
+        self.path = path
+        self._limit, self._read_only = queue, read_only
+        self._lock = -1
+        self._reads: sqlite3.Connection | None = None
+        self._reader: ThreadPoolExecutor | None = None
+        self._writer: Writer | None = None
+
+    async def open(self) -> None:
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._reader, self._open)
+        except BaseException:
+            await self.close()
+            raise
+        if self._writer is not None:
+            self._writer.start()
+
+    async def close(self) -> None:
+        if self._writer is not None:
+            await self._writer.close()
+            self._writer = None
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            await asyncio.get_running_loop().run_in_executor(reader, self._close)
+            reader.shutdown()
+
+    def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
+        if self._writer is None:
+            done = asyncio.get_running_loop().create_future()
+            reason = "opened for reading only" if self._read_only else "not open"
+            done.set_exception(StoreError(f"{self.path} is {reason}"))
+            return done
+        return self._writer.commit(writes)
+
+    @property
+    def queued(self) -> int:
+        return 0 if self._writer is None else self._writer.queued
+
+    @property
+    def trouble(self) -> str:
+        """Why the last transaction could not be written; "" when it could.  For the readiness check."""
+        return "" if self._writer is None else self._writer.trouble
+
+    async def message(self, id: str) -> Message | None:
+        return await self._one(Message, "message", id=id)
+
+    async def messages(self, query: MessageQuery) -> list[Message]:
+        # the parameter that leaves the fewest rows chooses the index
+        name = "messages"
+        for column in ("correlationid", "address", "service", "status"):
+            if getattr(query, column):
+                name = f"messages_by_{column}"
+                break
+        return await self._all(
+            Message,
+            name,
+            service=query.service,
+            direction=query.direction,
+            status=query.status,
+            address=query.address,
+            correlationid=query.correlationid,
+            before=query.before or _LAST,
+            limit=query.limit,
+        )
+
+    async def unhandled(self, limit: int) -> list[Message]:
+        return await self._all(Message, "unhandled", limit=limit)
+
+    async def events(self, ref: str) -> list[Event]:
+        return await self._all(Event, "events", ref=ref)
+
+    async def segments(self, message: str) -> list[Segment]:
+        return await self._all(Segment, "segments", message=message)
+
+    async def segment_of(self, bind: str, smsc_id: str) -> Segment | None:
+        return await self._one(Segment, "segment_of", bind=bind, smsc_id=smsc_id)
+
+    async def unmatched(self, bind: str, smsc_id: str) -> list[Receipt]:
+        return await self._all(Receipt, "unmatched", bind=bind, smsc_id=smsc_id)
+
+    async def parts(self) -> list[Part]:
+        return await self._all(Part, "parts")
+
+    async def opted_out(self) -> list[Consent]:
+        return await self._all(Consent, "opted_out")
+
+    async def call(self, id: str) -> Call | None:
+        return await self._one(Call, "call", id=id)
+
+    async def calls(self, *, state: str = "", limit: int = 50) -> list[Call]:
+        name = "calls" if state in ("", "ended") else "calls_open"
+        return await self._all(Call, name, state=state, limit=limit)
+
+    async def effects(
+        self, *, state: str = "", carrier: str = "", after: str = "", limit: int = 1000
+    ) -> list[Effect]:
+        name = "effects_by_carrier" if carrier else "effects"
+        return await self._all(Effect, name, state=state, carrier=carrier, after=after, limit=limit)
+
+    async def timers(self) -> list[Timer]:
+        return await self._all(Timer, "timers")
+
+    async def notifications(
+        self, *, state: str = "pending", due_before: float, limit: int
+    ) -> list[Notification]:
+        name = "notifications_pending" if state == "pending" else "notifications_by_state"
+        return await self._all(Notification, name, state=state, due_before=due_before, limit=limit)
+
+    async def flow_version(self, service: str, flow: str, version: str) -> FlowVersion | None:
+        return await self._one(FlowVersion, "flow_version", service=service, flow=flow, version=version)
+
+    async def run(self, id: str) -> Run | None:
+        return await self._one(Run, "run", id=id)
+
+    async def open_runs(self) -> list[Run]:
+        return await self._all(Run, "open_runs")
+
+    async def counts(self) -> dict[str, int]:
+        """Walks an index of each table: a second for some millions of rows, so not for every scrape."""
+
+        def count(connection: sqlite3.Connection) -> dict[str, int]:
+            counts = {}
+            for table, _ in TABLES.values():
+                counts[table] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for status, number in connection.execute(queries()["messages_per_status"]):
+                counts[f"messages.{status}"] = number
+            return counts
+
+        return await self._read(count)
+
+    async def _all(self, record: type[R], query: str, **parameters: Any) -> list[R]:
+        sql, table = queries()[query], TABLE_OF[record]
+
+        def rows(connection: sqlite3.Connection) -> list[R]:
+            cursor = connection.execute(sql, parameters)
+            columns = [column for column, *_ in cursor.description]
+            return [table.load(columns, row) for row in cursor.fetchall()]
+
+        return await self._read(rows)
+
+    async def _one(self, record: type[R], query: str, **parameters: Any) -> R | None:
+        found = await self._all(record, query, **parameters)
+        return found[0] if found else None
+
+    async def _read(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        reader, connection = self._reader, self._reads
+        if reader is None or connection is None:
+            raise StoreError(f"{self.path} is not open")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(reader, function, connection)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot read {self.path}: {error}") from error
+
+    # From here on: in the reading thread
+
+    def _open(self) -> None:
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise StoreUnusable(
+                f"Python was built with SQLite {sqlite3.sqlite_version}; 3.37 or newer is needed: "
+                "use the Python of a newer system"
+            )
+        try:
+            if self._read_only:
+                self._reads = self._look()
+            else:
+                self._reads = self._prepare()
+        except OSError as error:
+            raise StoreUnusable(
+                f"{error.filename or self.path}: {error.strerror}; "
+                "the gateway's user needs to read and write this file and its directory"
+            ) from error
+        except (Foreign, Newer) as error:
+            raise StoreUnusable(f"{self.path}: {error}") from error
+        except sqlite3.OperationalError as error:  # cannot be opened, locked, disk full
+            raise StoreUnusable(
+                f"{self.path}: {error}; check the rights and the space on its disk, and who else has it open"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise StoreUnusable(
+                f"{self.path}: {error}; move it away (with its -wal file) and restore a backup, "
+                f"or save what is readable with: sqlite3 {self.path} .recover | sqlite3 new.db"
+            ) from error
+
+    def _prepare(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._take_lock()
+        self._keep_private()
+        writes = _connect(self.path, "rw")
+        self._writer = Writer(writes, self.path, limit=self._limit)
+        # before anything is changed: is it ours and whole?
+        pending(writes)
+        if self.path.stat().st_size <= CHECKED_OCTETS:
+            [verdict] = writes.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(f"the database is damaged ({verdict})")
+        [mode] = writes.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise sqlite3.OperationalError("no write-ahead log is possible here (a network file system?)")
+        writes.execute("PRAGMA synchronous = FULL")
+        writes.execute("PRAGMA wal_autocheckpoint = 0")  # the writer does it, see there
+        writes.execute("PRAGMA cache_size = -32768")  # KiB
+        migrate(writes, time.time())
+        reads = _connect(self.path, "rw")
+        reads.execute("PRAGMA query_only = ON")
+        return reads
+
+    def _keep_private(self) -> None:
+        """For the gateway's user, and its group if the operator wants so; -wal and -shm get the same mode."""
+        try:
+            # before SQLite does, so that others cannot read it even for a moment.  Only if it is new: closing
+            # a file that SQLite has open in this process would drop SQLite's locks on it (POSIX)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            mode = stat.S_IMODE(self.path.stat().st_mode)
+            if mode & stat.S_IRWXO:
+                self.path.chmod(mode & ~stat.S_IRWXO)
+
+    def _look(self) -> sqlite3.Connection:
+        if not self.path.exists():
+            raise StoreUnusable(f"{self.path} does not exist; start the gateway once, it makes it")
+        reads = _connect(self.path, "ro")
+        self._reads = reads
+        if pending(reads):
+            raise StoreUnusable(
+                f"{self.path} is of an older version of trunkline; start the gateway once, it migrates it"
+            )
+        return reads
+
+    def _take_lock(self) -> None:
+        self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            raise StoreUnusable(
+                f"{self.path} is in use by another gateway (process {holder}); "
+                "stop that one first, or give this one a state directory of its own"
+            ) from None
+        os.truncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def _close(self) -> None:
+        if self._reads is not None:
+            self._reads.close()
+            self._reads = None
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """In autocommit mode; used by one thread at a time."""
+    return sqlite3.connect(
+        f"file:{quote(str(path))}?mode={mode}",
+        uri=True,
+        timeout=5.0,  # seconds to wait for a lock of a backup or of the operator's own SQL
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )

@@ -1,0 +1,278 @@
+"""The thread that writes to SQLite: everything that is queued goes into one transaction.
+
+A transaction's cost is its fsync; while one is under way further groups queue up and share the next.
+
+The write-ahead log is moved into the database file (a checkpoint) by this thread between transactions, when
+nothing has come for a while or the log has grown by some megabytes, never inside a COMMIT that callers wait
+for.  Past 64 MiB it is cut back to nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway.store.base import Write
+from gateway.store.rows import Change, Key, Row, Table, change
+from gateway.values.errors import StoreError, Throttled
+
+_log = logging.getLogger(__name__)
+
+TRANSACTION_ROWS = 2_000  # more would make the first of them wait noticeably longer
+IDLE_SECONDS = 1.0
+WAL_STEP = 8 << 20
+WAL_LIMIT = 64 << 20
+
+# What is wrong with one group; other errors of SQLite (disk full, locked, damaged) concern every group
+_GROUPS_OWN = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """What one commit() asked for, and what became of it."""
+
+    changes: list[Change]
+    done: asyncio.Future[None]
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class _TableChanges:
+    """What groups come to for one table: of several writes to one key only the last has an effect."""
+
+    keyed: dict[Key, Row | None] = field(default_factory=dict)
+    appended: list[Row] = field(default_factory=list)
+
+
+class Writer:
+    """`commit` and `close` are called in the event loop that `start` was called in."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, limit: int) -> None:
+        """`connection` is in autocommit mode and the writer's alone; `limit` is how many writes may wait."""
+        self._connection, self._path, self._limit = connection, path, limit
+        self._wal = Path(f"{path}-wal")
+        self._wal_mark = WAL_STEP
+        self._unchecked = False  # something was written since the last checkpoint
+        self._groups: queue.SimpleQueue[Group | None] = queue.SimpleQueue()
+        self._batch: list[Group] = []
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._ended: asyncio.Future[None] | None = None
+        self._refusal = "the store is not open"
+        self.queued = 0
+        self.trouble = ""  # why the last transaction failed; "" = it did not
+
+    def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ended = self._loop.create_future()
+        self._refusal = ""
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Write what is queued and close the connection."""
+        if self._ended is None:
+            self._connection.close()
+        else:
+            self._refusal = self._refusal or "the store is closed"
+            self._groups.put(None)
+            await asyncio.shield(self._ended)
+            self._thread.join()
+
+    def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
+        """See store.base.Store."""
+        done = asyncio.get_running_loop().create_future()
+        if self._refusal:
+            done.set_exception(StoreError(self._refusal))
+            return done
+        if not writes:
+            done.set_result(None)
+            return done
+        # a group larger than the whole queue would never find room: it may pass when it is alone
+        if self.queued and self.queued + len(writes) > self._limit:
+            raise Throttled(f"{self.queued} writes wait for the store")
+        try:
+            group = Group([change(write) for write in writes], done)
+        except (LookupError, TypeError, ValueError) as error:  # say, a dict with what JSON has no form for
+            done.set_exception(StoreError(f"a record cannot be stored: {error}"))
+            return done
+        self.queued += len(writes)
+        self._groups.put(group)
+        return done
+
+    def _settle(self, groups: list[Group], trouble: str) -> None:
+        if bool(trouble) != bool(self.trouble):
+            if trouble:
+                _log.error("store.failing", extra={"path": str(self._path), "reason": trouble})
+            else:
+                _log.warning("store.recovered", extra={"path": str(self._path)})
+        self.trouble = trouble
+        for group in groups:
+            self.queued -= len(group.changes)
+            if group.done.done():  # its caller was cancelled
+                continue
+            if group.error is None:
+                group.done.set_result(None)
+            else:
+                group.done.set_exception(group.error)
+
+    def _end(self, reason: str) -> None:
+        """In the loop: the thread has ended, as it was asked to or by an error."""
+        self._refusal = reason or self._refusal
+        left = self._batch
+        while not self._groups.empty():
+            group = self._groups.get_nowait()
+            if group is not None:
+                left.append(group)
+        for group in left:
+            group.error = StoreError(self._refusal)
+        self._settle(left, reason)
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+
+    # From here on: in the thread
+
+    def _run(self) -> None:
+        reason = ""
+        try:
+            while self._turn():
+                pass
+        except BaseException as error:
+            _log.exception("store.writer_died", extra={"path": str(self._path)})
+            reason = f"the store's writer has ended: {error!r}; restart the gateway"
+        finally:
+            self._connection.close()
+        self._tell(self._end, reason)
+
+    def _turn(self) -> bool:
+        """One transaction and what follows it; False when it was the last."""
+        try:
+            group = self._groups.get(timeout=IDLE_SECONDS if self._unchecked else None)
+        except queue.Empty:
+            self._checkpoint()
+            return True
+        rows = 0
+        while group is not None:
+            self._batch.append(group)
+            rows += len(group.changes)
+            if rows >= TRANSACTION_ROWS or self._groups.empty():
+                break
+            group = self._groups.get_nowait()
+        if self._batch:
+            trouble = self._write(self._batch)
+            self._tell(self._settle, self._batch, trouble)
+            self._batch = []
+            self._unchecked = True
+            if self._wal_size() > self._wal_mark:
+                self._checkpoint()
+        return group is not None
+
+    def _tell(self, function: Any, *arguments: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            _log.warning("store.loop_closed", extra={"path": str(self._path)})
+
+    def _write(self, groups: list[Group]) -> str:
+        """Write the groups in one transaction and note in each what became of it; gives what was wrong."""
+        try:
+            try:
+                self._transaction(groups)
+            except _GROUPS_OWN:
+                self._each_by_itself(groups)
+        except sqlite3.Error as error:
+            trouble = f"cannot write {self._path}: {error}"
+            for group in groups:
+                group.error = StoreError(trouble)
+            return trouble
+        return ""
+
+    def _transaction(self, groups: list[Group]) -> None:
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            self._apply(groups)
+            execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _each_by_itself(self, groups: list[Group]) -> None:
+        """One of the groups cannot be written: find it and write the others, still in one transaction."""
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            for group in groups:
+                execute("SAVEPOINT one")
+                try:
+                    self._apply([group])
+                except _GROUPS_OWN as error:
+                    execute("ROLLBACK TO one")
+                    group.error = StoreError(f"a record cannot be stored: {error}")
+                execute("RELEASE one")
+            execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:  # SQLite has done it by itself after some errors
+            self._connection.execute("ROLLBACK")
+
+    def _apply(self, groups: list[Group]) -> None:
+        tables: dict[Table[Any], _TableChanges] = {}
+        for group in groups:
+            for table, key, row in group.changes:
+                todo = tables.get(table)
+                if todo is None:
+                    todo = tables[table] = _TableChanges()
+                if key is not None:
+                    todo.keyed[key] = row
+                elif row is not None:
+                    todo.appended.append(row)
+        execute = self._connection.execute
+        for table, todo in tables.items():
+            rows = todo.appended or [row for row in todo.keyed.values() if row is not None]
+            gone = [key for key, row in todo.keyed.items() if row is None]
+            for sql, values in table.upserts(rows) + table.deletes(gone):
+                execute(sql, values)
+
+    def _wal_size(self) -> int:
+        try:
+            return os.stat(self._wal).st_size
+        except OSError:
+            return 0
+
+    def _checkpoint(self) -> None:
+        """Move the log into the database; waits for nobody but a reader of the last 100 ms when truncating.
+
+        A log that was moved completely is written again from its start, without growing, so the next growth
+        says that its length has been used up.
+        """
+        self._unchecked = False
+        try:
+            mode = "TRUNCATE" if self._wal_size() > WAL_LIMIT else "PASSIVE"
+            self._connection.execute("PRAGMA busy_timeout = 100")
+            try:
+                busy, frames, moved = self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            finally:
+                self._connection.execute("PRAGMA busy_timeout = 5000")
+        except sqlite3.Error as error:
+            _log.warning("store.checkpoint", extra={"path": str(self._path), "reason": str(error)})
+            busy = True
+        size = self._wal_size()
+        self._wal_mark = size + WAL_STEP if busy or moved < frames else max(size, WAL_STEP)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import time
+import uuid
+
+import pytest
+
+from gateway.observe.system import IdSource, SystemClock, new_id
+
+
+class Hands:
+    """A clock that is set by hand."""
+
+    def __init__(self, now: float) -> None:
+        self.time = now
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+
+def test_system_clock_tells_unix_time_and_never_steps_back() -> None:
+    clock = SystemClock()
+    assert abs(clock.now() - time.time()) < 1
+    assert clock.monotonic() <= clock.monotonic() <= time.monotonic()
+
+
+def test_new_id_is_a_uuid_version_7_of_now() -> None:
+    before = time.time()
+    id = uuid.UUID(new_id())
+    assert (id.version, id.variant) == (7, uuid.RFC_4122)
+    assert before - 0.002 <= (id.int >> 80) / 1000 <= time.time() + 0.002
+
+
+def test_ids_are_all_different_and_in_the_order_of_making() -> None:
+    ids = [new_id() for _ in range(20_000)]
+    assert len(set(ids)) == 20_000
+    assert ids == sorted(ids)
+
+
+def test_ids_keep_their_order_when_the_clock_steps_back() -> None:
+    clock = Hands(1792419911.5)
+    make = IdSource(clock)
+    first = make()
+    clock.time -= 3600
+    second = make()
+    clock.time += 3600.001
+    assert first < second < make()
+
+
+@pytest.mark.parametrize("octet", [b"\x00", b"\xff"])
+def test_extreme_randomness_still_gives_rising_ids(octet: bytes) -> None:
+    make = IdSource(Hands(1792419911.5), lambda octets: octet * octets)
+    ids = [make() for _ in range(5_000)]
+    assert ids == sorted(set(ids))
+    assert uuid.UUID(ids[-1]).version == 7
+
+
+@pytest.mark.parametrize("milliseconds", [1792419911001, 1792419911333, 1792419911999, 1])
+def test_the_time_in_an_id_is_exact(milliseconds: int) -> None:
+    make = IdSource(Hands((milliseconds + 0.5) / 1000))
+    assert uuid.UUID(make()).int >> 80 == milliseconds
+
+
+def test_randomness_is_drawn_for_a_thousand_ids_at_once() -> None:
+    draws: list[int] = []
+
+    def randomness(octets: int) -> bytes:
+        draws.append(octets)
+        return bytes(octets)
+
+    make = IdSource(Hands(1.0), randomness)
+    for _ in range(1001):
+        make()
+    assert draws == [10_000, 10_000]

@@ -1,0 +1,465 @@
+"""The contract of store.base: every backend of conftest.BACKENDS keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.store.base import TABLES, Delete, MessageQuery, Record, Store, Write
+from gateway.values.errors import StoreError
+from gateway.values.message import StepPlan, StepRecord, StepState
+from gateway.values.outcome import Result, Status
+from gateway.values.work import Effect, Timer
+
+Records = Any
+
+
+async def test_a_message_comes_back_as_it_was_written(store: Store, records: Records) -> None:
+    message = records.message(
+        text='Grüße 🍕 "quoted" \x00 end',
+        status=Status.SENT,
+        plan=(StepPlan(channel="sms", text="x", until=Result.DELIVERED, within_seconds=60.0),),
+        steps=(StepRecord(state=StepState.TRYING, started_at=1792419911.123456),),
+        step=0,
+        incomplete=True,
+        created_at=1792419911.123456,
+    )
+    await store.commit([message])
+    found = await store.message("m1")
+    assert found == message
+    assert found is not None and found.status is Status.SENT and found.incomplete is True
+    assert await store.message("m2") is None
+
+
+async def test_every_type_of_record_comes_back_as_it_was_written(store: Store, records: Records) -> None:
+    segment = records.segment(smsc_id="A1", state="accepted", updated_at=3.25)
+    part = records.part(octets=bytes(range(256)), wide=True)
+    receipt = records.receipt(final=False)
+    consent = records.consent(reason="texted STOP to 12345")
+    call = records.call(counted=False, status=487, ended_at=9.75)
+    event = records.event(data={"from": {"a": [1, 2.5, None, True]}})
+    effect = records.effect(data={"x": "y"}, carrier="north")
+    timer = records.timer(data={"node": "ask"})
+    notification = records.notification(body=b"\x00{}\xff")
+    version = records.flow_version(definition={"start": "ask", "nodes": {"ask": {"type": "end"}}})
+    run = records.run(data={"size.text": "L"}, inbox=({"text": "1"}, {"text": "2"}), result=102)
+    await store.commit(
+        [segment, part, receipt, consent, call, event, effect, timer, notification, version, run]
+    )
+    assert await store.segments("m1") == [segment]
+    assert await store.parts() == [part]
+    assert await store.unmatched("north", "A1") == [receipt]
+    assert await store.opted_out() == [consent]
+    assert await store.call("c1") == call
+    assert await store.events("m1") == [event]
+    assert await store.effects() == [effect]
+    assert await store.timers() == [timer]
+    assert await store.notifications(due_before=1.0, limit=9) == [notification]
+    assert await store.flow_version("alerts", "order", "abc") == version
+    assert await store.run("s1") == run
+
+
+async def test_unknown_ids_give_nothing(store: Store) -> None:
+    assert await store.call("c9") is None
+    assert await store.run("s9") is None
+    assert await store.flow_version("a", "b", "c") is None
+    assert await store.segment_of("north", "A1") is None
+    assert await store.events("m9") == []
+    assert await store.segments("m9") == []
+
+
+async def test_a_record_replaces_the_one_with_its_key(store: Store, records: Records) -> None:
+    await store.commit([records.message(text="one", reason="because"), records.segment(code="a")])
+    await store.commit([records.message(text="two"), records.segment(code="b"), records.segment(part=2)])
+    assert await store.message("m1") == records.message(text="two")
+    assert await store.segments("m1") == [records.segment(code="b"), records.segment(part=2)]
+
+
+async def test_of_two_writes_to_one_key_in_one_group_the_later_wins(store: Store, records: Records) -> None:
+    await store.commit([records.message(text="one"), records.event(), records.message(text="two")])
+    assert await store.message("m1") == records.message(text="two")
+
+
+@pytest.mark.parametrize(
+    "make, key",
+    [
+        ("effect", ("m1/0",)),
+        ("timer", ("step", "m1")),
+        ("notification", ("n1",)),
+        ("part", ("p1",)),
+    ],
+)
+async def test_delete_removes_the_row_and_no_other(
+    store: Store, records: Records, make: str, key: tuple[str, ...]
+) -> None:
+    async def rows() -> list[Record]:
+        return [
+            *await store.effects(),
+            *await store.timers(),
+            *await store.notifications(due_before=9.0, limit=9),
+            *await store.parts(),
+        ]
+
+    others = [records.effect("x/0"), records.timer("x"), records.notification("x"), records.part("x")]
+    record = getattr(records, make)()
+    await store.commit([*others, record])
+    await store.commit([Delete(type(record), key)])
+    assert await rows() == others
+    await store.commit([Delete(type(record), key)])  # none there: no error
+    assert await rows() == others
+
+
+async def test_delete_and_write_of_one_key_take_effect_in_their_order(store: Store, records: Records) -> None:
+    await store.commit([records.effect("a"), Delete(Effect, ("a",)), records.effect("b")])
+    await store.commit([Delete(Effect, ("b",)), records.effect("b", state="begun")])
+    assert await store.effects() == [records.effect("b", state="begun")]
+
+
+async def test_groups_take_effect_in_the_order_of_the_calls(store: Store, records: Records) -> None:
+    pending = [store.commit([records.message(text=str(n)), records.event(at=float(n))]) for n in range(300)]
+    await asyncio.gather(*pending)
+    assert (await store.message("m1")) == records.message(text="299")
+    assert [event.at for event in await store.events("m1")] == [float(n) for n in range(300)]
+
+
+async def test_a_group_that_cannot_be_written_leaves_nothing_of_itself(
+    store: Store, records: Records
+) -> None:
+    bad = [records.message("m1"), records.event("m1"), records.call("c1", started_at=float("nan"))]
+    with pytest.raises(StoreError):
+        await store.commit(bad)
+    assert await store.message("m1") is None
+    assert await store.events("m1") == []
+    await store.commit([records.message("m1")])
+    assert await store.message("m1") is not None
+
+
+@pytest.mark.parametrize("data", [{"x": object()}, {"x": {1: 2, (): 3}}, {"x": "\ud800"}])
+async def test_data_without_json_form_is_refused(
+    store: Store, records: Records, data: dict[str, Any]
+) -> None:
+    with pytest.raises(StoreError):
+        await store.commit([records.effect(data=data)])
+    assert await store.effects() == []
+
+
+async def test_a_delete_with_a_key_of_the_wrong_shape_is_refused(store: Store, records: Records) -> None:
+    await store.commit([records.timer()])
+    with pytest.raises(StoreError):
+        await store.commit([Delete(Timer, ("m1",))])
+    assert await store.timers() == [records.timer()]
+
+
+async def test_an_empty_group_is_done_at_once(store: Store) -> None:
+    await store.commit([])
+    assert store.queued == 0
+
+
+async def test_later_changes_to_a_dict_do_not_reach_the_store(store: Store, records: Records) -> None:
+    data = {"state": "as decided"}
+    done = store.commit([records.effect(data=data)])
+    data["state"] = "changed"
+    await done
+    assert (await store.effects())[0].data == {"state": "as decided"}
+
+
+async def test_everything_is_there_after_close_and_open(
+    backend: Callable[[], Store], records: Records
+) -> None:
+    first = backend()
+    await first.open()
+    done = [first.commit([records.message(f"m{n}")]) for n in range(50)]
+    await first.close()
+    assert all(future.done() and future.exception() is None for future in done)
+    second = backend()
+    await second.open()
+    assert (await second.counts())["messages"] == 50
+    await second.close()
+
+
+async def test_a_closed_store_refuses(backend: Callable[[], Store], records: Records) -> None:
+    store = backend()
+    with pytest.raises(StoreError):
+        await store.commit([records.message()])
+    await store.open()
+    await store.close()
+    with pytest.raises(StoreError):
+        await store.commit([records.message()])
+    with pytest.raises(StoreError):
+        await store.message("m1")
+
+
+async def test_queued_counts_writes_until_they_are_durable(store: Store, records: Records) -> None:
+    done = store.commit([records.message(), records.event()])
+    assert store.queued == 2
+    await done
+    assert store.queued == 0
+
+
+async def test_a_caller_that_was_cancelled_disturbs_nobody(store: Store, records: Records) -> None:
+    gone, other = store.commit([records.message("m1")]), store.commit([records.message("m2")])
+    gone.cancel()
+    await other
+    assert await store.message("m2") is not None
+    assert store.queued == 0
+
+
+# Searches
+
+
+async def ids(store: Store, **query: Any) -> list[str]:
+    return [message.id for message in await store.messages(MessageQuery(**query))]
+
+
+async def test_search_by_each_filter_gives_the_newest_first(store: Store, records: Records) -> None:
+    await store.commit(
+        [
+            records.message("m1", service="a", correlationid="order-7"),
+            records.message("m2", service="b", recipient="+447700900002", status=Status.FAILED),
+            records.message("m3", service="a", direction="mo", sender="+447700900002", recipient="12345"),
+            records.message("m4", service="b", correlationid="order-7", status=Status.FAILED),
+        ]
+    )
+    assert await ids(store) == ["m4", "m3", "m2", "m1"]
+    assert await ids(store, service="a") == ["m3", "m1"]
+    assert await ids(store, direction="mo") == ["m3"]
+    assert await ids(store, status="failed") == ["m4", "m2"]
+    assert await ids(store, address="+447700900002") == ["m3", "m2"]
+    assert await ids(store, correlationid="order-7") == ["m4", "m1"]
+    assert await ids(store, limit=1) == ["m4"]
+    assert await ids(store, service="c") == []
+
+
+async def test_search_by_filters_together_gives_what_matches_all(store: Store, records: Records) -> None:
+    fields = [
+        {"service": s, "direction": d, "status": t, "sender": a, "recipient": b, "correlationid": c}
+        for s in ("a", "b")
+        for d in ("mo", "mt")
+        for t in (Status.SENT, Status.FAILED)
+        for a, b in (("1", "2"), ("2", "1"), ("1", "1"), ("3", "4"))
+        for c in ("", "x", "y")
+    ]
+    messages = [records.message(f"m{n:03}", **each) for n, each in enumerate(fields)]
+    await store.commit(messages)
+    for service in ("", "a"):
+        for direction in ("", "mo"):
+            for status in ("", "failed"):
+                for address in ("", "1"):
+                    for correlationid in ("", "x"):
+                        for before in ("", "m050"):
+                            expected = [
+                                m.id
+                                for m in reversed(messages)
+                                if service in ("", m.service)
+                                and direction in ("", m.direction)
+                                and status in ("", m.status)
+                                and address in ("", m.sender, m.recipient)
+                                and correlationid in ("", m.correlationid)
+                                and (not before or m.id < before)
+                            ][:20]
+                            found = await ids(
+                                store,
+                                service=service,
+                                direction=direction,
+                                status=status,
+                                address=address,
+                                correlationid=correlationid,
+                                before=before,
+                                limit=20,
+                            )
+                            assert found == expected
+
+
+@pytest.mark.parametrize("query", [{}, {"service": "alerts"}, {"address": "12345"}, {"status": "queued"}])
+async def test_paging_shows_every_message_once(store: Store, records: Records, query: dict[str, str]) -> None:
+    await store.commit([records.message(f"m{n:02}") for n in range(23)])
+    seen: list[str] = []
+    while page := await ids(store, **query, limit=5, before=seen[-1] if seen else ""):
+        seen += page
+    assert seen == [f"m{n:02}" for n in reversed(range(23))]
+
+
+async def test_unhandled_gives_the_received_mo_oldest_first(store: Store, records: Records) -> None:
+    received = {"direction": "mo", "status": Status.RECEIVED}
+    await store.commit(
+        [
+            records.message("m2", **received),
+            records.message("m1", **received),
+            records.message("m3", direction="mo", status=Status.HANDLED),
+            records.message("m4"),
+            records.message("m5", **received),
+        ]
+    )
+    assert [message.id for message in await store.unhandled(9)] == ["m1", "m2", "m5"]
+    assert [message.id for message in await store.unhandled(2)] == ["m1", "m2"]
+
+
+async def test_segment_of_gives_the_youngest_with_this_id_at_this_bind(
+    store: Store, records: Records
+) -> None:
+    await store.commit(
+        [
+            records.segment("m1", smsc_id="A1"),
+            records.segment("m2", smsc_id="A1"),
+            records.segment("m2", 1, smsc_id="A1"),
+            records.segment("m3", smsc_id="A1", bind="south"),
+            records.segment("m4", smsc_id=""),
+        ]
+    )
+    assert await store.segment_of("north", "A1") == records.segment("m2", 1, smsc_id="A1")
+    assert await store.segment_of("south", "A1") == records.segment("m3", smsc_id="A1", bind="south")
+    assert await store.segment_of("north", "") is None
+
+
+async def test_segments_come_in_the_order_of_sending(store: Store, records: Records) -> None:
+    await store.commit([records.segment(step=step, part=part) for step in (1, 0) for part in (10, 2, 1)])
+    assert [(s.step, s.part) for s in await store.segments("m1")] == [
+        (0, 1), (0, 2), (0, 10), (1, 1), (1, 2), (1, 10),
+    ]  # fmt: skip
+
+
+async def test_a_receipt_that_was_matched_is_no_longer_unmatched(store: Store, records: Records) -> None:
+    late, early = records.receipt("r1", received_at=2.0), records.receipt("r2", received_at=1.0)
+    await store.commit([late, early, records.receipt("r3", bind="south"), records.receipt("r4", smsc_id="B")])
+    assert await store.unmatched("north", "A1") == [early, late]
+    await store.commit([records.receipt("r2", message="m1")])
+    assert await store.unmatched("north", "A1") == [late]
+
+
+async def test_parts_come_oldest_first(store: Store, records: Records) -> None:
+    await store.commit([records.part("a", received_at=2.0), records.part("b", received_at=1.0)])
+    assert [part.id for part in await store.parts()] == ["b", "a"]
+
+
+async def test_who_opted_in_again_is_not_opted_out(store: Store, records: Records) -> None:
+    await store.commit([records.consent("+447700900001"), records.consent("+447700900002")])
+    await store.commit([records.consent("+447700900001", opted_out=False)])
+    assert await store.opted_out() == [records.consent("+447700900002")]
+
+
+async def test_calls_come_newest_first_and_by_state(store: Store, records: Records) -> None:
+    await store.commit(
+        [
+            records.call("c1", started_at=3.0, state="ended"),
+            records.call("c2", started_at=1.0),
+            records.call("c3", started_at=2.0, state="answered"),
+            records.call("c4", started_at=4.0),
+        ]
+    )
+    assert [call.id for call in await store.calls()] == ["c4", "c1", "c3", "c2"]
+    assert [call.id for call in await store.calls(limit=2)] == ["c4", "c1"]
+    assert [call.id for call in await store.calls(state="ringing")] == ["c4", "c2"]
+    assert [call.id for call in await store.calls(state="ended")] == ["c1"]
+
+
+async def test_effects_come_by_key_and_filter(store: Store, records: Records) -> None:
+    await store.commit(
+        [
+            records.effect("c", carrier="north"),
+            records.effect("a", carrier="south"),
+            records.effect("d", carrier="north", state="begun"),
+            records.effect("b", carrier="north"),
+        ]
+    )
+    assert [effect.key for effect in await store.effects()] == ["a", "b", "c", "d"]
+    assert [effect.key for effect in await store.effects(after="b")] == ["c", "d"]
+    assert [effect.key for effect in await store.effects(carrier="north")] == ["b", "c", "d"]
+    assert [effect.key for effect in await store.effects(carrier="north", after="b", limit=1)] == ["c"]
+    assert [effect.key for effect in await store.effects(state="begun")] == ["d"]
+    assert [effect.key for effect in await store.effects(state="ready", carrier="north")] == ["b", "c"]
+
+
+async def test_timers_come_by_when_they_are_due(store: Store, records: Records) -> None:
+    await store.commit([records.timer("a", due=2.0), records.timer("b", due=1.0)])
+    await store.commit([records.timer("a", due=0.5)])
+    assert [timer.ref for timer in await store.timers()] == ["a", "b"]
+
+
+async def test_notifications_come_when_due_the_oldest_due_first(store: Store, records: Records) -> None:
+    await store.commit(
+        [
+            records.notification("n1", due=3.0),
+            records.notification("n2", due=1.0),
+            records.notification("n3", due=2.0, state="dead"),
+            records.notification("n4", due=2.0),
+        ]
+    )
+    due = await store.notifications(due_before=2.0, limit=9)
+    assert [notification.id for notification in due] == ["n2", "n4"]
+    assert [n.id for n in await store.notifications(due_before=9.0, limit=2)] == ["n2", "n4"]
+    assert [n.id for n in await store.notifications(state="dead", due_before=9.0, limit=9)] == ["n3"]
+
+
+async def test_open_runs_are_those_that_have_not_ended_oldest_first(store: Store, records: Records) -> None:
+    await store.commit(
+        [
+            records.run("s1", created_at=2.0, state="waiting"),
+            records.run("s2", created_at=1.0),
+            records.run("s3", created_at=3.0, state="ended"),
+        ]
+    )
+    assert [run.id for run in await store.open_runs()] == ["s2", "s1"]
+
+
+async def test_counts_are_by_table_and_messages_by_status(store: Store, records: Records) -> None:
+    await store.commit(
+        [records.message("m1"), records.message("m2", status=Status.FAILED), records.event(), records.event()]
+    )
+    counts = await store.counts()
+    assert {name for name in counts if "." not in name} == {name for name, _ in TABLES.values()}
+    assert (counts["messages"], counts["events"], counts["runs"]) == (2, 2, 0)
+    assert (counts["messages.queued"], counts["messages.failed"]) == (1, 1)
+
+
+# Any sequence of groups, against a dict
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> list[list[Write]]:
+    """Few keys, so that writes, deletes and writes again meet; one group in some is bad."""
+    keys, texts = st.sampled_from("abc"), st.text(max_size=5)
+    write = st.one_of(
+        st.builds(Effect, key=keys, kind=texts, ref=texts, created_at=st.floats(0, 1e10)),
+        st.builds(Timer, kind=keys, ref=keys, due=st.floats(0, 1e10), data=st.dictionaries(texts, texts)),
+        st.builds(lambda key: Delete(Effect, (key,)), keys),
+        st.builds(lambda kind, ref: Delete(Timer, (kind, ref)), keys, keys),
+        st.just(Timer(kind="bad", ref="bad", due=float("nan"))),
+    )
+    return draw(st.lists(st.lists(write, min_size=1, max_size=6), max_size=12))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(groups())
+def test_any_sequence_of_groups_does_what_a_dict_does(
+    tmp_path_factory: pytest.TempPathFactory, groups: list[list[Write]]
+) -> None:
+    from gateway.store.sqlite import SqliteStore
+
+    model: dict[tuple[str, ...], Record] = {}
+    good = [not any(isinstance(w, Timer) and w.kind == "bad" for w in group) for group in groups]
+    for group in (group for group, fine in zip(groups, good, strict=True) if fine):
+        for write in group:
+            match write:
+                case Delete(record, key):
+                    model.pop((record.__name__, *key), None)
+                case Effect():
+                    model["Effect", write.key] = write
+                case Timer():
+                    model["Timer", write.kind, write.ref] = write
+
+    async def run() -> None:
+        store = SqliteStore(tmp_path_factory.mktemp("any") / "gateway.db")
+        await store.open()
+        done = await asyncio.gather(*[store.commit(group) for group in groups], return_exceptions=True)
+        found = {("Effect", effect.key): effect for effect in await store.effects()}
+        timers = {("Timer", timer.kind, timer.ref): timer for timer in await store.timers()}
+        await store.close()
+        assert [outcome is None for outcome in done] == good
+        assert found | timers == model
+
+    asyncio.run(run())

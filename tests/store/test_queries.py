@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from gateway.store.migrations import migrate
+from gateway.store.queries import parse, queries
+
+TEXTS = (
+    "id ref message bind smsc_id service direction status address correlationid before state after carrier "
+    "flow version"
+)
+PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {"limit": 10, "due_before": 1.0}
+
+# These give or count all there is
+WHOLE = {"parts", "timers", "messages_per_status"}
+
+
+@pytest.fixture
+def connection() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, 0.0)
+    return connection
+
+
+@pytest.mark.parametrize("name", sorted(queries()))
+def test_a_query_walks_an_index_and_sorts_nothing(name: str, connection: sqlite3.Connection) -> None:
+    sql = queries()[name]
+    steps = [step[-1] for step in connection.execute("EXPLAIN QUERY PLAN " + sql, PARAMETERS)]
+    connection.close()
+    assert steps
+    if name not in WHOLE:
+        scans = [step for step in steps if step.startswith("SCAN") and "subquery" not in step]
+        assert all("USING INDEX" in step for step in scans), steps
+        # the two sides of a search by address, at most `limit` rows each, are sorted to be merged
+        assert name == "messages_by_address" or not any("TEMP B-TREE" in step for step in steps), steps
+
+
+def test_queries_are_read_by_name() -> None:
+    text = "-- a head\n-- name: one\n-- What for.\nSELECT 1;\n\n-- name: two\n-- What for.\nSELECT 2;\n"
+    assert parse(text, "f.sql") == {"one": "-- What for.\nSELECT 1;", "two": "-- What for.\nSELECT 2;"}
+
+
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("-- name: one\nSELECT 1;\n", "what it is for"),
+        ("-- name: one\n-- A.\nSELECT 1;\n-- name: one\n-- A.\nSELECT 2;\n", "two queries"),
+    ],
+)
+def test_a_query_without_description_or_with_a_used_name_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse(text, "f.sql")

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+
+from gateway.store.base import TABLES, Delete
+from gateway.store.migrations import migrate
+from gateway.store.rows import TABLE_OF, change
+from gateway.values.event import Event
+from gateway.values.message import Message
+from gateway.values.work import Effect, Timer
+
+Records = Any
+
+
+def test_json_fields_become_text(records: Records) -> None:
+    table = TABLE_OF[Message]
+    row = dict(zip(table.columns, table.row(records.message()), strict=True))
+    assert (row["plan"], row["steps"], row["incomplete"]) == ("[]", "[]", False)
+
+
+def test_unknown_columns_are_passed_over_and_missing_ones_get_their_default() -> None:
+    columns = ["seq", "key", "kind", "ref", "created_at"]
+    row = (7, "m1/0", "submit", "m1", 1.0)
+    assert TABLE_OF[Effect].load(columns, row) == Effect(key="m1/0", kind="submit", ref="m1", created_at=1.0)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 63, 64, 65, 200])
+def test_upserts_write_every_row_in_order(rows: int, records: Records) -> None:
+    table = TABLE_OF[Event]
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, 0.0)
+    for sql, values in table.upserts([table.row(records.event(at=float(n))) for n in range(rows)]):
+        connection.execute(sql, values)
+    found = connection.execute("SELECT at FROM events ORDER BY seq").fetchall()
+    connection.close()
+    assert found == [(float(n),) for n in range(rows)]
+
+
+@pytest.mark.parametrize("rows", [1, 8, 70])
+@pytest.mark.parametrize("record", [Effect, Timer])
+def test_deletes_use_the_key_and_not_a_scan(record: type, rows: int) -> None:
+    table = TABLE_OF[record]
+    keys = [tuple(f"{column}{n}" for column in table.key) for n in range(rows)]
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, 0.0)
+    for sql, values in table.deletes(keys):
+        plan = [step[-1] for step in connection.execute("EXPLAIN QUERY PLAN " + sql, values)]
+        assert not any(step.startswith(f"SCAN {table.name}") for step in plan), plan
+    connection.close()
+
+
+def test_change_refuses_what_has_no_table_or_no_key(records: Records) -> None:
+    with pytest.raises(LookupError):
+        change("a string")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no key"):
+        change(Delete(Effect, ()))
+    with pytest.raises(ValueError, match="no key"):
+        change(Delete(Event, ()))  # type: ignore[arg-type]
+    assert change(Delete(Effect, ("a",))) == (TABLE_OF[Effect], ("a",), None)
+    assert change(records.event())[1] is None
+
+
+def test_every_record_has_a_table() -> None:
+    assert set(TABLE_OF) == set(TABLES)
