@@ -1,0 +1,170 @@
+"""What a caller hears, ready for the wire: WAV files or spoken text as G.711 of both laws, kept in memory.
+
+The work is done once, in one worker thread; every call then plays slices of the same octets.
+"""
+
+import asyncio
+import sys
+import wave
+from array import array
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from gateway.channels.voice.espeak import SpeechError, synthesise
+from gateway.channels.voice.resample import to_8_khz
+from gateway.protocol.rtp.g711 import SAMPLE_RATE, Codec, encode
+from gateway.values.errors import GatewayError
+
+_LIMIT_SECONDS: Final = 300
+_LIMIT_TEXT: Final = 5_000
+_LIMIT_WAITING: Final = 256
+
+
+class PromptError(GatewayError):
+    """A prompt cannot be had; the text names the file or the voice and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One octet per sample, 8000 a second, in either law."""
+
+    pcmu: bytes
+    pcma: bytes
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcmu) / SAMPLE_RATE
+
+    def encoded(self, codec: Codec) -> bytes:
+        """What `MediaStream.play` takes for a call of this codec."""
+        return self.pcmu if codec is Codec.PCMU else self.pcma
+
+
+class PromptCache:
+    """Prompts by content, the least recently used dropped when they hold more than `limit_octets`."""
+
+    def __init__(self, *, limit_octets: int = 64 * 1024 * 1024) -> None:
+        self._limit_octets = limit_octets
+        self._octets = 0
+        self._ready: OrderedDict[Hashable, Prompt] = OrderedDict()
+        self._making: dict[Hashable, asyncio.Future[Prompt]] = {}
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prompts")
+
+    async def from_text(self, text: str, voice: str = "en") -> Prompt:
+        """Speak `text` with espeak-ng's `voice`.  Raises PromptError."""
+        key = ("text", voice, sha256(text.encode("utf-8", "surrogatepass")).digest())
+        return await self._get(key, lambda: speak(text, voice))
+
+    async def from_wav(self, path: Path) -> Prompt:
+        """Read a WAV file; a changed file is read again.  Raises PromptError."""
+        try:
+            status = path.stat()  # noqa: ASYNC240  shorter than a thread's round trip
+        except (OSError, ValueError) as error:
+            raise PromptError(f"{path}: {_reason(error)}") from error
+        return await self._get(("wav", path, status.st_mtime_ns, status.st_size), lambda: read_wav(path))
+
+    def close(self) -> None:
+        """Let the worker go; what waits is given up."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    async def _get(self, key: Hashable, make: Callable[[], Prompt]) -> Prompt:
+        ready = self._ready.get(key)
+        if ready is not None:
+            self._ready.move_to_end(key)
+            return ready
+        making = self._making.get(key)
+        if making is None:
+            if len(self._making) >= _LIMIT_WAITING:
+                raise PromptError(f"{_LIMIT_WAITING} prompts are waiting to be made already")
+            making = asyncio.get_running_loop().run_in_executor(self._worker, make)
+            self._making[key] = making
+            making.add_done_callback(lambda done: self._keep(key, done))
+        # one caller that gives up must not take the prompt from the others
+        return await asyncio.shield(making)
+
+    def _keep(self, key: Hashable, done: "asyncio.Future[Prompt]") -> None:
+        del self._making[key]
+        if done.cancelled() or done.exception() is not None:
+            return
+        prompt = done.result()
+        self._ready[key] = prompt
+        self._octets += _size(prompt)
+        while self._octets > self._limit_octets:
+            _, dropped = self._ready.popitem(last=False)
+            self._octets -= _size(dropped)
+
+
+def speak(text: str, voice: str) -> Prompt:
+    """Speak `text` (blocking).  Raises PromptError."""
+    if not text.strip():
+        raise PromptError("there is no text to speak")
+    if len(text) > _LIMIT_TEXT:
+        raise PromptError(f"a text of {len(text)} characters is over {_LIMIT_TEXT}")
+    try:
+        rate, pcm = synthesise(text, voice, limit_seconds=_LIMIT_SECONDS)
+    except SpeechError as error:
+        raise PromptError(str(error)) from error
+    if not pcm:
+        raise PromptError(f"voice {voice!r} can say nothing of this text")
+    return _prompt(array("h", pcm), rate)
+
+
+def read_wav(path: Path) -> Prompt:
+    """Read a WAV file of 8 or 16 bit PCM, mono or stereo, 8 to 96 kHz (blocking).  Raises PromptError."""
+    try:
+        with wave.open(str(path), "rb") as file:
+            rate, channels, width = file.getframerate(), file.getnchannels(), file.getsampwidth()
+            if channels not in (1, 2) or width not in (1, 2):
+                raise PromptError(
+                    f"{path}: {channels} channels of {8 * width} bit; use 1 or 2 of 8 or 16 bit"
+                )
+            if file.getnframes() > _LIMIT_SECONDS * rate:
+                raise PromptError(f"{path}: longer than {_LIMIT_SECONDS} seconds")
+            octets = file.readframes(file.getnframes())
+    # wave answers some broken chunk lengths with a bare RuntimeError
+    except (OSError, EOFError, wave.Error, ValueError, RuntimeError) as error:
+        raise PromptError(f"{path}: {_reason(error)}") from error
+    samples = _samples(octets[: len(octets) - len(octets) % (channels * width)], width)
+    if channels == 2:
+        samples = array(
+            "h", [(left + right) // 2 for left, right in zip(samples[::2], samples[1::2], strict=True)]
+        )
+    if not samples:
+        raise PromptError(f"{path}: holds no sound")
+    try:
+        return _prompt(samples, rate)
+    except ValueError as error:
+        raise PromptError(f"{path}: {error}") from error
+
+
+def _samples(octets: bytes, width: int) -> "array[int]":
+    if width == 1:  # 8-bit WAV is unsigned
+        return array("h", [(octet - 128) << 8 for octet in octets])
+    samples = array("h", octets)
+    if sys.byteorder == "big":
+        samples.byteswap()
+    return samples
+
+
+def _prompt(samples: "array[int]", rate: int) -> Prompt:
+    narrow = to_8_khz(samples, rate)
+    if sys.byteorder == "big":
+        narrow = narrow[:]
+        narrow.byteswap()
+    pcm = narrow.tobytes()
+    return Prompt(encode(pcm, Codec.PCMU), encode(pcm, Codec.PCMA))
+
+
+def _size(prompt: Prompt) -> int:
+    return len(prompt.pcmu) + len(prompt.pcma)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or "is cut off or damaged"
