@@ -1,4 +1,4 @@
-"""The words of a message: a template of the service file, or a text in place, with its variables filled in."""
+"""The words of a message: a template, or a text in place, with its variables filled in."""
 
 from __future__ import annotations
 

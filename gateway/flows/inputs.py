@@ -1,0 +1,52 @@
+"""What may happen to a run.  All that comes from outside is one of these, so that a run can be replayed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Start(Struct, frozen=True, kw_only=True, tag="start", tag_field="kind"):
+    """`variables` nested, as rules.variables has them; others become session variables."""
+
+    run_id: str
+    service: str
+    customer: str  # canonical address
+    number: str  # ours, canonical; "" when none took part
+    variables: dict[str, Any] = {}
+
+
+class MessageIn(Struct, frozen=True, tag="message", tag_field="kind"):
+    """The customer has written: `data` is the `sms` group of rules.variables.sms."""
+
+    data: dict[str, Any]
+
+
+class TimeUp(Struct, frozen=True, tag="time-up", tag_field="kind"):
+    """The moment in `run.due` has come."""
+
+
+class EffectDone(Struct, frozen=True, tag="effect-done", tag_field="kind"):
+    """What became of an effect.  `event` is one of the node type's events (anything else counts as error)
+    and `data` the outputs that flows.effects lists for it."""
+
+    key: str
+    event: str
+    data: dict[str, Any] = {}
+
+
+class Stop(Struct, frozen=True, tag="stop", tag_field="kind"):
+    """End the run from outside: the customer said STOP, the service was suspended, an operator asked."""
+
+    reason: str
+
+
+Input = MessageIn | TimeUp | EffectDone | Stop
+
+
+class Recorded(Struct, frozen=True):
+    """An input and when it came, Unix seconds."""
+
+    at: float
+    input: Start | MessageIn | TimeUp | EffectDone | Stop

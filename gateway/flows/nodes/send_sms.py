@@ -1,0 +1,50 @@
+"""send-sms: text the customer, and go on once a carrier has taken it or it was delivered."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from msgspec import field
+
+from gateway.flows.effects import SendSms
+from gateway.flows.inputs import EffectDone, MessageIn, TimeUp
+from gateway.flows.nodes.base import Act, Context, Kind, Leave, Node, Step
+from gateway.values.address import canonical, subscriber
+from gateway.values.errors import BadInput
+from gateway.values.outcome import Result
+
+
+class SendSmsNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    type: ClassVar[str] = "send-sms"
+    kind: ClassVar[Kind] = Kind.EXTERNAL
+    waits: ClassVar[bool] = True
+    events: ClassVar[tuple[str, ...]] = ("success", "error")
+    outputs: ClassVar[tuple[str, ...]] = ("transid", "status", "reason", "code")
+
+    text: str
+    to: str = ""  # default: the customer
+    sender: str = field(default="", name="from")  # default: the number on which the session began
+    until: Literal["accepted", "delivered"] = "accepted"
+
+    def texts(self) -> list[tuple[str, str]]:
+        return [("text", self.text), ("to", self.to), ("from", self.sender)]
+
+    def enter(self, context: Context) -> Step:
+        text = context.text(self.text)
+        if not text.strip():
+            raise BadInput("the text is empty", code="empty")
+        sender = context.text(self.sender)
+        return Act(
+            SendSms(
+                key=context.key,
+                sender=canonical(sender) if sender else context.run.number,
+                recipient=subscriber(context.text(self.to) or context.run.customer),
+                text=text,
+                until=Result(self.until),
+            )
+        )
+
+    def resume(self, context: Context, input: MessageIn | TimeUp | EffectDone) -> Step:
+        assert isinstance(input, EffectDone)
+        outputs = {name: input.data.get(name, "") for name in self.outputs}
+        return Leave("success" if input.event == "success" else "error", outputs)

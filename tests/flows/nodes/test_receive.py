@@ -1,0 +1,45 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.flows.engine import Advance
+from gateway.flows.inputs import EffectDone, Input, MessageIn, TimeUp
+from gateway.rules import variables
+
+MESSAGE = MessageIn(variables.sms(sender="+447700900123", recipient="12345", text=" Large! ")["sms"])
+ASK = {"type": "receive", "timeout": "2s"}
+
+# table, inputs -> the event by which the node is left, what the run waits for
+CASES: list[tuple[dict[str, Any], list[Input], str, str]] = [
+    (ASK, [], "", "message"),
+    (ASK, [MESSAGE], "message", ""),
+    (ASK, [TimeUp()], "", "message"),
+    (ASK, [TimeUp(), TimeUp()], "timeout", ""),
+    (ASK, [EffectDone("run/1", "success")], "", "message"),
+]
+
+
+@pytest.mark.parametrize(("table", "inputs", "event", "waiting"), CASES)
+def test_cases(
+    play: Callable[..., Advance],
+    left: Callable[[Advance], str],
+    table: Any,
+    inputs: Any,
+    event: str,
+    waiting: str,
+) -> None:
+    advance = play(table, *inputs)
+    assert advance.effects == ()
+    assert (left(advance), advance.run.waiting) == (event, waiting)
+
+
+def test_the_time_runs_from_the_moment_of_waiting(play: Callable[..., Advance]) -> None:
+    assert play(ASK, at=5000.0).run.due == 5002.0
+
+
+def test_sms_becomes_the_message_and_the_text_is_kept(play: Callable[..., Advance]) -> None:
+    data = play(ASK | {"save": "answer"}, MESSAGE).run.data
+    assert data["sms.text"] == data["node.text"] == data["answer"] == " Large! "
+    assert data["sms.words"] == data["node.words"] == ["large"]
+    assert data["node.from"] == "+447700900123"
