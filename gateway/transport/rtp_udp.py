@@ -38,6 +38,10 @@ class NoPortFree(GatewayError):
     retryable = True
 
 
+class PeerUnreachable(GatewayError):
+    """The peer's media address is of the other IP version than our socket: refuse with 488, or end the call."""
+
+
 class RtpPorts:
     """The even UDP ports of a range, given out in turn: late packets of an ended call meet no new one."""
 
@@ -71,12 +75,16 @@ class RtpPorts:
 
 @dataclass(frozen=True, slots=True)
 class MediaStats:
-    """One stream so far.  `foreign` came from elsewhere than the peer, `malformed` were no RTP."""
+    """One stream so far.  `foreign` came from elsewhere than the peer, `malformed` were no RTP.
+
+    `errors` counts what the system refused to send, or reported about the peer's port (ICMP).
+    """
 
     sent: int
     received: ReceiverStats
     foreign: int
     malformed: int
+    errors: int
 
 
 class MediaStream(asyncio.DatagramProtocol):
@@ -98,16 +106,27 @@ class MediaStream(asyncio.DatagramProtocol):
         self._playing: asyncio.Future[bool] | None = None
         self._foreign = 0
         self._malformed = 0
+        self._errors = 0
+        self._local_host = ""
         self.local_port = 0
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
     @property
     def stats(self) -> MediaStats:
-        return MediaStats(self._sender.packets, self._receiver.stats(), self._foreign, self._malformed)
+        return MediaStats(
+            self._sender.packets, self._receiver.stats(), self._foreign, self._malformed, self._errors
+        )
 
     def connect(self, media: Negotiated) -> None:
-        """Send to the peer, as agreed; again after every further offer and answer (hold, new address)."""
+        """Send to the peer, as agreed; again after every further offer and answer (hold, new address).
+
+        Raises PeerUnreachable and changes nothing then.
+        """
         signalled = (str(ipaddress.ip_address(media.remote_address)), media.remote_port)
+        if (":" in signalled[0]) != (":" in self._local_host):
+            raise PeerUnreachable(
+                f"the peer's media address {signalled[0]} is not of our socket's IP version"
+            )
         if signalled != self._signalled:
             self._signalled, self._target, self._latched = signalled, signalled, False
         self._sender.set_format(media.codec, media.payload_type, media.dtmf_payload_type)
@@ -165,7 +184,7 @@ class MediaStream(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # the loops' own classes are not all derived from DatagramTransport, so no isinstance here
         self._transport = cast(asyncio.DatagramTransport, transport)
-        self.local_port = transport.get_extra_info("sockname")[1]
+        self._local_host, self.local_port = transport.get_extra_info("sockname")[:2]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -189,6 +208,9 @@ class MediaStream(asyncio.DatagramProtocol):
             return
         if digit is not None:
             self._digits(digit)
+
+    def error_received(self, exc: Exception) -> None:
+        self._errors += 1  # the call itself ends by SIP, not by its media
 
     def pause_writing(self) -> None:
         self._congested = True  # the kernel takes no more: late audio is worth nothing, so it is dropped

@@ -14,7 +14,7 @@ from gateway.protocol.rtp.g711 import Codec
 from gateway.protocol.rtp.packet import RtpPacket, pack, parse
 from gateway.protocol.rtp.telephone_event import TelephoneEvent, pack_event
 from gateway.protocol.sdp import Direction, Negotiated
-from gateway.transport.rtp_udp import MediaPump, MediaStream, NoPortFree, RtpPorts
+from gateway.transport.rtp_udp import MediaPump, MediaStream, NoPortFree, PeerUnreachable, RtpPorts
 
 LOOPBACK = "127.0.0.1"
 
@@ -299,12 +299,24 @@ async def test_one_broken_stream_is_closed_and_the_others_go_on(caplog: pytest.L
         assert "a defect" in caplog.text
 
 
-async def test_a_peer_that_cannot_be_reached_hurts_no_other() -> None:
+async def test_a_peer_of_the_other_ip_version_is_refused_and_changes_nothing() -> None:
     async with a_pump() as pump, a_phone() as phone:
-        unreachable, sound = await pump.open(), await pump.open()
-        unreachable.connect(media_to(phone.port, address="::1"))  # the socket is IPv4
-        sound.connect(media_to(phone.port))
-        assert await sound.play(bytes(320)) is True
+        stream = await pump.open()
+        stream.connect(media_to(phone.port))
+        with pytest.raises(PeerUnreachable, match="::1"):
+            stream.connect(media_to(phone.port, address="::1"))
+        assert await stream.play(bytes(320)) is True
+
+
+async def test_what_the_system_reports_is_counted_and_the_stream_goes_on() -> None:
+    async with a_pump() as pump:
+        async with a_phone() as phone:
+            port = phone.port
+        stream = await pump.open()
+        stream.connect(media_to(port))  # nobody listens there any more: ICMP says so, or not
+        stream.error_received(ConnectionRefusedError())
+        assert await stream.play(bytes(320)) is True
+        assert stream.stats.errors >= 1
 
 
 async def test_a_closed_pump_opens_nothing() -> None:
