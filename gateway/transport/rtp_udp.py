@@ -39,7 +39,7 @@ class NoPortFree(GatewayError):
 
 
 class PeerUnreachable(GatewayError):
-    """The peer's media address is of the other IP version than our socket: refuse with 488, or end the call."""
+    """The peer's media address is of the other IP version than ours: refuse with 488, or end the call."""
 
 
 class RtpPorts:
