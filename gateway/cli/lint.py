@@ -1,0 +1,26 @@
+"""What rules, conditions and flows know to be wrong with services; `config.load.load` takes it as `lint`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from gateway.config.model import Service
+from gateway.flows import definition
+from gateway.rules.keywords import Keywords
+from gateway.rules.ruleset import Ruleset
+from gateway.values.fault import Fault
+
+
+def lint(services: Mapping[str, Service]) -> list[Fault]:
+    """`services` by file name; paths from "services.NAME" on."""
+    # a suspended service has no rules to run, but its file is to be right on the day it comes back
+    live = {name: replace(service, status="live") for name, service in services.items()}
+    flows = [
+        Fault(f"services.{name}.{fault.path}", fault.what)
+        for name, service in services.items()
+        for flow, table in service.flows.items()
+        for fault in definition.faults(flow, table)
+    ]
+    return [*Keywords.build(services).conflicts(), *Ruleset.build(live).faults, *flows]

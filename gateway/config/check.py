@@ -1,0 +1,51 @@
+"""What a well-formed configuration means: pure, over the whole, every fault at once.
+
+Paths begin at the whole: "smpp.binds.north.window", "services.pizza.keywords.ORDER.flow".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gateway.config.check_links import links
+from gateway.config.check_service import Carriers, service_faults
+from gateway.config.model import Gateway, Service
+from gateway.values.address import canonical
+from gateway.values.errors import BadAddress
+from gateway.values.fault import Fault
+
+
+def check(gateway: Gateway) -> list[Fault]:
+    return [*links(gateway), *_services(gateway)]
+
+
+def _services(gateway: Gateway) -> Iterator[Fault]:
+    carriers = Carriers.of(gateway)
+    for name, service in gateway.services.items():
+        yield from service_faults(name, service, carriers)
+    yield from _one_key_each(gateway.services)
+    yield from _one_answer_each(gateway.services)
+
+
+def _one_key_each(services: Mapping[str, Service]) -> Iterator[Fault]:
+    holders: dict[str, str] = {}
+    for name, service in services.items():
+        if service.key and holders.setdefault(service.key, name) != name:
+            what = (
+                f"service {holders[service.key]} has the same key; a key says which service a request is for"
+            )
+            yield Fault(f"services.{name}.key", what)
+
+
+def _one_answer_each(services: Mapping[str, Service]) -> Iterator[Fault]:
+    """A call goes to one service, so that only one may say what it meets."""
+    holders: dict[str, str] = {}
+    for name, service in services.items():
+        for number in service.numbers:
+            try:
+                address = canonical(number)
+            except BadAddress:
+                continue
+            path = f"services.{name}.numbers.{number}"
+            if holders.setdefault(address, path) != path:
+                yield Fault(path, f"calls to {number} already meet {holders[address]}")

@@ -1,0 +1,159 @@
+"""What the settings mean for the outside: listeners, binds, accounts, trunks, the store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from gateway.config.endpoint import host_port, is_host, network, port_range, transport_host_port
+from gateway.config.model import Account, Bind, Gateway, Sip, Smpp, Store, Trunk
+from gateway.values.address import canonical
+from gateway.values.errors import BadAddress
+from gateway.values.fault import Fault, nearest
+
+_PORT = (1, 65535)
+_AT_LEAST_ONE = (1, math.inf)
+_NOT_NEGATIVE = (0, math.inf)
+_MORE_THAN_ZERO = (math.ulp(0.0), math.inf)
+
+_Limits = Mapping[str, tuple[float, float]]
+_ACCOUNT: _Limits = {"sessions": _AT_LEAST_ONE, "window": _AT_LEAST_ONE, "throughput": _NOT_NEGATIVE}
+_BIND: _Limits = {
+    "port": _PORT,
+    "sessions": _AT_LEAST_ONE,
+    "window": _AT_LEAST_ONE,
+    "throughput": _NOT_NEGATIVE,
+    "response_timeout": _MORE_THAN_ZERO,
+    "reconnect": _MORE_THAN_ZERO,
+    "throttle_pause": _MORE_THAN_ZERO,
+    "reassembly": _MORE_THAN_ZERO,
+    "queue": _AT_LEAST_ONE,
+}
+_TRUNK: _Limits = {
+    "port": _PORT,
+    "max_calls": _AT_LEAST_ONE,
+    "calls_per_second": _MORE_THAN_ZERO,
+    "ring_timeout": _MORE_THAN_ZERO,
+}
+
+
+def links(gateway: Gateway) -> Iterator[Fault]:
+    yield from _store(gateway.store)
+    yield from _limits("http", gateway.http, {"queue": _AT_LEAST_ONE})
+    yield from _read(host_port, "http.listen", gateway.http.listen)
+    yield from _smpp(gateway.smpp, list(gateway.services))
+    if gateway.sip is not None:
+        yield from _sip(gateway.sip)
+
+
+def _store(store: Store) -> Iterator[Fault]:
+    yield from _limits("store", store, {"queue": _AT_LEAST_ONE})
+    scheme, found, rest = store.url.partition(":///")
+    if scheme.startswith("postgres"):
+        yield Fault("store.url", 'PostgreSQL is not available in this version; write "sqlite:///gateway.db"')
+    elif scheme != "sqlite" or not found or not rest.strip("/"):
+        yield Fault("store.url", f'"{store.url}" names no store; write "sqlite:///gateway.db"')
+
+
+def _smpp(smpp: Smpp, services: Sequence[str]) -> Iterator[Fault]:
+    if smpp.listen is not None:
+        yield from _read(host_port, "smpp.listen.address", smpp.listen.address)
+        yield from _limits("smpp.listen", smpp.listen, {"bind_timeout": _MORE_THAN_ZERO})
+    elif smpp.accounts:
+        yield Fault("smpp.accounts", "nobody can bind to an account without [smpp.listen]")
+    holders: dict[str, str] = {}
+    for name, account in smpp.accounts.items():
+        path = f"smpp.accounts.{name}"
+        yield from _account(path, account, services)
+        holder = holders.setdefault(account.system_id, name)
+        if holder != name:
+            what = f'"{account.system_id}" is the system_id of account {holder} already'
+            yield Fault(f"{path}.system_id", what)
+    for name, bind in smpp.binds.items():
+        yield from _bind(f"smpp.binds.{name}", bind)
+
+
+def _account(path: str, account: Account, services: Sequence[str]) -> Iterator[Fault]:
+    yield from _limits(path, account, _ACCOUNT)
+    yield from _filled(path, account, "system_id", "password")
+    yield from _networks(path, account.allow)
+    if not account.allow:
+        yield Fault(f"{path}.allow", "is empty, so that nobody can bind")
+    if account.service not in services:
+        what = f'"{account.service}" is no service{nearest(account.service, services)}'
+        yield Fault(f"{path}.service", what)
+
+
+def _bind(path: str, bind: Bind) -> Iterator[Fault]:
+    yield from _limits(path, bind, _BIND)
+    yield from _filled(path, bind, "system_id")
+    yield from _host(path, bind.host)
+    yield from _addresses(f"{path}.addresses", bind.addresses)
+    if bind.reconnect_limit < bind.reconnect:
+        yield Fault(f"{path}.reconnect_limit", "must not be shorter than reconnect")
+
+
+def _sip(sip: Sip) -> Iterator[Fault]:
+    if not sip.listen:
+        yield Fault("sip.listen", 'is empty; write ["udp:0.0.0.0:5060"]')
+    for index, endpoint in enumerate(sip.listen):
+        yield from _read(transport_host_port, f"sip.listen[{index}]", endpoint)
+    if sip.advertise and not is_host(sip.advertise):
+        yield Fault("sip.advertise", f'"{sip.advertise}" is no address or host name (without a port)')
+    yield from _read(port_range, "sip.rtp_ports", sip.rtp_ports)
+    for name, trunk in sip.trunks.items():
+        yield from _trunk(f"sip.trunks.{name}", trunk)
+
+
+def _trunk(path: str, trunk: Trunk) -> Iterator[Fault]:
+    yield from _limits(path, trunk, _TRUNK)
+    yield from _host(path, trunk.host)
+    yield from _networks(path, trunk.allow)
+    yield from _addresses(f"{path}.numbers", trunk.numbers)
+    if trunk.auth != "ip":
+        yield Fault(f"{path}.auth", f'"{trunk.auth}" is not available in this version; write "ip"')
+    if not trunk.codecs:
+        yield Fault(f"{path}.codecs", 'is empty; write ["PCMU", "PCMA"]')
+
+
+def _limits(path: str, settings: Struct, limits: _Limits) -> Iterator[Fault]:
+    for key, (least, most) in limits.items():
+        value = getattr(settings, key)
+        if least <= value <= most:
+            continue
+        if most < math.inf:
+            wanted = f"{least:g} to {most:g}"
+        else:
+            wanted = "more than 0" if 0 < least < 1 else f"{least:g} or more"
+        yield Fault(f"{path}.{key}", f"must be {wanted}, not {value:g}")
+
+
+def _filled(path: str, settings: Struct, *keys: str) -> Iterator[Fault]:
+    return (Fault(f"{path}.{key}", "must not be empty") for key in keys if not getattr(settings, key))
+
+
+def _host(path: str, host: str) -> Iterator[Fault]:
+    if not is_host(host):
+        yield Fault(f"{path}.host", f'"{host}" is no address or host name (the port has a key of its own)')
+
+
+def _networks(path: str, networks: Sequence[str]) -> Iterator[Fault]:
+    for index, written in enumerate(networks):
+        yield from _read(network, f"{path}.allow[{index}]", written)
+
+
+def _addresses(path: str, addresses: Sequence[str]) -> Iterator[Fault]:
+    for index, address in enumerate(addresses):
+        try:
+            canonical(address)
+        except BadAddress as error:
+            yield Fault(f"{path}[{index}]", error.reason)
+
+
+def _read(reader: Callable[[str], object], path: str, written: str) -> Iterator[Fault]:
+    try:
+        reader(written)
+    except ValueError as error:
+        yield Fault(path, str(error))

@@ -1,0 +1,266 @@
+"""What one service's settings mean: the names it uses, the numbers it holds, the words it says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from gateway.config.model import Action, Bind, Chain, Gateway, Keyword, Rule, Send, Service, Step, Template
+from gateway.values.address import Kind, canonical, kind
+from gateway.values.errors import BadAddress
+from gateway.values.fault import Fault, nearest
+
+
+class Carriers(Struct, frozen=True):
+    """What carries traffic, by name, and the canonical addresses of each."""
+
+    binds: Mapping[str, Bind]
+    trunks: Collection[str]
+    by_bind: Collection[str]
+    by_trunk: Collection[str]
+    sip: bool
+
+    @classmethod
+    def of(cls, gateway: Gateway) -> Carriers:
+        binds, trunks = gateway.smpp.binds, gateway.sip.trunks if gateway.sip else {}
+        return cls(
+            binds,
+            list(trunks),
+            {a for bind in binds.values() for a in _canonical(bind.addresses).values()},
+            {a for trunk in trunks.values() for a in _canonical(trunk.numbers).values()},
+            gateway.sip is not None,
+        )
+
+
+def service_faults(name: str, service: Service, carriers: Carriers) -> Iterator[Fault]:
+    """Paths from "services.NAME" on."""
+    yield from _Checked(f"services.{name}", service, carriers).faults()
+
+
+class _Checked:
+    def __init__(self, path: str, service: Service, carriers: Carriers) -> None:
+        self._path = path
+        self._service = service
+        self._carriers = carriers
+        self._assets = set(_canonical(service.assets).values())
+
+    def faults(self) -> Iterator[Fault]:
+        path, service = self._path, self._service
+        if not service.name:
+            yield Fault(f"{path}.name", "must not be empty")
+        yield from _url(f"{path}.notify.status", service.notify.status)
+        yield from _url(f"{path}.notify.inbound", service.notify.inbound)
+        yield from self._held()
+        yield from self._numbers()
+        for index, route in enumerate(service.routes):
+            yield from self._bind(f"{path}.routes[{index}]", route)
+        if service.default is not None:
+            yield from self._keyword(f"{path}.default", service.default)
+        for name, keyword in service.keywords.items():
+            yield from self._keyword(f"{path}.keywords.{name}", keyword)
+        for name, rule in service.rules.items():
+            yield from self._rule(f"{path}.rules.{name}", rule)
+        for name, template in service.templates.items():
+            if not (template.text or template.voice or template.wav):
+                yield Fault(f"{path}.templates.{name}", "says nothing; set text, voice or wav")
+        for name, chain in service.chains.items():
+            yield from self._chain(f"{path}.chains.{name}", chain)
+        for name, flow in service.flows.items():
+            yield from self._flow(f"{path}.flows.{name}", flow)
+
+    def _held(self) -> Iterator[Fault]:
+        """Each asset is well-formed, named once, and something carries it."""
+        chains = self._service.chains.values()
+        by_step = _canonical([s.sender for chain in chains for s in chain.steps if s.via and s.sender])
+        carried = {*self._carriers.by_bind, *self._carriers.by_trunk, *by_step.values()}
+        seen: set[str] = set()
+        for index, asset in enumerate(self._service.assets):
+            path = f"{self._path}.assets[{index}]"
+            try:
+                address = canonical(asset)
+            except BadAddress as error:
+                yield Fault(path, error.reason)
+                continue
+            if address in seen:
+                yield Fault(path, f"{asset} is in the list twice")
+            elif address not in carried and not self._service.routes:
+                yield Fault(
+                    path,
+                    f"nothing carries {asset}: name it in a bind's addresses or a trunk's numbers, "
+                    "or give the service routes",
+                )
+            seen.add(address)
+
+    def _numbers(self) -> Iterator[Fault]:
+        for number in self._service.numbers:
+            path = f"{self._path}.numbers.{number}"
+            yield from self._asset(path, number)
+            if not self._carriers.sip:
+                yield _sip_missing(path)
+            elif _canonical([number]).get(number) not in self._carriers.by_trunk:
+                yield Fault(path, f"no call can reach {number}: no trunk has it among its numbers")
+
+    def _keyword(self, path: str, keyword: Keyword) -> Iterator[Fault]:
+        yield from _exactly_one(path, keyword, ("reply", "flow", "chain", "notify"))
+        yield from self._named(f"{path}.flow", keyword.flow, "flow", self._service.flows)
+        yield from self._named(f"{path}.chain", keyword.chain, "chain", self._service.chains)
+        if keyword.notify and not self._service.notify.inbound:
+            yield Fault(f"{path}.notify", "there is nobody to notify; set notify.inbound to a URL")
+
+    def _rule(self, path: str, rule: Rule) -> Iterator[Fault]:
+        if not rule.do:
+            yield Fault(f"{path}.do", "is empty, so that the rule does nothing")
+        for index, action in enumerate(rule.do):
+            yield from self._action(f"{path}.do[{index}]", action)
+
+    def _action(self, path: str, action: Action) -> Iterator[Fault]:
+        yield from _exactly_one(path, action, ("send", "reply", "flow", "chain", "notify", "opt"))
+        yield from self._named(f"{path}.flow", action.flow, "flow", self._service.flows)
+        yield from _url(f"{path}.notify", action.notify)
+        if action.chain is not None:
+            yield from self._named(f"{path}.chain.name", action.chain.name, "chain", self._service.chains)
+            if not action.chain.to:
+                yield Fault(f"{path}.chain.to", "must not be empty")
+        if action.send is not None:
+            yield from self._send(f"{path}.send", action.send)
+
+    def _send(self, path: str, send: Send) -> Iterator[Fault]:
+        yield from _exactly_one(path, send, ("text", "template"))
+        yield from self._words(path, send.channel, send.template)
+        yield from self._sender(path, send.channel, send.sender)
+        if not send.to:
+            yield Fault(f"{path}.to", "must not be empty")
+
+    def _chain(self, path: str, chain: Chain) -> Iterator[Fault]:
+        if not chain.steps:
+            yield Fault(f"{path}.steps", "a chain needs at least one step")
+        for index, step in enumerate(chain.steps):
+            yield from self._step(f"{path}.steps[{index}]", step)
+
+    def _step(self, path: str, step: Step) -> Iterator[Fault]:
+        # neither is right too: the request brings the text
+        if step.text and step.template:
+            yield Fault(path, "has both text and template; set one of them")
+        yield from self._words(path, step.channel, step.template)
+        yield from self._sender(path, step.channel, step.sender)
+        if step.channel == "sms" and step.until == "answered":
+            yield Fault(f"{path}.until", 'an SMS is never answered; write "accepted" or "delivered"')
+        if not step.via:
+            return
+        trunks, binds = self._carriers.trunks, self._carriers.binds
+        if step.channel == "voice":
+            if step.via in binds and step.via not in trunks:
+                yield Fault(f"{path}.via", f'"{step.via}" is a bind; a call goes by a trunk')
+            else:
+                yield from self._named(f"{path}.via", step.via, "trunk", trunks)
+        else:
+            if step.via in trunks and step.via not in binds:
+                yield Fault(f"{path}.via", f'"{step.via}" is a trunk; an SMS goes by a bind')
+            else:
+                yield from self._bind(f"{path}.via", step.via)
+            bind = binds.get(step.via)
+            if bind is not None and step.until == "delivered" and not bind.receipts:
+                what = f"bind {step.via} asks for no receipts, so that no delivery will ever be known"
+                yield Fault(f"{path}.until", what)
+
+    def _words(self, path: str, channel: str, name: str) -> Iterator[Fault]:
+        """The template exists and has words for the channel."""
+        yield from self._named(f"{path}.template", name, "template", self._service.templates)
+        template = self._service.templates.get(name)
+        if template is not None and not _says(template, channel):
+            spoken = "text" if channel == "sms" else "voice, wav or text"
+            yield Fault(f"{path}.template", f"template {name} has no {spoken} for a step by {channel}")
+
+    def _sender(self, path: str, channel: str, sender: str) -> Iterator[Fault]:
+        if channel == "voice" and not self._carriers.sip:
+            yield _sip_missing(f"{path}.channel")
+        if "$(" in sender:
+            return
+        if sender:
+            yield from self._asset(f"{path}.from", sender)
+            if channel == "voice" and not _is_number(sender):
+                yield Fault(f"{path}.from", f"a call comes from a phone number, which {sender} is not")
+        elif not any(channel == "sms" or kind(asset) is Kind.NUMBER for asset in self._assets):
+            yield Fault(f"{path}.from", f"the service has no asset that {channel} could come from")
+
+    def _asset(self, path: str, address: str) -> Iterator[Fault]:
+        try:
+            held = canonical(address) in self._assets
+        except BadAddress as error:
+            yield Fault(path, error.reason)
+            return
+        if not held:
+            assets = self._service.assets
+            what = f"{address} is not among the service's assets{nearest(address, assets)}"
+            yield Fault(path, what)
+
+    def _bind(self, path: str, name: str) -> Iterator[Fault]:
+        yield from self._named(path, name, "bind", self._carriers.binds)
+        bind = self._carriers.binds.get(name)
+        if bind is not None and bind.mode == "receiver":
+            yield Fault(path, f"bind {name} is a receiver, which cannot send")
+
+    def _flow(self, path: str, flow: Mapping[str, Any]) -> Iterator[Fault]:
+        """What a flow's own lint cannot know: whether there is telephony at all."""
+        nodes = flow.get("nodes")
+        if self._carriers.sip or not isinstance(nodes, dict):
+            return
+        for name, node in nodes.items():
+            if isinstance(node, dict) and node.get("type") == "call":
+                yield _sip_missing(f"{path}.nodes.{name}.type")
+
+    def _named(self, path: str, name: str, what: str, known: Collection[str]) -> Iterator[Fault]:
+        if name and name not in known:
+            near = nearest(name, known) or f" (there are: {', '.join(known) or 'none'})"
+            yield Fault(path, f'"{name}" is no {what}{near}')
+
+
+def _says(template: Template, channel: str) -> bool:
+    return bool(template.text or (channel == "voice" and (template.voice or template.wav)))
+
+
+def _is_number(address: str) -> bool:
+    try:
+        return kind(canonical(address)) is Kind.NUMBER
+    except BadAddress:
+        return True  # said already
+
+
+def _canonical(addresses: Collection[str]) -> dict[str, str]:
+    """Canonical forms by what is written, without what has none."""
+    found = {}
+    for address in addresses:
+        try:
+            found[address] = canonical(address)
+        except BadAddress:
+            continue
+    return found
+
+
+def _exactly_one(path: str, struct: Struct, keys: tuple[str, ...]) -> Iterator[Fault]:
+    given = [key for key in keys if getattr(struct, key)]
+    options = f"{', '.join(keys[:-1])} or {keys[-1]}"
+    if not given:
+        yield Fault(path, f"does nothing; set {options}")
+    elif len(given) > 1:
+        yield Fault(path, f"has {' and '.join(given)}; set exactly one of {options}")
+
+
+def _url(path: str, url: str) -> Iterator[Fault]:
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        good = good and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if not good:
+        yield Fault(path, f'"{url}" is no URL; write "https://example.org/path"')
+
+
+def _sip_missing(path: str) -> Fault:
+    return Fault(path, "calls need [sip] in the main file, which is missing")

@@ -1,0 +1,189 @@
+"""From files to a Gateway: read, shaped, checked, with every fault located as `file:line: path: what`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.config.check import check
+from gateway.config.locate import join, line_of, lines
+from gateway.config.model import Gateway, Service
+from gateway.config.secrets import resolve
+from gateway.config.shape import Reader, empty
+from gateway.values.fault import Fault
+
+# What rules, conditions and flows know to be wrong; paths from "services.NAME" on
+Lint = Callable[[Mapping[str, Service]], list[Fault]]
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+class Located(Struct, frozen=True, order=True):
+    """A fault and where it stands.  `path` is the key inside `file`; `line` 0: the file as a whole."""
+
+    file: str
+    line: int
+    path: str
+    what: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.path}: {self.what}" if self.path else f"{place}: {self.what}"
+
+
+class Loaded(Struct, frozen=True):
+    """`gateway` is None when there are faults.  `services` are the names of the service files found."""
+
+    gateway: Gateway | None
+    faults: list[Located]
+    services: list[str]
+
+
+def no_lint(services: Mapping[str, Service]) -> list[Fault]:
+    return []
+
+
+def load(path: str | Path, *, environ: Mapping[str, str], lint: Lint = no_lint) -> Loaded:
+    """Read the main file and `services/*.toml` beside it.
+
+    `environ` holds what `$env:` names, CREDENTIALS_DIRECTORY, and STATE_DIRECTORY, which wins over
+    `state_directory`.  Paths of prompts (`wav`) come out joined to the folder of their service file.
+    """
+    folder = Path(path).parent / "services"
+    main = _File(Path(path), "")
+    files = [
+        _File(file, f"services.{file.stem}")
+        for file in sorted(folder.glob("*.toml"))
+        if not file.name.startswith(".")
+    ]
+    services = {file.name: _service(file, environ) for file in files}
+    gateway = replace(_gateway(main, environ), services=services)
+    # without the main file every bind and trunk that a service names would seem unknown
+    meaning = [*(check(gateway) if main.readable else []), *lint(services)]
+    shape = [fault for file in (main, *files) for fault in file.faults]
+    meaning = [fault for fault in meaning if not any(_follows(fault, cause) for cause in shape)]
+    faults = _located([main, *files], [*shape, *meaning])
+    return Loaded(None if faults else gateway, faults, list(services))
+
+
+class _File:
+    """One file: its table (empty if it cannot be read), and what is wrong with it, as faults of the whole."""
+
+    def __init__(self, path: Path, prefix: str) -> None:
+        self.path = path
+        self.prefix = prefix
+        self.name = path.stem
+        self.faults: list[Fault] = []
+        self.table: dict[str, Any] = {}
+        self.readable = False
+        self._lines: dict[str, int] = {}
+        self._broken_line = 0
+        if prefix and not _NAME.fullmatch(self.name):
+            self._broken("a service is named by its file: letters, digits, hyphen and underscore")
+            return
+        try:
+            # as tomllib reads it, so that positions agree
+            text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+            self.table = tomllib.loads(text)
+            self._lines = lines(text)
+            self.readable = True
+        except OSError as error:
+            self._broken(f"cannot be read: {error.strerror}")
+        except UnicodeDecodeError as error:
+            self._broken("is not UTF-8 text", error.object.count(b"\n", 0, error.start) + 1)
+        except tomllib.TOMLDecodeError as error:
+            at = _AT.search(str(error))
+            line = int(at[1]) if at and at[1] else max(1, len(text.splitlines()))
+            self._broken(f"is no TOML: {_AT.sub('', str(error))}", line)
+
+    def _broken(self, what: str, line: int = 0) -> None:
+        self._broken_line = line
+        self.faults.append(Fault(self.prefix, what))
+
+    def holds(self, path: str) -> bool:
+        return not self.prefix or path == self.prefix or path.startswith(self.prefix + ".")
+
+    def locate(self, fault: Fault) -> Located:
+        path = fault.path.removeprefix(self.prefix).removeprefix(".") if self.prefix else fault.path
+        line = line_of(self._lines, path) if self.readable else self._broken_line
+        return Located(str(self.path), line, path, fault.what)
+
+
+def _gateway(file: _File, environ: Mapping[str, str]) -> Gateway:
+    reader = _reader(file, environ)
+    table = {key: value for key, value in file.table.items() if key != "services"}
+    gateway = reader.struct(Gateway, table, "")
+    file.faults += reader.faults
+    if "services" in file.table:
+        what = f"a service has a file of its own: {file.path.parent / 'services' / 'NAME.toml'}"
+        file.faults.append(Fault("services", what))
+    if directory := environ.get("STATE_DIRECTORY"):
+        gateway = replace(gateway, state_directory=directory)
+    return gateway
+
+
+def _service(file: _File, environ: Mapping[str, str]) -> Service:
+    if not file.readable:
+        return empty(Service)
+    reader = _reader(file, environ)
+    service = reader.struct(Service, file.table, file.prefix)
+    file.faults += reader.faults
+    templates = {
+        name: replace(template, wav=_prompt(file, f"templates.{name}.wav", template.wav))
+        for name, template in service.templates.items()
+    }
+    flows = {name: _with_prompts(file, f"flows.{name}", flow) for name, flow in service.flows.items()}
+    return replace(service, templates=templates, flows=flows)
+
+
+def _with_prompts(file: _File, path: str, flow: dict[str, Any]) -> dict[str, Any]:
+    nodes = flow.get("nodes")
+    if not isinstance(nodes, dict):
+        return flow  # flows.definition says so
+    found = {
+        name: node | {"wav": _prompt(file, f"{path}.nodes.{name}.wav", node["wav"])}
+        if isinstance(node, dict) and isinstance(node.get("wav"), str)
+        else node
+        for name, node in nodes.items()
+    }
+    return flow | {"nodes": found}
+
+
+def _prompt(file: _File, path: str, wav: str) -> str:
+    if not wav:
+        return ""
+    prompt = file.path.parent / wav
+    if not prompt.is_file():
+        file.faults.append(Fault(join(file.prefix, path), f"there is no file {prompt}"))
+    return str(prompt)
+
+
+def _reader(file: _File, environ: Mapping[str, str]) -> Reader:
+    return Reader(lambda written: resolve(written, environ=environ, folder=file.path.parent))
+
+
+def _follows(fault: Fault, cause: Fault) -> bool:
+    """Whether a fault of meaning may be no more than a consequence: what it speaks of could not be read."""
+    return _around(fault.path, cause.path) or _around(cause.path, fault.path)
+
+
+def _around(outer: str, inner: str) -> bool:
+    return bool(outer) and inner.startswith(outer) and inner[len(outer) :][:1] in ("", ".", "[")
+
+
+def _located(files: list[_File], faults: list[Fault]) -> list[Located]:
+    """In the order of the files, each from top to bottom."""
+    placed: dict[Located, tuple[int, Located]] = {}
+    for fault in faults:
+        # the main file holds everything: it is asked last
+        number = max(n for n, file in enumerate(files) if file.holds(fault.path))
+        located = files[number].locate(fault)
+        placed[located] = (number, located)
+    return sorted(placed, key=placed.__getitem__)
