@@ -65,6 +65,7 @@ class Receipts:
         unit.writes.append(replace(receipt, message=segment.message))
         if changed is not segment:
             unit.writes.append(changed)
+            unit.undo.append(lambda: self._book.remember(segment))
         message = await self._pipeline.load(segment.message)
         if message is None:  # deleted by retention
             return

@@ -37,7 +37,7 @@ class SegmentBook:
 
     def accepted(self, segment: Segment) -> Receipt | None:
         """Remember a segment whose id is now known.  Gives back the receipt that came before it, if any."""
-        self._remember(segment)
+        self.remember(segment)
         return self._early.pop((segment.bind, segment.smsc_id), None)
 
     def in_doubt(self, segment: Segment, recipient: str, sender: str) -> None:
@@ -73,7 +73,7 @@ class SegmentBook:
             return segment, None
         state = "delivered" if result is Result.DELIVERED else "failed"
         changed = replace(segment, state=state, code=receipt.code, updated_at=receipt.received_at)
-        self._remember(changed)
+        self.remember(changed)
         reason = "" if result is Result.DELIVERED else f"receipt: {receipt.state}"
         outcome = Outcome(result, reason, receipt.code, segment.bind)
         if segment.total == 1 or result is not Result.DELIVERED:
@@ -85,7 +85,8 @@ class SegmentBook:
         done = len(parts) == segment.total and all(s.state == "delivered" for s in parts.values())
         return changed, outcome if done else None
 
-    def _remember(self, segment: Segment) -> None:
+    def remember(self, segment: Segment) -> None:
+        """Hold a segment as it is now."""
         self._by_id[segment.bind, segment.smsc_id] = segment
         if len(self._by_id) > self._limit:
             self._by_id.popitem(last=False)

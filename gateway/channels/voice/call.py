@@ -1,0 +1,194 @@
+"""One outbound call from INVITE to BYE: dial, wait for an answer, play the prompt, hang up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.channels.voice.prompts import Prompt
+from gateway.config.model import Trunk
+from gateway.protocol import sdp
+from gateway.protocol.rtp.g711 import Codec
+from gateway.protocol.sip.call import Call as SipCall
+from gateway.protocol.sip.call import CallAnswered, CallEnded, CallFailed, SipEvent
+from gateway.values.call import Call
+from gateway.values.clock import Clock
+from gateway.values.outcome import Outcome, Result
+
+log = logging.getLogger(__name__)
+
+_BEFORE_PROMPT_SECONDS = 0.4  # a person lifts the phone to the ear
+_AFTER_PROMPT_SECONDS = 0.3  # what the network still buffers
+
+# Final responses to INVITE (RFC 3261 section 21) as outcomes; others mean unreachable
+RESULTS = {
+    486: Result.BUSY,
+    600: Result.BUSY,
+    408: Result.NO_ANSWER,
+    487: Result.NO_ANSWER,
+    403: Result.REJECTED,
+    603: Result.REJECTED,
+    607: Result.REJECTED,
+    608: Result.REJECTED,
+}
+
+
+class Media(Protocol):
+    """One call's media stream (transport.rtp_udp.MediaStream)."""
+
+    local_port: int
+
+    def connect(self, media: sdp.Negotiated) -> None: ...
+    def play(self, frames: bytes) -> asyncio.Future[bool]: ...
+    def close(self) -> None: ...
+
+
+class Phone(Protocol):
+    """What a call needs of SIP (transport.sip_udp.SipEndpoint)."""
+
+    def invite(self, *, target: tuple[str, int], to_number: str, from_number: str, sdp: bytes) -> SipCall: ...
+    def hang_up(self, call: SipCall) -> None: ...
+
+
+class Line(Struct, frozen=True):
+    """What all calls of the daemon share.  `note` records a call with the event that it makes: call.answered,
+    call.ended, or "" for none."""
+
+    phone: Phone
+    clock: Clock
+    note: Callable[[Call, str], None]
+    media_address: str
+
+
+class OutboundCall:
+    """`answered` is called at the moment of the answer.  `run` gives the outcome of a call that was not."""
+
+    def __init__(
+        self, line: Line, record: Call, trunk: Trunk, media: Media, answered: Callable[[Outcome], None]
+    ) -> None:
+        self._line = line
+        self._record = record
+        self._trunk = trunk
+        self._media = media
+        self._answered = answered
+        self._codecs = tuple(Codec(name) for name in trunk.codecs)
+        self._events: asyncio.Queue[SipEvent] = asyncio.Queue()
+        self._answer = b""
+        self.sip: SipCall | None = None
+
+    def event(self, event: SipEvent) -> None:
+        if isinstance(event, CallAnswered | CallFailed | CallEnded):
+            self._events.put_nowait(event)
+
+    def dial(self, session_id: int) -> SipCall:
+        """Send the INVITE; `run` must follow in the same turn of the loop, or events are lost."""
+        record, trunk = self._record, self._trunk
+        offer = sdp.build_offer(
+            self._line.media_address, self._media.local_port, self._codecs, session_id=session_id
+        )
+        self.sip = self._line.phone.invite(
+            target=(trunk.host, trunk.port),
+            to_number=record.called,
+            from_number=record.caller,
+            sdp=offer,
+        )
+        self._note("", sip_call_id=self.sip.id)
+        return self.sip
+
+    async def run(self, prompt: Prompt) -> Outcome | None:
+        """From INVITE to the end.  None: it was answered, which has been reported."""
+        assert self.sip is not None
+        try:
+            await self._ring(self.sip)
+            if self._record.state == "answered":
+                await self._talk(self.sip, prompt)
+        except asyncio.CancelledError:
+            self._line.phone.hang_up(self.sip)
+            self._end(self._record.cause or Result.NO_ANSWER)
+            raise
+        if self._record.answered_at:
+            return None
+        status, carrier = self._record.status, self._record.trunk
+        reason = f"{carrier} answered {status}" if status else f"{carrier} gave no answer"
+        return Outcome(Result(self._record.cause), reason, str(status) if status else "", carrier)
+
+    async def _ring(self, sip: SipCall) -> None:
+        """Until an answer, a refusal, or the trunk's ring_timeout."""
+        gave_up = False
+        while True:
+            try:
+                async with asyncio.timeout(None if gave_up else float(self._trunk.ring_timeout)):
+                    event = await self._events.get()
+            except TimeoutError:
+                gave_up = True
+                self._line.phone.hang_up(sip)
+                continue
+            match event:
+                case CallAnswered() if not gave_up:
+                    self._answer = event.sdp
+                    self._note(
+                        "call.answered",
+                        state="answered",
+                        cause="answered",
+                        status=200,
+                        answered_at=self._line.clock.now(),
+                    )
+                    self._answered(Outcome(Result.ANSWERED, code="200", carrier=self._record.trunk))
+                    return None
+                case CallFailed() if event.unreachable and not gave_up:
+                    return self._end(Result.UNREACHABLE)
+                case CallFailed() if not gave_up:
+                    return self._end(RESULTS.get(event.status, Result.UNREACHABLE), event.status)
+                case CallFailed() | CallEnded():  # what we gave up is over, even if a 200 crossed the CANCEL
+                    return self._end(Result.NO_ANSWER, 487)
+                case _:
+                    pass
+
+    async def _talk(self, sip: SipCall, prompt: Prompt) -> None:
+        """Play the prompt to its end, or until the person hangs up."""
+        playing = asyncio.ensure_future(self._play(prompt))
+        hung_up = asyncio.ensure_future(self._hung_up())
+        try:
+            await asyncio.wait((playing, hung_up), return_when=asyncio.FIRST_COMPLETED)
+            if not hung_up.done():
+                self._line.phone.hang_up(sip)
+                await hung_up
+        finally:
+            playing.cancel()
+            hung_up.cancel()
+        self._end("answered")
+
+    async def _play(self, prompt: Prompt) -> None:
+        try:
+            agreed = sdp.negotiate(sdp.parse(self._answer), self._codecs)
+        except sdp.SdpError as error:
+            agreed = sdp.Refused(str(error))
+        if isinstance(agreed, sdp.Refused):
+            log.warning("call.no_media", extra={"transid": self._record.message, "reason": agreed.reason})
+            return
+        self._media.connect(agreed)
+        await asyncio.sleep(_BEFORE_PROMPT_SECONDS)
+        await self._media.play(prompt.encoded(agreed.codec))
+        await asyncio.sleep(_AFTER_PROMPT_SECONDS)
+
+    async def _hung_up(self) -> None:
+        while not isinstance(await self._events.get(), CallEnded):
+            pass
+
+    def _end(self, cause: str, status: int = 0) -> None:
+        self._note(
+            "call.ended",
+            state="ended",
+            cause=str(cause),
+            status=status or self._record.status,
+            ended_at=self._line.clock.now(),
+        )
+
+    def _note(self, event: str, **fields: object) -> None:
+        self._record = replace(self._record, **fields)
+        self._line.note(self._record, event)

@@ -1,0 +1,169 @@
+"""The voice channel: a step becomes an outbound call that plays a prompt and hangs up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from pathlib import Path
+
+from gateway.channels.base import Carrier, Report
+from gateway.channels.voice.call import Line, Media, OutboundCall
+from gateway.channels.voice.prompts import Prompt, PromptCache
+from gateway.config.model import Trunk
+from gateway.protocol.sip.call import Call as SipCall
+from gateway.protocol.sip.call import SipEvent
+from gateway.protocol.smpp.pacing import TokenBucket
+from gateway.values.address import canonical
+from gateway.values.call import Call
+from gateway.values.errors import GatewayError
+from gateway.values.ids import NewId
+from gateway.values.message import Message, StepPlan
+from gateway.values.outcome import Outcome, Result
+
+log = logging.getLogger(__name__)
+
+
+class VoiceChannel:
+    """`hand_over` makes an effect "begun", durably, before anything is dialled; `session_id` gives numbers
+    for SDP's o= line; `room` is told of a trunk that may take calls again."""
+
+    def __init__(
+        self,
+        *,
+        trunks: Mapping[str, Trunk],
+        line: Line,
+        open_media: Callable[[], Awaitable[Media]],
+        prompts: PromptCache,
+        new_id: NewId,
+        refusal: Callable[[str, str], str],
+        hand_over: Callable[[str, str], Awaitable[None]],
+        report: Report,
+        session_id: Callable[[], int],
+        room: Callable[[str], None],
+    ) -> None:
+        self._trunks = trunks
+        self._line = line
+        self._open_media = open_media
+        self._prompts = prompts
+        self._new_id = new_id
+        self._refusal = refusal
+        self._hand_over = hand_over
+        self._report = report
+        self._session_id = session_id
+        self._room = room
+        self._by_number = {
+            canonical(number): name for name, trunk in trunks.items() for number in trunk.numbers
+        }
+        now = line.clock.monotonic()
+        self._pace = {name: TokenBucket(trunk.calls_per_second, now) for name, trunk in trunks.items()}
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by effect key
+        self._busy = dict.fromkeys(trunks, 0)
+        self._calls: dict[SipCall, OutboundCall] = {}
+
+    def applicable(self, message: Message, step: StepPlan) -> str:
+        if not self._trunk(step):
+            return f"no trunk named {step.via!r}" if step.via else f"no trunk carries {step.sender!r}"
+        return "" if message.consent_exempt else self._refusal(message.service, message.recipient)
+
+    def available(self, message: Message, step: StepPlan) -> Carrier:
+        name = self._trunk(step)
+        if not name:
+            return Carrier("", "no trunk")
+        limit = self._trunks[name].max_calls
+        return Carrier(name, f"{name} has {limit} calls, its max_calls" if self._busy[name] >= limit else "")
+
+    def send(self, message: Message, index: int, carrier: str, done: Collection[int] = ()) -> bool:
+        trunk = self._trunks.get(carrier)
+        if trunk is None:  # removed from the configuration since
+            outcome = Outcome(Result.UNREACHABLE, f"there is no trunk {carrier!r} any more", carrier=carrier)
+            self._report(message.id, index, outcome, ())
+            return True
+        if self._busy[carrier] >= trunk.max_calls:
+            return False
+        key = f"{message.id}/{index}"
+        self._busy[carrier] += 1
+        task = asyncio.create_task(self._dial(message, index, carrier, trunk))
+        self._tasks[key] = task
+        task.add_done_callback(lambda task: self._over(key, carrier, task))
+        return True
+
+    def abandon(self, message: str, index: int) -> None:
+        task = self._tasks.get(f"{message}/{index}")
+        if task is not None:
+            task.cancel()
+
+    def event(self, event: SipEvent) -> bool:
+        """What SIP says.  False: it is about no call of this channel."""
+        call = self._calls.get(getattr(event, "call", None))  # type: ignore[arg-type]
+        if call is None:
+            return False
+        call.event(event)
+        return True
+
+    def __len__(self) -> int:
+        """Calls under way."""
+        return len(self._tasks)
+
+    async def stop(self) -> None:
+        """Hang up what is up: BYE or CANCEL goes out for every call."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _dial(self, message: Message, index: int, carrier: str, trunk: Trunk) -> None:
+        step = message.plan[index]
+        try:
+            prompt = await self._prompt(step)
+            bucket = self._pace[carrier]
+            while not bucket.take(now := self._line.clock.monotonic()):  # noqa: ASYNC110 - paced, not polled
+                await asyncio.sleep(bucket.wait(now))
+            await self._hand_over(f"{message.id}/{index}", carrier)
+            media = await self._open_media()
+        except GatewayError as error:  # no prompt, no port, or a store that refuses
+            outcome = Outcome(Result.UNREACHABLE, str(error), carrier=carrier)
+            self._report(message.id, index, outcome, ())
+            return
+        try:
+            record = Call(
+                id=self._new_id(),
+                direction="out",
+                service=message.service,
+                trunk=carrier,
+                caller=step.sender,
+                called=message.recipient,
+                message=message.id,
+                step=index,
+                started_at=self._line.clock.now(),
+            )
+            call = OutboundCall(
+                self._line, record, trunk, media, lambda outcome: self._report(message.id, index, outcome, ())
+            )
+            sip = call.dial(self._session_id())
+            self._calls[sip] = call
+            try:
+                failure = await call.run(prompt)
+            finally:
+                del self._calls[sip]
+            if failure is not None:
+                self._report(message.id, index, failure, ())
+        finally:
+            media.close()
+
+    async def _prompt(self, step: StepPlan) -> Prompt:
+        if step.wav:
+            return await self._prompts.from_wav(Path(step.wav))
+        return await self._prompts.from_text(step.text, step.language)
+
+    def _trunk(self, step: StepPlan) -> str:
+        if step.via:
+            return step.via if step.via in self._trunks else ""
+        return self._by_number.get(step.sender, "")
+
+    def _over(self, key: str, carrier: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(key, None)
+        self._busy[carrier] -= 1
+        self._room(carrier)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("call.failed", exc_info=task.exception(), extra={"trunk": carrier})
