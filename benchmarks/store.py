@@ -78,7 +78,7 @@ async def main() -> None:
     options = parser.parse_args()
     cases = [(1, False), (10, False), (100, False), (1000, False), (1, True), (100, True), (1000, True)]
     results = []
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as directory:
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as directory:
         for together, busy in cases:
             commits, wait = await rate(Path(directory), together, options.seconds, busy=busy)
             results.append(

@@ -1,4 +1,4 @@
-"""The store's contract: every backend keeps it, one test suite holds them to it (tests/store/suite.py).
+"""The store's contract: every backend keeps it, one test suite holds them to it (tests/store/test_base.py).
 
 Writes are records of `values`: a record replaces the row with the same primary key (an upsert), `Delete`
 removes one, an Event is appended.  `commit` takes a group of them that becomes durable as a whole or not at

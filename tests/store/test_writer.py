@@ -212,3 +212,20 @@ async def test_a_long_reader_does_not_stop_writing(
     assert other.execute("SELECT count(*) FROM messages").fetchone() == (1,)
     other.close()
     assert (await store.counts())["messages"] == 20
+
+
+async def test_the_loop_gives_way_when_the_writer_gets_nothing_done(
+    store: SqliteStore, writer: Writer, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(writer_module, "WAY_SECONDS", 60.0)  # called by hand here
+    monkeypatch.setattr(writer_module.time, "sleep", slept.append)
+    # no await in between: for the loop nothing is settled yet
+    done = store.commit([records.message("m1")])
+    writer._give_way(writer._settled)
+    assert slept == [0.0001]
+    writer._give_way(writer._settled - 1)  # something was settled since
+    await done
+    writer._give_way(writer._settled)  # nothing waits
+    assert slept == [0.0001]
+    assert writer._way is None
