@@ -14,10 +14,8 @@ _VARIATION_SELECTORS = dict.fromkeys([*range(0xFE00, 0xFE10), *range(0xE0100, 0x
 def normalise(text: str) -> str:
     """NFKC, case folded, zero-width and formatting characters removed, blanks collapsed to one, punctuation
     trimmed at both ends: " ＳＴＯＰ! " -> "stop".  A text of nothing but punctuation keeps it."""
-    # Folding may undo NFKC and NFKC may undo folding (U+0345): this order settles (Unicode section 3.13)
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).casefold()
-    text = unicodedata.normalize("NFKC", "".join(c for c in text if unicodedata.category(c) != "Cf"))
-    return _trimmed(_BLANKS.sub(" ", text.translate(_VARIATION_SELECTORS)).strip())
+    text = text.lower() if text.isascii() else _folded(text)
+    return _trimmed(_BLANKS.sub(" ", text).strip())
 
 
 def words(text: str) -> list[str]:
@@ -38,6 +36,13 @@ def first_word(text: str) -> tuple[str, str]:
         if found and not all(_punctuation(c) for c in found[0]):
             return found[0], text[token.end() :].strip()
     return normalise(text), ""
+
+
+def _folded(text: str) -> str:
+    # Folding may undo NFKC and NFKC may undo folding (U+0345): this order settles (Unicode section 3.13)
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).casefold()
+    text = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFKC", text).translate(_VARIATION_SELECTORS)
 
 
 def _trimmed(text: str) -> str:
