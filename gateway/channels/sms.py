@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
 
 from gateway.channels.base import Carrier, Report
 from gateway.config.model import Bind
@@ -18,23 +20,25 @@ from gateway.values.clock import Clock
 from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome, Result
 
+log = logging.getLogger(__name__)
+
 # type of number, numbering plan (SMPP 3.4 sections 5.2.5, 5.2.6)
 _TON_NPI = {Kind.NUMBER: (1, 1), Kind.SHORTCODE: (3, 0), Kind.SENDER_ID: (5, 0)}
 _UDHI = 0x40
 
 
 class Tally:
-    """What has come back of one step, over all its submissions."""
+    """What has come back of one step, over all its flights."""
 
     __slots__ = ("accepted", "failed", "total")
 
-    def __init__(self, total: int, accepted: int) -> None:
+    def __init__(self, total: int, accepted: set[int]) -> None:
         self.total = total
-        self.accepted = accepted
+        self.accepted = accepted  # parts
         self.failed = False
 
 
-class Submission:
+class Flight:
     """PDUs of one step on their way to a carrier; `parts` are their numbers in the message, from 1."""
 
     __slots__ = ("cancelled", "carrier", "message", "parts", "pdus", "step", "tally")
@@ -56,10 +60,24 @@ class Submission:
         return f"{self.message.id}/{self.step}"
 
 
+class SegmentResult(Protocol):
+    """What a bind learns of one segment (transport.smpp_submission.SubmitResult)."""
+
+    @property
+    def part(self) -> int: ...  # from 0, among the flight's PDUs
+    @property
+    def kind(self) -> str: ...  # accepted | rejected | in_doubt | unsent
+    @property
+    def message_id(self) -> str: ...
+    @property
+    def status_text(self) -> str: ...
+
+
 class SmsChannel:
-    """`enqueue` hands a submission to the carrier's bind, False when it is full; `state` is (up, reason);
+    """`enqueue` hands a flight to the carrier's bind, False when it is full; `state` is (up, reason);
     `routes` gives the candidate binds; `refusal` is the consent test; `known` is told of each segment whose
-    id is known, `doubted` of each whose answer was lost."""
+    id is known, `doubted` of each whose answer was lost, `give_back` of a step that a stopping bind has not
+    written (effect key, carrier, parts that were)."""
 
     def __init__(
         self,
@@ -68,11 +86,12 @@ class SmsChannel:
         clock: Clock,
         routes: Callable[[Message, StepPlan], list[str]],
         refusal: Callable[[str, str], str],
-        enqueue: Callable[[Submission], bool],
+        enqueue: Callable[[Flight], bool],
         state: Callable[[str], tuple[bool, str]],
         report: Report,
         known: Callable[[Segment], None],
         doubted: Callable[[Segment, str, str], None],
+        give_back: Callable[[str, str, list[int]], None],
     ) -> None:
         self._binds = binds
         self._clock = clock
@@ -83,8 +102,10 @@ class SmsChannel:
         self._report = report
         self._known = known
         self._doubted = doubted
+        self._give_back = give_back
+        self.stopping = False
         self._references = itertools.count(1)
-        self._flying: dict[str, Submission] = {}
+        self._flying: dict[str, Flight] = {}
 
     def applicable(self, message: Message, step: StepPlan) -> str:
         if not self._routes(message, step):
@@ -118,87 +139,97 @@ class SmsChannel:
             self._report(message.id, index, _rejected("", str(error), carrier), ())
             return True
         wanted = [cut for cut in cuts if cut.part not in done]
-        submission = Submission(
+        flight = Flight(
             message,
             index,
             carrier,
             [cut.part for cut in wanted],
             [_submit_sm(step.sender, message.recipient, cut, bind) for cut in wanted],
-            Tally(len(cuts), len(cuts) - len(wanted)),
+            Tally(len(cuts), set(done)),
         )
-        self._flying[submission.key] = submission
-        if self._enqueue(submission):
+        self._flying[flight.key] = flight
+        if self._enqueue(flight):
             return True
-        del self._flying[submission.key]
+        del self._flying[flight.key]
         return False
 
     def abandon(self, message: str, index: int) -> None:
-        submission = self._flying.pop(f"{message}/{index}", None)
-        if submission is not None:
-            submission.cancelled = True
+        flight = self._flying.pop(f"{message}/{index}", None)
+        if flight is not None:
+            flight.cancelled = True
 
-    def result(
-        self, submission: Submission, part: int, kind: str, message_id: str, status: int, status_text: str
-    ) -> None:
-        """What the bind says of the `part`-th PDU of a submission (from 0): its `kind` is accepted, rejected,
-        in_doubt, or unsent (the gateway is stopping; the effect stays as it is)."""
-        bind = self._binds[submission.carrier]
-        match kind:
+    def result(self, flight: Flight, result: SegmentResult) -> None:
+        """What the bind says of one PDU of a flight."""
+        bind = self._binds[flight.carrier]
+        match result.kind:
             case "accepted":
-                segment = self._segment(
-                    submission, part, "accepted", smsc_id=response_id(message_id, bind.receipt_id)
-                )
-                tally = submission.tally
-                tally.accepted += 1
-                outcome = None
-                if tally.accepted == tally.total and not tally.failed:
-                    outcome = Outcome(Result.ACCEPTED, carrier=submission.carrier)
-                self._tell(submission, outcome, segment)
-                if segment.smsc_id:
-                    self._known(segment)
+                self._accepted(flight, result)
             case "rejected":
-                segment = self._segment(submission, part, "rejected", code=status_text)
-                self._tell(submission, _rejected(status_text, "", submission.carrier), segment)
-            case "in_doubt" if bind.on_in_doubt == "resend":
-                again = Submission(
-                    submission.message,
-                    submission.step,
-                    submission.carrier,
-                    [submission.parts[part]],
-                    [submission.pdus[part]],
-                    submission.tally,
-                )
-                self._flying[again.key] = again
-                if not self._enqueue(again):
-                    self._doubt(submission, part)
-            case "in_doubt":
-                self._doubt(submission, part)
+                segment = self._segment(flight, result.part, "rejected", code=result.status_text)
+                self._tell(flight, _rejected(result.status_text, "", flight.carrier), segment)
+            case "unsent" if flight.tally.failed:
+                pass  # it goes down with the part that failed
+            case "unsent" if self.stopping:
+                self._give_back(flight.key, flight.carrier, sorted(flight.tally.accepted))
+            case "in_doubt" | "unsent" if bind.on_in_doubt == "resend" and not self.stopping:
+                self._again(flight, result.part)
+            case _:
+                self._doubt(flight, result.part)
 
-    def _doubt(self, submission: Submission, part: int) -> None:
-        segment = self._segment(submission, part, "in-doubt")
-        self._doubted(segment, submission.message.recipient, submission.message.plan[submission.step].sender)
-        reason = f"{submission.carrier} did not answer submit_sm"
-        self._tell(submission, Outcome(Result.IN_DOUBT, reason, carrier=submission.carrier), segment)
+    def _accepted(self, flight: Flight, result: SegmentResult) -> None:
+        form = self._binds[flight.carrier].receipt_id
+        segment = self._segment(flight, result.part, "accepted", smsc_id=response_id(result.message_id, form))
+        tally = flight.tally
+        tally.accepted.add(segment.part)
+        outcome = None
+        if len(tally.accepted) == tally.total:
+            # all parts, even if one was in doubt before its answer came late
+            tally.failed = False
+            outcome = Outcome(Result.ACCEPTED, carrier=flight.carrier)
+        self._tell(flight, outcome, segment)
+        if segment.smsc_id:
+            self._known(segment)
 
-    def _tell(self, submission: Submission, outcome: Outcome | None, segment: Segment) -> None:
+    def _again(self, flight: Flight, part: int) -> None:
+        """Send a part once more, as the bind's on_in_doubt = "resend" says."""
+        log.warning("submit_sm.resent", extra={"transid": flight.message.id, "bind": flight.carrier})
+        again = Flight(
+            flight.message,
+            flight.step,
+            flight.carrier,
+            [flight.parts[part]],
+            [flight.pdus[part]],
+            flight.tally,
+        )
+        self._flying[again.key] = again
+        if not self._enqueue(again):
+            self._doubt(flight, part)
+
+    def _doubt(self, flight: Flight, part: int) -> None:
+        segment = self._segment(flight, part, "in-doubt")
+        self._doubted(segment, flight.message.recipient, flight.message.plan[flight.step].sender)
+        reason = f"{flight.carrier} did not answer submit_sm"
+        self._tell(flight, Outcome(Result.IN_DOUBT, reason, carrier=flight.carrier), segment)
+
+    def _tell(self, flight: Flight, outcome: Outcome | None, segment: Segment) -> None:
         """Report a segment; of a long message only the first failure counts as the step's outcome."""
         if outcome is not None:
-            self._flying.pop(submission.key, None)
-            if submission.tally.failed:
+            self._flying.pop(flight.key, None)
+            if flight.tally.failed:
                 outcome = None
             elif outcome.result is not Result.ACCEPTED:
-                submission.tally.failed = True
-        self._report(submission.message.id, submission.step, outcome, (segment,))
+                flight.tally.failed = True
+        self._report(flight.message.id, flight.step, outcome, (segment,))
 
     def _segment(
-        self, submission: Submission, part: int, state: str, *, smsc_id: str = "", code: str = ""
+        self, flight: Flight, part: int, state: str, *, smsc_id: str = "", code: str = ""
     ) -> Segment:
         return Segment(
-            message=submission.message.id,
-            step=submission.step,
-            part=submission.parts[part],
-            total=submission.tally.total,
-            bind=submission.carrier,
+            message=flight.message.id,
+            step=flight.step,
+            part=flight.parts[part],
+            total=flight.tally.total,
+            bind=flight.carrier,
             smsc_id=smsc_id,
             state=state,
             code=code,

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gateway.config.model import Bind
 from gateway.inbound import sms
+from gateway.protocol.sms.coding import Coding
 from gateway.protocol.sms.reassembly import Assembler, Complete, Incomplete, Key, Payload
 from gateway.protocol.sms.udh import Concat
 from gateway.store.base import Delete, Store, Unit
@@ -23,13 +24,32 @@ class Whole(Struct, frozen=True):
     incomplete: bool
 
 
-class Reassembly:
-    """One assembler for each bind: references are a carrier's own."""
+class Source(Struct, frozen=True):
+    """How a peer's parts are read."""
 
-    def __init__(self, binds: Mapping[str, Bind], new_id: NewId) -> None:
-        self._binds = binds
+    timeout_seconds: float
+    alphabet: Coding
+
+
+def source_of(bind: Bind) -> Source:
+    return Source(float(bind.reassembly), sms.ALPHABETS[bind.default_alphabet])
+
+
+class Reassembly:
+    """One assembler for each peer, by name: references are a peer's own."""
+
+    def __init__(self, sources: Mapping[str, Source], new_id: NewId) -> None:
         self._new_id = new_id
-        self._assemblers = {name: Assembler(float(bind.reassembly)) for name, bind in binds.items()}
+        self._sources: dict[str, Source] = {}
+        self._assemblers: dict[str, Assembler] = {}
+        self.configure(sources)
+
+    def configure(self, sources: Mapping[str, Source]) -> None:
+        """Know these peers too; what is under way from others goes on."""
+        for name, source in sources.items():
+            if self._sources.get(name) != source:
+                self._sources[name] = source
+                self._assemblers[name] = Assembler(source.timeout_seconds)
 
     async def start(self, store: Store) -> None:
         """Take up the parts that came before a restart."""
@@ -96,6 +116,6 @@ class Reassembly:
 
     def _whole(self, unit: Unit, bind: str, message: Complete | Incomplete) -> Whole:
         unit.writes.extend(Delete(Part, (str(token),)) for token in message.tokens)
-        text = sms.text_of(message.decode(sms.ALPHABETS[self._binds[bind].default_alphabet]))
+        text = sms.text_of(message.decode(self._sources[bind].alphabet))
         incomplete = isinstance(message, Incomplete)
         return Whole(bind, message.key.source, message.key.destination, text, incomplete)

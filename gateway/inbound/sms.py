@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from gateway.config.model import Bind
 from gateway.protocol.smpp import constants, receipt
-from gateway.protocol.smpp.pdu import DataSm, DeliverSm
+from gateway.protocol.smpp.pdu import DataSm, DeliverSm, SubmitSm
 from gateway.protocol.sms.coding import Binary, Coding, Text
 from gateway.protocol.sms.reassembly import Sar, UserData, user_data
 from gateway.values.address import canonical
@@ -32,7 +32,7 @@ class Inbound(Struct, frozen=True):
     data_coding: int
 
 
-def addresses(pdu: DeliverSm | DataSm) -> tuple[str, str]:
+def addresses(pdu: DeliverSm | DataSm | SubmitSm) -> tuple[str, str]:
     """Canonical source and destination.  What is no address at all is kept as it came, so that nobody's
     message is lost over it."""
     return (
@@ -41,7 +41,7 @@ def addresses(pdu: DeliverSm | DataSm) -> tuple[str, str]:
     )
 
 
-def read(pdu: DeliverSm | DataSm) -> Inbound:
+def read(pdu: DeliverSm | DataSm | SubmitSm) -> Inbound:
     """A person's message, or one part of it."""
     sender, recipient = addresses(pdu)
     data = user_data(bool(pdu.esm_class & _UDHI), pdu.payload, _sar(pdu.tlvs))

@@ -73,8 +73,7 @@ class OutboundPipeline:
         try:
             messages = [self.accept(unit, request) for request in requests]
         except Exception:
-            for undo in unit.undo:
-                undo()
+            unit.take_back()
             raise
         await unit.commit(self._store)
         return messages
@@ -137,6 +136,24 @@ class OutboundPipeline:
             kind = _EFFECT_KIND[message.plan[int(step)].channel] if message else "submit"
             effects.append(Effect(key=key, kind=kind, ref=id, state="begun", carrier=carrier, created_at=now))
         return self._store.commit(effects)
+
+    def give_back(self, key: str, carrier: str, done: list[int]) -> None:
+        """An act that was marked begun was not carried out: it is ready again, but for its parts `done`."""
+        id, _, step = key.rpartition("/")
+        message = self._live.get(id)
+        if message is not None:
+            unit = Unit()
+            unit.writes.append(
+                Effect(
+                    key=key,
+                    kind=_EFFECT_KIND[message.plan[int(step)].channel],
+                    ref=id,
+                    carrier=carrier,
+                    data={"done": done} if done else {},
+                    created_at=self._clock.now(),
+                )
+            )
+            self.record(unit)
 
     def record(self, unit: Unit) -> None:
         """Commit what has already happened.  A store that refuses is asked again until it takes it."""

@@ -7,7 +7,7 @@ all; groups take effect in the order in which commit was called, and several sha
 
 from __future__ import annotations
 
-from asyncio import Future
+from asyncio import Future, shield
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -83,16 +83,32 @@ class Unit:
         self.undo: list[Callable[[], None]] = []  # what memory must forget if the writes do not succeed
 
     async def commit(self, store: Store) -> None:
-        """Make the writes durable, then act.  Raises StoreError or Throttled; then nothing was done."""
+        """Make the writes durable, then act.  Raises StoreError or Throttled; then nothing was done.
+
+        A caller that is cancelled meanwhile changes nothing: what is durable is acted upon.
+        """
+        if not self.writes:
+            self._settle(None)
+            return
         try:
-            if self.writes:
-                await store.commit(self.writes)
-        except BaseException:
-            for undo in reversed(self.undo):
-                undo()
+            future = store.commit(self.writes)
+        except BaseException as error:
+            self._settle(error)
             raise
+        future.add_done_callback(lambda done: self._settle(done.exception()))
+        await shield(future)
+
+    def _settle(self, error: BaseException | None) -> None:
+        if error is not None:
+            self.take_back()
+            return
         for act in self.acts:
             act()
+
+    def take_back(self) -> None:
+        """Forget what was decided: it will not become durable."""
+        for undo in reversed(self.undo):
+            undo()
 
 
 class Store(Protocol):
