@@ -1,0 +1,247 @@
+"""The user agent: what a socket drives and an application talks to (RFC 3261 section 8).
+
+    agent.receive(datagram, source, now); agent.tick(now)      from the transport
+    agent.ring, reject, answer, hang_up, invite, options       from the application
+    agent.next_event(), agent.datagrams(), agent.deadline()    to be looked at after each of these
+
+Exactly one of CallCancelled, CallEnded, CallFailed closes a call, but for one that the application rejects
+itself: there the rejection is the end.  Not supported, and refused as the standard says: PRACK, UPDATE,
+REFER, SUBSCRIBE; a re-INVITE that changes the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import assert_never
+
+from gateway.protocol.sip.call import (
+    Call,
+    CallCause,
+    CallState,
+    EndedBy,
+    OptionsAnswered,
+    Probe,
+    SipEvent,
+)
+from gateway.protocol.sip.inbound import InboundCalls
+from gateway.protocol.sip.layer import Rng, TransactionLayer
+from gateway.protocol.sip.message import Address, Request, make_request
+from gateway.protocol.sip.outbound import OutboundCalls
+from gateway.protocol.sip.sessions import ALLOW, SDP, Sessions
+from gateway.protocol.sip.transaction import (
+    AckReceived,
+    ClientTransaction,
+    Datagram,
+    LayerEvent,
+    RequestReceived,
+    ResponseReceived,
+    ServerTransaction,
+    State,
+    TransactionFailed,
+)
+from gateway.protocol.sip.uri import SCHEMES, BadUri, Uri, scheme_of, sip_uri
+
+METHODS = frozenset(ALLOW.split(", "))
+
+
+class UserAgent:
+    """`host` and `port` are what peers see of us.  `admit` names the trunk of a source address, or None.
+
+    Times are monotonic seconds.  Above `max_calls` calls, or `max_transactions` unfinished requests, a new
+    INVITE gets 503 with Retry-After.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        admit: Callable[[str], str | None],
+        rng: Rng,
+        user_agent: str,
+        max_calls: int = 10_000,
+        max_transactions: int = 50_000,
+    ) -> None:
+        self.layer = TransactionLayer(
+            host, port, rng=rng, admit=lambda source: admit(source) is not None, limit=max_transactions
+        )
+        self.draining = False
+        self._sessions = Sessions(self.layer, admit, user_agent)
+        self._inbound = InboundCalls(self._sessions, max_calls)
+        self._outbound = OutboundCalls(self._sessions)
+
+    # --- the transport's side
+
+    def receive(self, datagram: bytes, source: Address, now: float) -> None:
+        self.layer.receive(datagram, source, now)
+        self._settle(now)
+
+    def tick(self, now: float) -> None:
+        self.layer.tick(now)
+        self._settle(now)
+
+    def send_failed(self, client: ClientTransaction, now: float) -> None:
+        """The datagram of this transaction could not be sent."""
+        self.layer.send_failed(client, now)
+        self._settle(now)
+
+    def deadline(self) -> float | None:
+        return self.layer.deadline()
+
+    def datagrams(self) -> list[Datagram]:
+        return self.layer.datagrams()
+
+    def next_event(self) -> SipEvent | None:
+        return self._sessions.events.popleft() if self._sessions.events else None
+
+    # --- the application's side; each raises IllegalTransition in a state that does not have it
+
+    @property
+    def calls(self) -> frozenset[Call]:
+        """Every call that is not over, those included whose BYE is not answered yet."""
+        return frozenset(self._sessions.calls)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is owed to a peer: no call, no refusal without its ACK."""
+        return not self._sessions.calls and not any(
+            server.request.method == "INVITE" and server.state is State.COMPLETED
+            for server in self.layer.servers.values()
+        )
+
+    def ring(self, call: Call, now: float) -> None:
+        """180 to an inbound call."""
+        self._inbound.ring(call, now)
+
+    def reject(self, call: Call, status: int, now: float, reason: str = "") -> None:
+        """A final refusal (300 to 699) of an inbound call; no event follows."""
+        self._inbound.reject(call, status, reason, now)
+
+    def answer(self, call: Call, sdp: bytes, now: float) -> None:
+        """200 to an inbound call, repeated until its ACK; CallAnswered or CallEnded follows."""
+        self._inbound.answer(call, sdp, now)
+
+    def invite(self, target: Address, to_number: str, from_number: str, sdp: bytes, now: float) -> Call:
+        """Call a number by the trunk at an IP address and port.  It rings until `hang_up`."""
+        return self._outbound.invite(target, to_number, from_number, sdp, now)
+
+    def hang_up(self, call: Call, now: float) -> None:
+        """End a call whatever its state: 480, CANCEL or BYE.  A call that is over stays so."""
+        match call.state:
+            case CallState.INCOMING | CallState.RINGING:
+                self.reject(call, 480, now)
+            case CallState.ANSWERED:
+                call.step(CallCause.HANG_UP)  # BYE follows the ACK
+            case CallState.CALLING | CallState.PROCEEDING:
+                self._outbound.hang_up(call, now)
+            case CallState.ESTABLISHED:
+                self._sessions.end(call, CallCause.HANG_UP, now, EndedBy.LOCAL)
+            case (
+                CallState.CLOSING
+                | CallState.ABANDONED
+                | CallState.CANCELLING
+                | CallState.ENDING
+                | CallState.ENDED
+            ):
+                pass
+            case _:
+                assert_never(call.state)
+
+    def options(self, target: Address, now: float) -> Probe:
+        """Ask a peer whether it is there; OptionsAnswered follows."""
+        uri = sip_uri("", *target)
+        probe = Probe(target)
+        own = sip_uri("", self.layer.host, self.layer.port)
+        request = make_request(
+            "OPTIONS",
+            uri,
+            via=self.layer.via(),
+            from_=f"<{own}>;tag={self.layer.token()}",
+            to=f"<{uri}>",
+            call_id=f"{self.layer.token()}@{self.layer.host}",
+            cseq=1,
+            headers=[
+                ("Contact", f"<{own}>"),
+                ("Accept", SDP),
+                ("User-Agent", self._sessions.user_agent),
+            ],
+        )
+        self.layer.request(request, target, now, probe)
+        return probe
+
+    # --- between
+
+    def _settle(self, now: float) -> None:
+        while (event := self.layer.next_event()) is not None:
+            self._handle(event, now)
+
+    def _handle(self, event: LayerEvent, now: float) -> None:
+        match event:
+            case RequestReceived(transaction, request):
+                self._request_received(transaction, request, now)
+            case AckReceived(request):
+                self._sessions.ack_received(request, now)
+            case ResponseReceived(transaction, response):
+                self._response(transaction, response.status, event, now)
+            case TransactionFailed(ClientTransaction() as transaction):
+                self._response(transaction, None, event, now)
+            case TransactionFailed(ServerTransaction()):
+                pass  # a refusal without ACK (timer H): the call was over before
+            case _:
+                raise AssertionError(event)
+
+    def _response(
+        self,
+        transaction: ClientTransaction,
+        status: int | None,
+        event: ResponseReceived | TransactionFailed,
+        now: float,
+    ) -> None:
+        """A response to a request of ours, or the news that none will come (status None)."""
+        final = status is None or status >= 200
+        match transaction.user, transaction.request.method:
+            case Call() as call, "INVITE":
+                if isinstance(event, ResponseReceived):
+                    self._outbound.response_received(call, event.response, now)
+                else:
+                    self._outbound.invite_failed(call, unreachable=event.unreachable)
+            case Call() as call, "BYE" if final:
+                self._sessions.bye_done(call)
+            case Probe() as probe, _ if final:
+                self._sessions.events.append(OptionsAnswered(probe, status))
+            case _:
+                pass  # a CANCEL's answer says nothing that the INVITE's does not; a fork's BYE is nobody's
+
+    def _request_received(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        sessions = self._sessions
+        if request.method == "CANCEL":
+            self._inbound.cancel_received(transaction, request, now)
+        elif (refusal := _refusal(request)) is not None:
+            status, headers = refusal
+            sessions.respond(transaction, status, now, headers=headers)
+        elif request.to_tag:
+            sessions.request_received(transaction, request, now)
+        elif request.method == "INVITE":
+            self._inbound.invite_received(transaction, request, now, draining=self.draining)
+        elif request.method == "OPTIONS":
+            sessions.respond(transaction, 200, now, headers=[("Allow", ALLOW), ("Accept", SDP)])
+        else:
+            sessions.respond(transaction, 481, now)  # BYE and INFO live in dialogs only
+
+
+def _refusal(request: Request) -> tuple[int, list[tuple[str, str]]] | None:
+    """What any request must pass first (section 8.2)."""
+    if request.method not in METHODS:
+        return 405, [("Allow", ALLOW)]
+    if request.max_forwards == 0:
+        return 483, []
+    if scheme_of(request.uri) not in SCHEMES:
+        return 416, []
+    try:
+        Uri.parse(request.uri)
+    except BadUri:
+        return 400, []
+    required = request.headers.values("Require")
+    if required:  # no extension is supported
+        return 420, [("Unsupported", option) for option in required]
+    return None

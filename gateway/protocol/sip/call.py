@@ -1,0 +1,228 @@
+"""One call as the application sees it: its states as a table, its handle, its events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from gateway.protocol.sip.dialog import Dialog
+from gateway.protocol.sip.message import Address, Request, Response
+from gateway.protocol.sip.timers import Timer
+from gateway.protocol.sip.transaction import ClientTransaction, IllegalTransition, ServerTransaction
+
+
+class CallState(Enum):
+    INCOMING = auto()  # they call; 100 was sent
+    RINGING = auto()  # 180 was sent
+    ANSWERED = auto()  # 200 was sent and waits for its ACK
+    CLOSING = auto()  # as ANSWERED, but we hung up: BYE must wait for the ACK (section 15)
+    CALLING = auto()  # we call; nothing came yet
+    PROCEEDING = auto()  # a provisional response came
+    ABANDONED = auto()  # we gave up, but CANCEL must wait for a provisional response (section 9.1)
+    CANCELLING = auto()  # CANCEL was sent
+    ESTABLISHED = auto()
+    ENDING = auto()  # BYE was sent
+    ENDED = auto()
+
+
+class CallCause(Enum):
+    RING = auto()
+    ANSWER = auto()
+    REJECT = auto()
+    HANG_UP = auto()
+    REMOTE_CANCEL = auto()
+    REMOTE_BYE = auto()
+    ACK = auto()
+    NO_ACK = auto()
+    PROVISIONAL = auto()
+    SUCCESS = auto()
+    FAILURE = auto()  # or nothing came in time
+    BYE_DONE = auto()
+
+
+_S, _C = CallState, CallCause
+TRANSITIONS: Mapping[tuple[CallState, CallCause], CallState] = {
+    (_S.INCOMING, _C.RING): _S.RINGING,
+    (_S.INCOMING, _C.ANSWER): _S.ANSWERED,
+    (_S.INCOMING, _C.REJECT): _S.ENDED,
+    (_S.INCOMING, _C.REMOTE_CANCEL): _S.ENDED,
+    (_S.INCOMING, _C.REMOTE_BYE): _S.ENDED,
+    (_S.RINGING, _C.RING): _S.RINGING,
+    (_S.RINGING, _C.ANSWER): _S.ANSWERED,
+    (_S.RINGING, _C.REJECT): _S.ENDED,
+    (_S.RINGING, _C.REMOTE_CANCEL): _S.ENDED,
+    (_S.RINGING, _C.REMOTE_BYE): _S.ENDED,
+    (_S.ANSWERED, _C.ACK): _S.ESTABLISHED,
+    (_S.ANSWERED, _C.NO_ACK): _S.ENDING,
+    (_S.ANSWERED, _C.HANG_UP): _S.CLOSING,
+    (_S.ANSWERED, _C.REMOTE_BYE): _S.ENDED,
+    (_S.CLOSING, _C.ACK): _S.ENDING,
+    (_S.CLOSING, _C.NO_ACK): _S.ENDING,
+    (_S.CLOSING, _C.REMOTE_BYE): _S.ENDED,
+    (_S.CALLING, _C.PROVISIONAL): _S.PROCEEDING,
+    (_S.CALLING, _C.SUCCESS): _S.ESTABLISHED,
+    (_S.CALLING, _C.FAILURE): _S.ENDED,
+    (_S.CALLING, _C.HANG_UP): _S.ABANDONED,
+    (_S.PROCEEDING, _C.PROVISIONAL): _S.PROCEEDING,
+    (_S.PROCEEDING, _C.SUCCESS): _S.ESTABLISHED,
+    (_S.PROCEEDING, _C.FAILURE): _S.ENDED,
+    (_S.PROCEEDING, _C.HANG_UP): _S.CANCELLING,
+    (_S.ABANDONED, _C.PROVISIONAL): _S.CANCELLING,
+    (_S.ABANDONED, _C.SUCCESS): _S.ENDING,
+    (_S.ABANDONED, _C.FAILURE): _S.ENDED,
+    (_S.CANCELLING, _C.PROVISIONAL): _S.CANCELLING,
+    (_S.CANCELLING, _C.SUCCESS): _S.ENDING,  # the 200 crossed the CANCEL
+    (_S.CANCELLING, _C.FAILURE): _S.ENDED,
+    (_S.ESTABLISHED, _C.HANG_UP): _S.ENDING,
+    (_S.ESTABLISHED, _C.NO_ACK): _S.ENDING,  # of a re-INVITE
+    (_S.ESTABLISHED, _C.REMOTE_BYE): _S.ENDED,
+    (_S.ENDING, _C.BYE_DONE): _S.ENDED,
+    (_S.ENDING, _C.REMOTE_BYE): _S.ENDED,  # both hung up at once
+}
+
+
+class Direction(Enum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+@dataclass(slots=True)
+class Unacked:
+    """A 2xx that is repeated until its ACK (section 13.3.1.4)."""
+
+    transaction: ServerTransaction
+    response: Response
+    wait: float
+    gives_up_at: float
+    timer: Timer | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A handle.  The application reads what is above the line; the rest belongs to the user agent."""
+
+    id: str
+    direction: Direction
+    state: CallState
+    from_number: str
+    to_number: str
+    peer: Address  # where the INVITE came from or went to
+    trunk: str | None  # by the peer's address; None for an outbound call to nobody's trunk
+    # ---
+    invite: ClientTransaction | ServerTransaction | None = None
+    local_tag: str = ""
+    dialog: Dialog | None = None
+    local_sdp: bytes = b""
+    remote_sdp: bytes = b""
+    unacked: Unacked | None = None
+    acks: dict[str, tuple[Request, Address]] = field(
+        default_factory=dict
+    )  # by remote tag: a fork has its own
+    cancel_timer: Timer | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can be asked of the call any more."""
+        return self.state in (CallState.ENDING, CallState.ENDED)
+
+    @property
+    def own_number(self) -> str:
+        return self.to_number if self.direction is Direction.INBOUND else self.from_number
+
+    def allows(self, cause: CallCause) -> bool:
+        return (self.state, cause) in TRANSITIONS
+
+    def step(self, cause: CallCause) -> None:
+        """Raises IllegalTransition, and changes nothing then."""
+        try:
+            self.state = TRANSITIONS[self.state, cause]
+        except KeyError:
+            raise IllegalTransition(f"call: {cause.name} in {self.state.name}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A handle for an OPTIONS of ours."""
+
+    target: Address
+
+
+class EndedBy(Enum):
+    LOCAL = "local"
+    REMOTE = "remote"
+    NO_ACK = "no-ack"  # our 200 was never acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingCall:
+    """Wants ring, reject or answer.  `sdp` is empty when the caller expects our offer."""
+
+    call: Call
+    from_number: str
+    to_number: str
+    source: Address
+    trunk: str
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallCancelled:
+    """The caller gave up before an answer; 487 was sent.  `reason` is the Reason header, often empty."""
+
+    call: Call
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallProgress:
+    """A provisional response above 100 to our INVITE."""
+
+    call: Call
+    status: int
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered:
+    """The call stands: our INVITE got its 200, or our 200 its ACK.  `sdp` is the body of that."""
+
+    call: Call
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """Our INVITE came to nothing.
+
+    `unreachable`: no response came; `status` is then ours, 408, or 503 when nothing could even be sent.
+    A call that was hung up before its answer fails with 487.
+    """
+
+    call: Call
+    status: int
+    reason: str
+    retry_after: int | None  # seconds
+    unreachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """An answered call is over: a BYE came or was just sent.  `reason` is the Reason header of theirs."""
+
+    call: Call
+    by: EndedBy
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsAnswered:
+    """`status` is None when no answer came."""
+
+    probe: Probe
+    status: int | None
+
+
+SipEvent = (
+    IncomingCall | CallCancelled | CallProgress | CallAnswered | CallFailed | CallEnded | OptionsAnswered
+)

@@ -1,0 +1,119 @@
+"""Dialogs: what two ends remember of each other between requests (RFC 3261 section 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from gateway.protocol.sip.headers import BadHeader, NameAddr, Via
+from gateway.protocol.sip.message import Message, Request, Response, make_request
+from gateway.protocol.sip.uri import BadUri, Uri
+
+DialogId = tuple[str, str, str]  # Call-ID, local tag, remote tag
+
+
+def contact_of(message: Message) -> str | None:
+    """The URI of the Contact, if there is one that sip can reach."""
+    try:
+        uri = message.address("Contact").uri
+        return uri if Uri.parse(uri).host else None
+    except (BadHeader, BadUri):
+        return None
+
+
+@dataclass(slots=True)
+class Dialog:
+    """`local` and `remote` are From and To values with tags; `routes` are Route values, nearest first."""
+
+    call_id: str
+    local: str
+    local_tag: str
+    remote: str
+    remote_tag: str
+    remote_target: str
+    routes: list[str]
+    local_cseq: int
+    remote_cseq: int
+
+    @classmethod
+    def of_request(cls, request: Request, local_tag: str) -> Self:
+        """The dialog that answering this INVITE makes (section 12.1.1)."""
+        headers = request.headers
+        return cls(
+            request.call_id,
+            f"{headers.get('To')};tag={local_tag}",
+            local_tag,
+            headers.get("From"),
+            request.from_tag,
+            contact_of(request) or NameAddr.parse(headers.get("From")).uri,
+            _usable(headers.values("Record-Route")),
+            0,
+            request.cseq,
+        )
+
+    @classmethod
+    def of_response(cls, request: Request, response: Response) -> Self:
+        """The dialog that this response to our INVITE makes (section 12.1.2)."""
+        return cls(
+            request.call_id,
+            request.headers.get("From"),
+            request.from_tag,
+            response.headers.get("To"),
+            response.to_tag,
+            contact_of(response) or request.uri,
+            _usable(response.headers.values("Record-Route"))[::-1],
+            request.cseq,
+            -1,
+        )
+
+    @property
+    def id(self) -> DialogId:
+        return self.call_id, self.local_tag, self.remote_tag
+
+    def next_hop(self) -> Uri | None:
+        """Where requests go first (section 12.2.1.1); None when that is no sip URI."""
+        try:
+            return Uri.parse(NameAddr.parse(self.routes[0]).uri if self.routes else self.remote_target)
+        except (BadHeader, BadUri):
+            return None
+
+    def request(
+        self, method: str, via: Via, *, headers: Iterable[tuple[str, str]] = (), cseq: int | None = None
+    ) -> Request:
+        """A request inside the dialog; an ACK names the CSeq of its INVITE, others take the next."""
+        if cseq is None:
+            self.local_cseq += 1
+            cseq = self.local_cseq
+        uri, routes = self.remote_target, self.routes
+        if routes:
+            first = NameAddr.parse(routes[0]).uri
+            if not Uri.parse(first).loose:
+                # a strict router takes the Request-URI's place and finds the target last (section 12.2.1.1)
+                uri, routes = first, [*routes[1:], f"<{self.remote_target}>"]
+        return make_request(
+            method,
+            uri,
+            via=via,
+            from_=self.local,
+            to=self.remote,
+            call_id=self.call_id,
+            cseq=cseq,
+            headers=[*(("Route", route) for route in routes), *headers],
+        )
+
+    def refresh(self, request: Request) -> None:
+        """Take note of a request of the peer: its CSeq, and from an INVITE its new Contact."""
+        self.remote_cseq = request.cseq
+        if request.method == "INVITE":
+            self.remote_target = contact_of(request) or self.remote_target
+
+
+def _usable(routes: list[str]) -> list[str]:
+    """The route set, or none at all when a part of it cannot be read."""
+    try:
+        for route in routes:
+            Uri.parse(NameAddr.parse(route).uri)
+    except (BadHeader, BadUri):
+        return []
+    return routes

@@ -1,0 +1,119 @@
+"""Calls to us: from INVITE to 180, a refusal, the caller's CANCEL, or 200 (RFC 3261 sections 9.2, 13.3)."""
+
+from __future__ import annotations
+
+from gateway.protocol.sip.call import (
+    Call,
+    CallCancelled,
+    CallCause,
+    CallState,
+    Direction,
+    IncomingCall,
+)
+from gateway.protocol.sip.dialog import Dialog
+from gateway.protocol.sip.grammar import readable
+from gateway.protocol.sip.headers import NameAddr
+from gateway.protocol.sip.layer import RETRY_AFTER_SECONDS
+from gateway.protocol.sip.message import Request
+from gateway.protocol.sip.sessions import SDP, Fields, Sessions, record_route
+from gateway.protocol.sip.transaction import IllegalTransition, ServerTransaction
+from gateway.protocol.sip.uri import BadUri, Uri
+
+RETRY_AFTER: Fields = [("Retry-After", str(RETRY_AFTER_SECONDS))]
+
+
+class InboundCalls:
+    def __init__(self, sessions: Sessions, max_calls: int) -> None:
+        self._sessions = sessions
+        self._max_calls = max_calls
+
+    def invite_received(
+        self, transaction: ServerTransaction, request: Request, now: float, *, draining: bool
+    ) -> None:
+        sessions = self._sessions
+        if (request.call_id, request.from_tag, request.cseq) in sessions.invites:
+            # the same request by another path (section 8.2.2.2)
+            sessions.respond(transaction, 482, now)
+        elif draining or len(sessions.calls) >= self._max_calls:
+            sessions.respond(transaction, 503, now, headers=RETRY_AFTER)
+        elif request.body and not _is_sdp(request):
+            sessions.respond(transaction, 415, now, headers=[("Accept", SDP)])
+        else:
+            sessions.respond(transaction, 100, now)
+            self._enter(transaction, request)
+
+    def _enter(self, transaction: ServerTransaction, request: Request) -> None:
+        sessions = self._sessions
+        token = sessions.layer.token()
+        host = transaction.source[0]
+        call = Call(
+            token,
+            Direction.INBOUND,
+            CallState.INCOMING,
+            number_of(NameAddr.parse(request.headers.get("From")).uri),
+            number_of(request.uri),
+            transaction.source,
+            sessions.trunk_of(host),
+            invite=transaction,
+            local_tag=sessions.layer.token(),
+            remote_sdp=request.body,
+        )
+        transaction.user = call
+        sessions.calls.add(call)
+        sessions.invites.add((request.call_id, request.from_tag, request.cseq))
+        sessions.enter(call, Dialog.of_request(request, call.local_tag))
+        sessions.events.append(
+            IncomingCall(call, call.from_number, call.to_number, call.peer, call.trunk or "", request.body)
+        )
+
+    def ring(self, call: Call, now: float) -> None:
+        invite = _invite(call, CallCause.RING)
+        call.step(CallCause.RING)
+        headers = [*record_route(invite.request), self._sessions.contact(call.own_number)]
+        self._sessions.respond(invite, 180, now, to_tag=call.local_tag, headers=headers)
+
+    def reject(self, call: Call, status: int, reason: str, now: float) -> None:
+        if not 300 <= status <= 699:
+            raise ValueError(f"{status} rejects no call")
+        invite = _invite(call, CallCause.REJECT)
+        call.step(CallCause.REJECT)
+        headers = RETRY_AFTER if status == 503 else []
+        self._sessions.respond(invite, status, now, reason=reason, to_tag=call.local_tag, headers=headers)
+        self._sessions.leave(call)
+
+    def answer(self, call: Call, sdp: bytes, now: float) -> None:
+        invite = _invite(call, CallCause.ANSWER)
+        call.step(CallCause.ANSWER)
+        self._sessions.accept(call, invite, sdp, now)
+
+    def cancel_received(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        invite = self._sessions.layer.invite_of(transaction)
+        call = invite.user if invite is not None else None
+        if invite is None or not isinstance(call, Call):
+            self._sessions.respond(transaction, 200 if invite else 481, now)
+            return
+        self._sessions.respond(transaction, 200, now, to_tag=call.local_tag)
+        if call.allows(CallCause.REMOTE_CANCEL):
+            call.step(CallCause.REMOTE_CANCEL)
+            self._sessions.respond(invite, 487, now, to_tag=call.local_tag)
+            self._sessions.events.append(CallCancelled(call, readable(request.headers.get("Reason"))))
+            self._sessions.leave(call)
+
+
+def number_of(uri: str) -> str:
+    """What a person would call the user of a URI; empty for an address without one."""
+    try:
+        return Uri.parse(uri).number
+    except BadUri:
+        return ""
+
+
+def _is_sdp(request: Request) -> bool:
+    return request.headers.get("Content-Type").partition(";")[0].strip().lower() == SDP
+
+
+def _invite(call: Call, cause: CallCause) -> ServerTransaction:
+    """The INVITE of an inbound call.  Raises IllegalTransition for an outbound one."""
+    if not isinstance(call.invite, ServerTransaction):
+        raise IllegalTransition(f"call: {cause.name} of an outbound call")
+    return call.invite
