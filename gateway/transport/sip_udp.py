@@ -87,9 +87,7 @@ class SipEndpoint:
         if self._transport is None:
             return
         agent = self._user()
-        agent.draining = True
-        for call in agent.calls:
-            agent.hang_up(call, self._clock())
+        agent.drain(self._clock())
         self._settle()
         try:
             await asyncio.wait_for(self._drained.wait(), grace_seconds)

@@ -64,20 +64,10 @@ async def listening(
 
 async def run(sipp: str, scenario: str, folder: Path, *arguments: str) -> None:
     """Run a scenario to its end; every call of it must succeed."""
-    options = [
-        "-i",
-        "127.0.0.1",
-        "-nostdin",
-        "-nr",
-        "-timeout",
-        "8s",
-        "-timeout_error",
-        "-trace_err",
-        "-error_file",
-        "errors.log",
-    ]
+    options = ["-i", "127.0.0.1", "-nostdin", "-nr", "-timeout", "8s", "-timeout_error"]
+    report_to = ["-trace_err", "-error_file", "errors.log"]
     process = await asyncio.create_subprocess_exec(
-        *(sipp, "-sf", str(SCENARIOS / scenario), *options, *arguments),
+        *(sipp, "-sf", str(SCENARIOS / scenario), *options, *report_to, *arguments),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

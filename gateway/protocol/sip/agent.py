@@ -16,6 +16,7 @@ from typing import assert_never
 
 from gateway.protocol.sip.call import (
     Call,
+    CallCancelled,
     CallCause,
     CallState,
     EndedBy,
@@ -65,7 +66,7 @@ class UserAgent:
         self.layer = TransactionLayer(
             host, port, rng=rng, admit=lambda source: admit(source) is not None, limit=max_transactions
         )
-        self.draining = False
+        self._draining = False
         self._sessions = Sessions(self.layer, admit, user_agent)
         self._inbound = InboundCalls(self._sessions, max_calls)
         self._outbound = OutboundCalls(self._sessions)
@@ -100,6 +101,10 @@ class UserAgent:
     def calls(self) -> frozenset[Call]:
         """Every call that is not over, those included whose BYE is not answered yet."""
         return frozenset(self._sessions.calls)
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
 
     @property
     def idle(self) -> bool:
@@ -146,6 +151,18 @@ class UserAgent:
                 pass
             case _:
                 assert_never(call.state)
+
+    def drain(self, now: float) -> None:
+        """Refuse new calls from now on and end the others; `idle` tells when all of it is settled.
+
+        A call that still rings gets 480 and CallCancelled, since nobody has decided about it.
+        """
+        self._draining = True
+        for call in self.calls:
+            undecided = call.allows(CallCause.REJECT)
+            self.hang_up(call, now)
+            if undecided:
+                self._sessions.events.append(CallCancelled(call, "shutting down"))
 
     def options(self, target: Address, now: float) -> Probe:
         """Ask a peer whether it is there; OptionsAnswered follows."""
@@ -222,7 +239,7 @@ class UserAgent:
         elif request.to_tag:
             sessions.request_received(transaction, request, now)
         elif request.method == "INVITE":
-            self._inbound.invite_received(transaction, request, now, draining=self.draining)
+            self._inbound.invite_received(transaction, request, now, draining=self._draining)
         elif request.method == "OPTIONS":
             sessions.respond(transaction, 200, now, headers=[("Allow", ALLOW), ("Accept", SDP)])
         else:

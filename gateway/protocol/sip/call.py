@@ -168,7 +168,10 @@ class IncomingCall:
 
 @dataclass(frozen=True, slots=True)
 class CallCancelled:
-    """The caller gave up before an answer; 487 was sent.  `reason` is the Reason header, often empty."""
+    """The call was over before the application decided: the caller gave up, or the agent drains.
+
+    `reason` is the Reason header of the CANCEL or BYE, mostly empty.
+    """
 
     call: Call
     reason: str

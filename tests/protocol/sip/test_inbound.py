@@ -178,17 +178,29 @@ def test_the_same_call_by_two_paths_is_one(wire) -> None:
     assert wire.words() == ["100 INVITE"]
 
 
-def test_above_max_calls_and_while_draining_a_call_gets_503(small_wire) -> None:
+def test_above_max_calls_a_call_gets_503(small_wire) -> None:
     wire = small_wire
     call, _ = wire.call()
     wire.send(wire.request("INVITE", call_id="c2"))
     (refusal,) = wire.sent()
     assert (refusal.status, refusal.headers.get("Retry-After")) == (503, "5")
     wire.agent.reject(call, 486, wire.now)
-    wire.agent.draining = True
     wire.send(wire.request("INVITE", call_id="c3"))
-    assert wire.words() == ["486 INVITE", "503 INVITE"]
-    assert wire.events() == []
+    assert wire.words() == ["486 INVITE", "100 INVITE"]
+
+
+def test_draining_ends_calls_tells_of_undecided_ones_and_refuses_new_ones(wire) -> None:
+    talking, _ = wire.answered()
+    ringing, _ = wire.call(call_id="c2")
+    wire.agent.drain(wire.now)
+    assert sorted(wire.words()) == ["480 INVITE", "BYE"]
+    events = wire.events()
+    assert CallCancelled(ringing, "shutting down") in events
+    assert CallEnded(talking, EndedBy.LOCAL, "") in events
+    assert len(events) == 2
+    wire.send(wire.request("INVITE", call_id="c3"))
+    assert wire.words() == ["503 INVITE"]
+    assert wire.agent.draining and not wire.agent.idle
 
 
 def test_a_body_that_is_no_sdp_gets_415(wire) -> None:
