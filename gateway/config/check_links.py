@@ -51,7 +51,7 @@ def links(gateway: Gateway) -> Iterator[Fault]:
 def _store(store: Store) -> Iterator[Fault]:
     yield from _limits("store", store, {"queue": _AT_LEAST_ONE})
     scheme, found, rest = store.url.partition(":///")
-    if scheme.startswith("postgres"):
+    if store.url.startswith("postgres"):
         yield Fault("store.url", 'PostgreSQL is not available in this version; write "sqlite:///gateway.db"')
     elif scheme != "sqlite" or not found or not rest.strip("/"):
         yield Fault("store.url", f'"{store.url}" names no store; write "sqlite:///gateway.db"')

@@ -97,7 +97,10 @@ class _Checked:
     def _numbers(self) -> Iterator[Fault]:
         for number in self._service.numbers:
             path = f"{self._path}.numbers.{number}"
-            yield from self._asset(path, number)
+            foreign = list(self._asset(path, number))
+            yield from foreign
+            if foreign:
+                continue
             if not self._carriers.sip:
                 yield _sip_missing(path)
             elif _canonical([number]).get(number) not in self._carriers.by_trunk:

@@ -1,8 +1,8 @@
 """Secrets that stand elsewhere: `$env:NAME`, `$file:PATH`, `$credential:NAME`.
 
-Anything else is the secret itself.  A credential is a file in $CREDENTIALS_DIRECTORY (systemd, LoadCredential=
-in the unit).  A file's path is relative to the configuration file that names it; line ends at its end do not
-belong to the secret.
+Anything else is the secret itself.  A credential is a file in $CREDENTIALS_DIRECTORY, which systemd sets for
+a unit with LoadCredential=.  A file's path is relative to the configuration file that names it; line ends at
+its end do not belong to the secret.
 """
 
 from __future__ import annotations

@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from gateway.cli import main
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, arguments)
+    return result.exit_code, result.output
+
+
+def test_the_example_configuration_has_no_findings() -> None:
+    assert run("check") == (0, "conf/gateway.toml and 3 services: no findings\n")
+
+
+def test_every_finding_is_printed_and_the_exit_status_is_1(tmp_path: Path) -> None:
+    (tmp_path / "services").mkdir()
+    main_file, service = tmp_path / "gateway.toml", tmp_path / "services" / "pizza.toml"
+    main_file.write_text('[http]\nlisten = "8080"\n')
+    service.write_text('name = "Pizza"\nstat = "live"\n[rules.r]\non = "call.mised"\ndo = [{ opt = "in" }]\n')
+    status, output = run("check", "-c", str(main_file))
+    what = '"call.mised" is no event; did you mean "call.missed"? (custom.NAME is one too)'
+    assert status == 1
+    assert output.splitlines() == [
+        f'{main_file}:2: http.listen: "8080" is no ADDRESS:PORT; write "127.0.0.1:8080" or "[::1]:8080"',
+        f'{service}:2: stat: unknown key; did you mean "status"?',
+        f"{service}:4: rules.r.on: {what}",
+        "3 findings",
+    ]
+
+
+def test_findings_as_json(tmp_path: Path) -> None:
+    main_file = tmp_path / "gateway.toml"
+    main_file.write_text("\nhtpt = 1\n")
+    status, output = run("check", "-c", str(main_file), "--json")
+    assert status == 1
+    assert json.loads(output) == {
+        "config": str(main_file),
+        "services": [],
+        "findings": [
+            {
+                "file": str(main_file),
+                "line": 2,
+                "path": "htpt",
+                "what": 'unknown key; did you mean "http"?',
+            }
+        ],
+    }
+
+
+def test_one_finding_is_one_finding() -> None:
+    status, output = run("check", "-c", "nowhere.toml")
+    assert (status, output) == (1, "nowhere.toml: cannot be read: No such file or directory\n1 finding\n")

@@ -1,0 +1,35 @@
+from collections.abc import Callable
+
+Found = Callable[..., dict[str, str]]
+
+TRUNK = '[sip.trunks.east]\nhost = "127.0.0.1"\nnumbers = ["+442079460000"]'
+
+
+def test_two_services_cannot_share_a_key(found: Found) -> None:
+    services = {name: f'name = "x"\nkey = "{key}"' for name, key in (("a", "k"), ("b", "other"), ("c", "k"))}
+    faults = found("", services)
+    assert list(faults) == ["services.c.key"]
+    assert faults["services.c.key"].startswith("service a has the same key")
+
+
+def test_services_without_a_key_share_nothing(found: Found) -> None:
+    assert found("", {"a": 'name = "x"', "b": 'name = "x"'}) == {}
+
+
+def test_calls_to_a_number_meet_one_policy(found: Found) -> None:
+    services = {
+        "a": 'name = "x"\nassets = ["+442079460000"]\n[numbers."+442079460000"]',
+        "b": 'name = "x"\nassets = ["442079460000"]\n[numbers."442079460000"]',
+    }
+    what = "calls to 442079460000 already meet services.a.numbers.+442079460000"
+    assert found(TRUNK, services) == {"services.b.numbers.442079460000": what}
+
+
+def test_services_may_share_an_asset(found: Found) -> None:
+    services = {"a": 'name = "x"\nassets = ["+442079460000"]', "b": 'name = "x"\nassets = ["+442079460000"]'}
+    assert found(TRUNK, services) == {}
+
+
+def test_the_whole_is_checked_at_once(found: Found) -> None:
+    faults = found('[http]\nlisten = "x"', {"a": 'name = ""', "b": 'name = "x"\nassets = ["1"]'})
+    assert list(faults) == ["http.listen", "services.a.name", "services.b.assets[0]"]

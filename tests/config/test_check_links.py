@@ -1,0 +1,129 @@
+from collections.abc import Callable
+
+import pytest
+
+Found = Callable[..., dict[str, str]]
+
+MAIN = """
+[store]
+{store}
+[http]
+{http}
+[smpp.listen]
+{listen}
+[smpp.accounts.acme]
+system_id = "acme"
+password = "pw"
+service = "pizza"
+{account}
+[smpp.binds.north]
+system_id = "gw"
+{bind}
+[sip]
+{sip}
+[sip.trunks.east]
+{trunk}
+"""
+BLANK = {"store": "", "http": "", "listen": "", "account": "", "sip": ""}
+GOOD = BLANK | {"bind": 'host = "127.0.0.1"', "trunk": 'host = "127.0.0.1"'}
+PIZZA = {"pizza": 'name = "Pizza"'}
+
+
+def test_a_sound_configuration_has_no_findings(found: Found) -> None:
+    assert found(MAIN.format(**GOOD), PIZZA) == {}
+    assert found() == {}
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "path", "what"),
+    [
+        ("store", 'url = "mysql:///x"', "store.url", '"mysql:///x" names no store'),
+        ("store", 'url = "postgresql://db/x"', "store.url", "PostgreSQL is not available in this version"),
+        ("store", 'url = "gateway.db"', "store.url", 'write "sqlite:///gateway.db"'),
+        ("store", 'url = "sqlite:///"', "store.url", "names no store"),
+        ("store", "queue = 0", "store.queue", "must be 1 or more, not 0"),
+        ("http", 'listen = "8080"', "http.listen", "is no ADDRESS:PORT"),
+        ("listen", 'address = "0.0.0.0"', "smpp.listen.address", "is no ADDRESS:PORT"),
+        ("listen", "bind_timeout = 0", "smpp.listen.bind_timeout", "must be more than 0"),
+        ("account", "sessions = 0", "smpp.accounts.acme.sessions", "must be 1 or more, not 0"),
+        ("account", "window = -1", "smpp.accounts.acme.window", "must be 1 or more, not -1"),
+        ("account", 'allow = ["10.0.0.0/33"]', "smpp.accounts.acme.allow[0]", "is no network"),
+        ("account", 'allow = ["::/0", "10.0.0.1/8"]', "smpp.accounts.acme.allow[1]", 'write "10.0.0.0/8"'),
+        ("account", "allow = []", "smpp.accounts.acme.allow", "nobody can bind"),
+        ("bind", 'host = ""', "smpp.binds.north.host", "is no address or host name"),
+        ("bind", 'host = "127.0.0.1:2775"', "smpp.binds.north.host", "the port has a key of its own"),
+        ("bind", 'host = "a"\nport = 70000', "smpp.binds.north.port", "must be 1 to 65535, not 70000"),
+        ("bind", 'host = "a"\nsessions = 0', "smpp.binds.north.sessions", "must be 1 or more, not 0"),
+        ("bind", 'host = "a"\nwindow = -5', "smpp.binds.north.window", "must be 1 or more, not -5"),
+        (
+            "bind",
+            'host = "a"\nthroughput = -0.5',
+            "smpp.binds.north.throughput",
+            "must be 0 or more, not -0.5",
+        ),
+        ("bind", 'host = "a"\nresponse_timeout = 0', "smpp.binds.north.response_timeout", "more than 0"),
+        (
+            "bind",
+            'host = "a"\nreconnect = "2m"',
+            "smpp.binds.north.reconnect_limit",
+            "shorter than reconnect",
+        ),
+        ("bind", 'host = "a"\naddresses = ["12345", "1"]', "smpp.binds.north.addresses[1]", "is neither"),
+        ("sip", "listen = []", "sip.listen", "is empty"),
+        ("sip", 'listen = ["udp:0.0.0.0:5060", "0.0.0.0:5060"]', "sip.listen[1]", "names no transport"),
+        ("sip", 'listen = ["tls:0.0.0.0:5061"]', "sip.listen[0]", "not available in this version"),
+        ("sip", 'advertise = "192.0.2.1:5060"', "sip.advertise", "without a port"),
+        ("sip", 'rtp_ports = "20999-20000"', "sip.rtp_ports", "must rise"),
+        ("trunk", 'host = "a"\nauth = "digest"', "sip.trunks.east.auth", '"digest" is not available'),
+        ("trunk", 'host = "a"\nauth = "register"', "sip.trunks.east.auth", '"register" is not available'),
+        ("trunk", 'host = "a"\nport = 0', "sip.trunks.east.port", "must be 1 to 65535, not 0"),
+        ("trunk", 'host = "a"\nmax_calls = 0', "sip.trunks.east.max_calls", "must be 1 or more, not 0"),
+        (
+            "trunk",
+            'host = "a"\ncalls_per_second = 0',
+            "sip.trunks.east.calls_per_second",
+            "more than 0, not 0",
+        ),
+        ("trunk", 'host = "a"\nnumbers = ["12"]', "sip.trunks.east.numbers[0]", "is neither"),
+        ("trunk", 'host = "a"\nallow = ["carrier"]', "sip.trunks.east.allow[0]", "is no network"),
+        ("trunk", 'host = "a"\ncodecs = []', "sip.trunks.east.codecs", "is empty"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_found(
+    found: Found, table: str, line: str, path: str, what: str
+) -> None:
+    faults = found(MAIN.format(**GOOD | {table: line}), PIZZA)
+    assert list(faults) == [path]
+    assert what in faults[path]
+
+
+def test_tls_to_a_carrier_and_any_port_for_a_listener_are_accepted(found: Found) -> None:
+    lines = {"bind": 'host = "a"\ntls = true', "http": 'listen = "[::1]:0"'}
+    assert found(MAIN.format(**GOOD | lines), PIZZA) == {}
+
+
+def test_an_account_needs_a_password_a_service_and_a_name_of_its_own(found: Found) -> None:
+    faults = found(
+        """
+        [smpp.listen]
+        [smpp.accounts.acme]
+        system_id = "acme"
+        password = ""
+        service = "piza"
+        [smpp.accounts.other]
+        system_id = "acme"
+        password = "pw"
+        service = "pizza"
+        """,
+        PIZZA,
+    )
+    assert faults == {
+        "smpp.accounts.acme.password": "must not be empty",
+        "smpp.accounts.acme.service": '"piza" is no service; did you mean "pizza"?',
+        "smpp.accounts.other.system_id": '"acme" is the system_id of account acme already',
+    }
+
+
+def test_accounts_without_a_listener_are_found(found: Found) -> None:
+    account = '[smpp.accounts.a]\nsystem_id = "a"\npassword = "p"\nservice = "pizza"'
+    assert found(account, PIZZA) == {"smpp.accounts": "nobody can bind to an account without [smpp.listen]"}
