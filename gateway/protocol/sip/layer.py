@@ -272,7 +272,7 @@ class TransactionLayer:
     def _expired(self, transaction: ClientTransaction | ServerTransaction, cause: Cause, now: float) -> None:
         del transaction.timers[cause]
         self._step(transaction, cause, now)
-        if cause in LONGEST_WAIT and cause in transaction.running:
+        if cause in LONGEST_WAIT:  # such a timer leaves the state as it is
             self._start(transaction, cause, now)
 
 
