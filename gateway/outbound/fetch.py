@@ -1,4 +1,4 @@
-"""HTTP requests that flows decide on, carried out after they are durable."""
+"""HTTP requests that flows decide on, carried out after they are durable.  Hosts do not delay each other."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -17,7 +18,8 @@ from gateway.values.work import Effect
 
 log = logging.getLogger(__name__)
 
-_IN_FLIGHT = 32
+_PER_HOST = 16  # in flight at once
+_RETRY_SECONDS = 1.0  # after the store refused to record that a request begins
 _BODY_OCTETS = 65_536  # of an answer; the rest is cut off
 _REPEATABLE = {"GET", "HEAD", "PUT", "DELETE"}  # RFC 9110 section 9.2.2
 
@@ -29,7 +31,7 @@ class Fetcher:
     def __init__(self, store: Store, done: Done) -> None:
         self._store = store
         self._done = done
-        self._room = asyncio.Semaphore(_IN_FLIGHT)
+        self._hosts: dict[str, _Host] = {}
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -61,39 +63,83 @@ class Fetcher:
             await self._session.close()
 
     async def _carry_out(self, effect: Effect) -> None:
-        async with self._room:
+        name = _host_of(str(effect.data.get("url")))
+        host = self._hosts.setdefault(name, _Host())
+        host.users += 1
+        try:
+            async with host.room:
+                await self._begin(effect)
+                event, data = await self._request(effect)
+        finally:
+            host.users -= 1
+            if not host.users:
+                del self._hosts[name]
+        self._done(effect.ref, effect.key, event, data)
+
+    async def _begin(self, effect: Effect) -> None:
+        """Record that the request goes out.  Until the store takes that, it does not: it stays ready."""
+        while True:
             try:
                 await self._store.commit([replace(effect, state="begun")])
             except (StoreError, Throttled) as error:
                 log.warning("http.not_begun", extra={"key": effect.key, "reason": str(error)})
-                return  # it stays ready, and goes out after the next start
-            event, data = await self._request(effect)
-        self._done(effect.ref, effect.key, event, data)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     async def _request(self, effect: Effect) -> tuple[str, dict[str, Any]]:
         if self._session is None:
-            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
+            )
         data = effect.data
-        headers = {"Idempotency-Key": effect.key, **data.get("headers", {})}
         try:
             async with self._session.request(
                 data["method"],
                 data["url"],
-                headers=headers,
+                headers={"Idempotency-Key": effect.key, **data.get("headers", {})},
                 data=data.get("body") or None,
                 timeout=aiohttp.ClientTimeout(total=float(data.get("timeout", 10.0))),
                 allow_redirects=False,
             ) as response:
-                octets = await response.content.read(_BODY_OCTETS)
-                text = octets.decode(response.get_encoding(), "replace")
-                answer: dict[str, Any] = {"status": response.status, "body": text, "reason": ""}
-                if "json" in response.content_type:
-                    try:
-                        answer["json"] = msgspec.json.decode(octets)
-                    except msgspec.DecodeError:
-                        answer["reason"] = "the body is no JSON"
-                return "success" if 200 <= response.status < 300 else "error", answer
+                return await _answer(response)
         except TimeoutError:
             return "timeout", {"status": 0, "body": "", "reason": "no answer in time"}
-        except (aiohttp.ClientError, OSError, ValueError, LookupError) as error:
-            return "error", {"status": 0, "body": "", "reason": f"{type(error).__name__}: {error}"}
+        except (aiohttp.ClientError, OSError) as error:
+            reason = f"{type(error).__name__}: {error}"
+        except Exception as error:  # a run waits for the answer, whatever a flow has put into the request
+            log.exception("http.failed", extra={"key": effect.key})
+            reason = f"{type(error).__name__}: {error}"
+        return "error", {"status": 0, "body": "", "reason": reason}
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:  # "http://[": the request will say so
+        return url
+
+
+class _Host:
+    __slots__ = ("room", "users")
+
+    def __init__(self) -> None:
+        self.room = asyncio.Semaphore(_PER_HOST)
+        self.users = 0
+
+
+async def _answer(response: aiohttp.ClientResponse) -> tuple[str, dict[str, Any]]:
+    octets = bytearray()
+    while len(octets) < _BODY_OCTETS and (some := await response.content.read(_BODY_OCTETS - len(octets))):
+        octets += some
+    try:
+        text = octets.decode(response.charset or "utf-8", "replace")
+    except LookupError:  # a charset that nobody knows
+        text = octets.decode("utf-8", "replace")
+    answer: dict[str, Any] = {"status": response.status, "body": text, "reason": ""}
+    if "json" in response.content_type:
+        try:
+            answer["json"] = msgspec.json.decode(octets)
+        except msgspec.DecodeError:
+            answer["reason"] = "the body is no JSON"
+    return "success" if 200 <= response.status < 300 else "error", answer

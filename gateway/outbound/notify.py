@@ -1,7 +1,7 @@
 """Notifications: POSTs that are owed, kept in the store until the receiver has taken them.
 
-Order is kept within a transaction; receivers do not delay each other.  What fails is tried again on SCHEDULE
-and then kept as `dead`.  Each POST is signed with the service's hub secret:
+Order is kept within a transaction at each receiver; receivers do not delay each other.  What fails is tried
+again on SCHEDULE and then kept as `dead`.  Each POST is signed with the service's hub secret:
 
     X-Hub-Timestamp: 1763906709                     Unix seconds
     X-Hub-Id: 0193...                               the same at every attempt: receivers drop repeats by it
@@ -14,8 +14,8 @@ import asyncio
 import hashlib
 import hmac
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +23,7 @@ import aiohttp
 import msgspec
 from msgspec.structs import replace
 
-from gateway.store.base import Delete, Store, Unit
+from gateway.store.base import Delete, Store, Unit, Write
 from gateway.values.clock import Clock
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.event import Event
@@ -36,10 +36,16 @@ SCHEDULE = (1, 5, 15, 60, 300, 900, 3600, 3600, 7200, 14400, 28800)  # seconds b
 TIMEOUT_SECONDS = 10.0
 _IN_MEMORY = 10_000
 _PER_RECEIVER = 8  # in flight at once
+_PER_RECEIVER_HELD = 1_000  # in memory
+_STORED = 100_000  # transactions whose order is watched while they wait in the store
+_PAGE = 1_000
 _SWEEP_SECONDS = 1.0
+_LONGEST_DETOUR = 300.0
+_FOR_EVER = 366 * 86400.0
 
 # Carries one notification out: "" when it was taken, else why not
 Post = Callable[[Notification], Awaitable[str]]
+Key = tuple[str, str]  # transaction, receiver
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
@@ -85,7 +91,12 @@ class HttpPost:
 
 
 class Notifier:
-    """`posts` carries notifications out, by URL scheme."""
+    """`posts` carries notifications out, by URL scheme.
+
+    Memory holds some of what is due, the store all of it.  A transaction with a notification that memory does
+    not hold is in `_stored`: what it owes later waits behind that one, in the store too, until a sweep brings
+    them in by their order.
+    """
 
     def __init__(self, *, store: Store, clock: Clock, new_id: NewId, posts: Mapping[str, Post]) -> None:
         self._store = store
@@ -93,11 +104,15 @@ class Notifier:
         self._new_id = new_id
         self._posts = posts
         self._held: set[str] = set()  # ids in memory
-        self._queues: dict[str, deque[Notification]] = {}  # by receiver
-        self._flying: dict[str, int] = {}
-        self._busy: dict[str, deque[Notification]] = {}  # by transaction: those that wait for their turn
+        self._receivers: dict[str, _Receiver] = {}
+        self._turns: dict[Key, deque[Notification]] = {}  # those that wait for the one under way
+        self._stored: dict[Key, float] = {}  # when the first of those in the store only is due
+        self._left: set[Key] = set()  # with a new one left to the store while a sweep was reading
+        self._unrecorded: list[Unit] = []  # what became of notifications, which the store has refused so far
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
+        self._begun = False
+        self._stopping = False
         self.sent = 0
         self.failed = 0
         self.dead = 0
@@ -111,7 +126,7 @@ class Notifier:
             service=service,
             url=url,
             body=msgspec.json.encode(body),
-            due=now,
+            due=max(now, self._stored.get((ref, _receiver_of(url)), 0.0)),
             created_at=now,
         )
         unit.writes.append(notification)
@@ -121,122 +136,234 @@ class Notifier:
         """Take up what the store holds, now and whenever something comes due."""
         self._sweeper = asyncio.create_task(self._sweep_for_ever())
 
-    async def stop(self) -> None:
-        tasks = [*self._tasks, *([self._sweeper] if self._sweeper else [])]
-        for task in tasks:
+    async def stop(self, grace_seconds: float = 0.0) -> None:
+        """Let those under way finish for so long; what does not goes out again after the next start."""
+        self._stopping = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        if self._tasks and grace_seconds > 0:
+            await asyncio.wait(self._tasks, timeout=grace_seconds)
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._record_again()
 
     @property
     def waiting(self) -> int:
+        """Notifications in memory; the store may hold more."""
         return len(self._held)
 
     async def sweep(self) -> None:
         """Bring in what is due and not in memory."""
-        room = _IN_MEMORY - len(self._held)
-        if room <= 0:
-            return
-        due = await self._store.notifications(due_before=self._clock.now(), limit=room)
-        for notification in due:
-            self._take(notification)
+        await self._record_again()
+        if not self._begun:
+            await self._begin()
+        while await self._bring():
+            pass
 
     async def _sweep_for_ever(self) -> None:
         while True:
             try:
                 await self.sweep()
-            except StoreError as error:
+            except (StoreError, Throttled) as error:
                 log.warning("notify.sweep_failed", extra={"reason": str(error)})
+            except Exception:
+                log.exception("notify.sweep_failed")
             await asyncio.sleep(_SWEEP_SECONDS)
 
+    async def _begin(self) -> None:
+        """Know again which transactions wait for another attempt."""
+        now = self._clock.now()
+        for waiting in await self._store.notifications(due_before=now + _FOR_EVER, limit=_STORED):
+            if waiting.due > now:
+                self._behind(_key(waiting), waiting.due)
+        self._begun = True
+
+    async def _bring(self) -> bool:
+        """Bring in one page.  True: there may be more."""
+        self._left.clear()
+        now, limit = self._clock.now(), len(self._held) + _PAGE
+        page = await self._store.notifications(due_before=now, limit=limit)
+        put_off: list[Write] = []
+        detours: Counter[str] = Counter()  # by receiver
+        brought: set[Key] = set()
+        for notification in page:
+            key = _key(notification)
+            if notification.id in self._held:
+                continue
+            due = self._stored.get(key, 0.0)
+            if due <= now and self._crowded(key[1]):
+                # it would only sit in memory: out of the way of others, until about its turn
+                detours[key[1]] += 1
+                due = now + self._detour(key[1], detours[key[1]])
+                self._behind(key, due)
+            if due > now:
+                put_off.append(replace(notification, due=due))
+            else:
+                self._hold(notification, key)
+                brought.add(key)
+        full = len(page) == limit
+        for key in brought:
+            if not full and key not in self._left and self._stored.get(key, 0.0) <= now:
+                self._stored.pop(key, None)
+        if put_off:
+            await self._store.commit(put_off)
+        return full and bool(put_off or brought)
+
     def _take(self, notification: Notification) -> None:
-        if notification.id in self._held or len(self._held) >= _IN_MEMORY:
+        """A new one has become durable."""
+        key = _key(notification)
+        if self._stopping or notification.id in self._held:
             return
+        if key not in self._stored and self._begun and not self._crowded(key[1]):
+            self._hold(notification, key)
+            return
+        self._left.add(key)
+        self._behind(key, max(notification.due, self._stored.get(key, 0.0)))
+
+    def _behind(self, key: Key, due: float) -> None:
+        self._stored[key] = max(due, self._stored.get(key, 0.0))
+        if len(self._stored) > _STORED:
+            del self._stored[next(iter(self._stored))]  # its order is no longer watched over
+
+    def _crowded(self, name: str) -> bool:
+        """Whether memory has no room for one more of this receiver: each leaves some to others."""
+        receiver, room = self._receivers.get(name), _IN_MEMORY - len(self._held)
+        load = receiver.load if receiver else 0
+        return room <= 0 or load >= min(_PER_RECEIVER_HELD, max(_PER_RECEIVER, room // 4))
+
+    def _detour(self, name: str, place: int) -> float:
+        """Seconds until the receiver may have done what memory holds for it and `place` more."""
+        receiver = self._receivers.get(name) or _Receiver()
+        return min(receiver.seconds * (receiver.load + place), _LONGEST_DETOUR)
+
+    def _hold(self, notification: Notification, key: Key) -> None:
         self._held.add(notification.id)
-        turn = self._busy.get(notification.ref)
+        receiver = self._receivers.setdefault(key[1], _Receiver())
+        receiver.load += 1
+        turn = self._turns.get(key)
         if turn is not None:
             turn.append(notification)
             return
-        self._busy[notification.ref] = deque()
-        self._queue(notification)
+        self._turns[key] = deque()
+        self._queue(notification, receiver)
 
-    def _queue(self, notification: Notification) -> None:
-        parts = urlsplit(notification.url)
-        receiver = f"{parts.scheme}:{parts.netloc or parts.path}"
-        self._queues.setdefault(receiver, deque()).append(notification)
-        self._next(receiver)
+    def _release(self, notifications: Sequence[Notification], key: Key) -> None:
+        self._held.difference_update(notification.id for notification in notifications)
+        receiver = self._receivers[key[1]]
+        receiver.load -= len(notifications)
+        if not receiver.load:
+            del self._receivers[key[1]]
 
-    def _next(self, receiver: str) -> None:
-        queue = self._queues.get(receiver)
-        if queue and self._flying.get(receiver, 0) < _PER_RECEIVER:
-            self._flying[receiver] = self._flying.get(receiver, 0) + 1
-            task = asyncio.create_task(self._work(receiver, queue))
+    def _queue(self, notification: Notification, receiver: _Receiver) -> None:
+        receiver.queue.append(notification)
+        if receiver.flying < _PER_RECEIVER:
+            receiver.flying += 1
+            task = asyncio.create_task(self._work(receiver))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _work(self, receiver: str, queue: deque[Notification]) -> None:
+    async def _work(self, receiver: _Receiver) -> None:
         """One of a receiver's senders: lives as long as there is something for it."""
         try:
-            while queue:
-                await self._carry_out(queue.popleft())
+            while receiver.queue and not self._stopping:
+                await self._carry_out(receiver.queue.popleft(), receiver)
+        except Exception:
+            log.exception("notify.worker_failed")
         finally:
-            self._flying[receiver] -= 1
-            if not self._flying[receiver]:
-                del self._flying[receiver]
-                if not self._queues.get(receiver):
-                    self._queues.pop(receiver, None)
+            receiver.flying -= 1
 
-    async def _carry_out(self, notification: Notification) -> None:
-        post = self._posts.get(urlsplit(notification.url).scheme)
-        try:
-            reason = await post(notification) if post else f"no way to reach {notification.url!r}"
-        except Exception as error:
-            log.exception("notify.post_failed", extra={"url": notification.url})
-            reason = f"{type(error).__name__}: {error}"
-        taken = await self._note(notification, reason)
-        self._held.discard(notification.id)
-        turn = self._busy.pop(notification.ref, None)
-        if turn and taken:
-            self._busy[notification.ref] = turn
-            self._queue(turn.popleft())
-        elif turn:
-            # its predecessor waits for another attempt: they come back from the store behind it
-            self._held.difference_update(later.id for later in turn)
-            await self._postpone(turn, notification)
-
-    async def _note(self, notification: Notification, reason: str) -> bool:
-        """Record an attempt.  True: the receiver has it, or never will."""
-        unit = Unit()
-        attempts = notification.attempts + 1
-        now = self._clock.now()
-        done = not reason or attempts > len(SCHEDULE)
-        data = {"url": notification.url, "attempt": attempts, "reason": reason}
-        if not reason:
-            self.sent += 1
-            unit.writes.append(Delete(Notification, (notification.id,)))
-        elif done:
-            self.dead += 1
-            unit.writes.append(replace(notification, state="dead", attempts=attempts, reason=reason))
-        else:
-            self.failed += 1
-            due = now + SCHEDULE[attempts - 1]
-            unit.writes.append(replace(notification, attempts=attempts, due=due, reason=reason))
-        what = "notify.sent" if not reason else "notify.dead" if done else "notify.failed"
-        unit.writes.append(
-            Event(ref=notification.ref, type=what, service=notification.service, at=now, data=data)
-        )
-        await self._commit(unit)
-        return done
-
-    async def _postpone(self, turn: deque[Notification], behind: Notification) -> None:
-        """Put the later notifications of a transaction behind the one that failed."""
-        unit = Unit()
-        due = self._clock.now() + SCHEDULE[min(behind.attempts, len(SCHEDULE) - 1)]
-        unit.writes.extend(replace(later, due=due + 0.001 * (i + 1)) for i, later in enumerate(turn))
-        await self._commit(unit)
-
-    async def _commit(self, unit: Unit) -> None:
-        """Note an attempt if the store can: at worst the receiver sees it again, same X-Hub-Id."""
+    async def _carry_out(self, notification: Notification, receiver: _Receiver) -> None:
+        began = self._clock.monotonic()
+        reason = await self._post(notification)
+        took = self._clock.monotonic() - began
+        receiver.seconds += 0.2 * (took / _PER_RECEIVER - receiver.seconds)
+        key = _key(notification)
+        unit, over = self._note(notification, key, reason)
         try:
             await unit.commit(self._store)
         except (StoreError, Throttled) as error:
+            # it stays in memory so that it is not repeated meanwhile; a sweep records it
             log.warning("notify.unrecorded", extra={"reason": str(error)})
+            self._unrecorded.append(unit)
+        if not over:
+            return
+        if turn := self._turns[key]:
+            self._queue(turn.popleft(), receiver)
+        else:
+            del self._turns[key]
+
+    async def _post(self, notification: Notification) -> str:
+        post = self._posts.get(notification.url.partition(":")[0])
+        if post is None:
+            return f"no way to reach {notification.url!r}"
+        try:
+            return await post(notification)
+        except Exception as error:
+            log.exception("notify.post_failed", extra={"transid": notification.ref})
+            return f"{type(error).__name__}: {error}"
+
+    def _note(self, notification: Notification, key: Key, reason: str) -> tuple[Unit, bool]:
+        """What an attempt has led to, also for those that wait behind it, and whether it was the last."""
+        unit = Unit()
+        attempts = notification.attempts + 1
+        now = self._clock.now()
+        gone, over = [notification], True
+        if not reason:
+            what = "notify.sent"
+            self.sent += 1
+            unit.writes.append(Delete(Notification, (notification.id,)))
+        elif attempts > len(SCHEDULE):
+            what = "notify.dead"
+            self.dead += 1
+            log.warning(what, extra={"transid": key[0], "receiver": key[1], "reason": reason})
+            unit.writes.append(replace(notification, state="dead", attempts=attempts, reason=reason))
+        else:
+            what, over = "notify.failed", False
+            self.failed += 1
+            due = now + SCHEDULE[attempts - 1]
+            unit.writes.append(replace(notification, attempts=attempts, due=due, reason=reason))
+            # the same moment for all: among equals the store gives the oldest first
+            gone += self._turns.get(key, ())
+            unit.writes.extend(replace(later, due=due) for later in gone[1:])
+            self._turns.pop(key, None)
+            self._behind(key, due)
+        data = {"url": notification.url, "attempt": attempts, "reason": reason}
+        unit.writes.append(
+            Event(ref=notification.ref, type=what, service=notification.service, at=now, data=data)
+        )
+        unit.acts.append(lambda: self._release(gone, key))
+        return unit, over
+
+    async def _record_again(self) -> None:
+        units, self._unrecorded = self._unrecorded, []
+        for unit in units:
+            try:
+                await unit.commit(self._store)
+            except (StoreError, Throttled):
+                self._unrecorded.append(unit)
+
+
+class _Receiver:
+    """A host, or an account: what memory holds for it, and how it does."""
+
+    __slots__ = ("flying", "load", "queue", "seconds")
+
+    def __init__(self) -> None:
+        self.queue: deque[Notification] = deque()
+        self.flying = 0
+        self.load = 0  # in memory: queued, under way, waiting for their turn, unrecorded
+        self.seconds = 0.01  # from one to the next, on average
+
+
+def _receiver_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # "http://[": the attempts will say so
+        return url
+    return f"{parts.scheme}:{parts.netloc.rpartition('@')[2].lower() or parts.path}"
+
+
+def _key(notification: Notification) -> Key:
+    return notification.ref, _receiver_of(notification.url)
