@@ -239,17 +239,14 @@ def test_the_findings_of_the_lint_are_located_too(conf: Conf) -> None:
 
     def lint(services: Mapping[str, Service]) -> list[Fault]:
         assert list(services) == ["pizza"]
-        return [
-            Fault("services.pizza.flows.order.start", "is bad"),
-            Fault("services.pizza.flows.order.x", "is"),
-        ]
+        return [Fault(f"services.pizza.flows.order.{key}", "is bad") for key in ("start", "nodes")]
 
     loaded = load(conf.folder / "gateway.toml", environ={}, lint=lint)
     assert loaded.gateway is None
     assert [(fault.line, fault.path) for fault in loaded.faults] == [
+        (7, "flows.order.nodes"),
         (8, "flows.order.start"),
-        (7, "flows.order.x"),
-    ][::-1]
+    ]
 
 
 def test_windows_line_ends_do_not_shift_the_lines(conf: Conf) -> None:
