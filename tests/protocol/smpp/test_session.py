@@ -73,8 +73,8 @@ def esme(**options: float) -> SmppSession:
     return SmppSession(Role.ESME, now=0.0, window=window, **options)
 
 
-def smsc(**options: float) -> SmppSession:
-    return SmppSession(Role.SMSC, now=0.0, **options)
+def smsc(bind_timeout: float = 10.0) -> SmppSession:
+    return SmppSession(Role.SMSC, now=0.0, bind_timeout=bind_timeout)
 
 
 def pdus(session: SmppSession) -> list[Pdu]:
@@ -102,9 +102,9 @@ def bound(kind: type[Bind] = BindTransceiver, **options: float) -> SmppSession:
     return session
 
 
-def granting(kind: type[Bind] = BindTransceiver, **options: float) -> SmppSession:
+def granting(kind: type[Bind] = BindTransceiver) -> SmppSession:
     """An SMSC's session after it granted a bind."""
-    session = smsc(**options)
+    session = smsc()
     feed(session, kind(sequence_number=1, system_id=b"acme"))
     session.answer_bind(only_of(session.events(), BindRequested).pdu, ESME_ROK, b"us")
     session.events()

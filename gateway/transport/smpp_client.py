@@ -1,0 +1,284 @@
+"""The sessions of one bind to a carrier: they connect, stay bound, and carry messages both ways.
+
+What is to be sent goes through a `Dispatcher`; this module keeps the connections, hands inbound messages out,
+and stops in an orderly way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from msgspec import Struct
+
+from gateway.config.model import Bind
+from gateway.protocol.smpp import pdu
+from gateway.protocol.smpp.constants import ESME_RX_T_APPN, status_text
+from gateway.protocol.smpp.events import (
+    Answered,
+    BindRefused,
+    Bound,
+    Closed,
+    Event,
+    Notified,
+    Requested,
+    StrayResponse,
+    TimedOut,
+)
+from gateway.protocol.smpp.pacing import Backoff
+from gateway.protocol.smpp.session import SmppSession
+from gateway.protocol.smpp.states import Role
+from gateway.transport.smpp_dispatch import Dispatcher, Lane
+from gateway.transport.smpp_link import Answer, SmppLink
+from gateway.transport.smpp_submission import Begun, Submission, SubmitResult
+
+log = logging.getLogger(__name__)
+
+UNBIND_SECONDS = 2.0  # for unbind_resp, when the grace is used up
+
+_BINDS: dict[str, type[pdu.Bind]] = {
+    "transmitter": pdu.BindTransmitter,
+    "receiver": pdu.BindReceiver,
+    "transceiver": pdu.BindTransceiver,
+}
+
+
+class Inbound(Struct, frozen=True):
+    """A deliver_sm or data_sm that waits for our answer."""
+
+    bind: str
+    session: int
+    pdu: pdu.DeliverSm | pdu.DataSm
+
+
+class BindGroup:
+    """All sessions of the bind `name`.  Every method belongs to the event loop's thread.
+
+    `hand_over(batch)` is awaited before the first segment of its messages is written: the caller records them
+    as begun; if it raises they stay queued.  `on_result` is called once for each segment of a message handed
+    over, `on_late` when the answer to a segment in doubt comes after all.  `on_deliver` gives the status that
+    answers an inbound message.  `on_state(name, up, reason)` tells when the first session is bound and when
+    the last is gone.  `on_room`, if set, is called when the queue has room again after `enqueue` said False.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: Bind,
+        *,
+        hand_over: Callable[[list[Submission]], Awaitable[None]],
+        on_result: Callable[[Submission, SubmitResult], None],
+        on_deliver: Callable[[Inbound], Awaitable[int]],
+        on_state: Callable[[str, bool, str], None],
+        on_late: Callable[[Submission, SubmitResult], None] | None = None,
+        rng: random.Random | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        """`ssl_context` replaces the default one where `config.tls` is set.  Raises EncodeError."""
+        self.name = name
+        self.config = config
+        self.reason = "not started"
+        self._on_deliver = on_deliver
+        self._on_state = on_state
+        self._rng = rng or random.Random()
+        self._ssl = (ssl_context or ssl.create_default_context()) if config.tls else None
+        self._bind_request = _BINDS[config.mode](
+            system_id=config.system_id.encode(),
+            password=config.password.encode(),
+            system_type=config.system_type.encode(),
+        )
+        self._bind_request.encode(1)  # what SMPP cannot express fails here, not at each attempt to connect
+        self._dispatcher = Dispatcher(name, config, hand_over=hand_over, on_result=on_result, on_late=on_late)
+        self._links: dict[int, SmppLink] = {}  # the latest of each lane
+        self._keepers: list[asyncio.Task[None]] = []
+        self._pumps: list[asyncio.Task[None]] = []
+
+    # what the caller sees
+
+    @property
+    def up(self) -> bool:
+        return any(lane.bound for lane in self._dispatcher.lanes)
+
+    @property
+    def queued(self) -> int:
+        """Messages that wait to be handed over."""
+        return len(self._dispatcher.queue)
+
+    @property
+    def outstanding(self) -> int:
+        """Segments that were written and have no answer yet."""
+        return self._dispatcher.outstanding
+
+    @property
+    def on_room(self) -> Callable[[], None] | None:
+        return self._dispatcher.on_room
+
+    @on_room.setter
+    def on_room(self, callback: Callable[[], None] | None) -> None:
+        self._dispatcher.on_room = callback
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.reason = "connecting"
+        self._keepers = [loop.create_task(self._keep(lane)) for lane in self._dispatcher.lanes]
+        self._pumps = [loop.create_task(self._dispatcher.pump())]
+        for task in (*self._keepers, *self._pumps):
+            task.add_done_callback(self._ended)
+
+    def enqueue(self, submission: Submission) -> bool:
+        """Take a message.  False: the queue is full, or the bind stops or only receives; keep it yourself."""
+        return self.config.mode != "receiver" and self._dispatcher.enqueue(submission)
+
+    async def stop(self, grace_seconds: float) -> list[Submission]:
+        """Finish what was begun within the grace, unbind, close.  Gives back what was never handed over.
+
+        What has no answer then is in doubt, what was begun and not written is unsent: `on_result` tells.
+        """
+        dispatcher = self._dispatcher
+        dispatcher.stopping = True
+        await _cancel(self._keepers)
+        links = [link for link in self._links.values() if not link.gone.is_set()]
+        try:
+            async with asyncio.timeout(grace_seconds):
+                if links:
+                    await dispatcher.idle.wait()
+                for link in links:
+                    await link.finish()
+        except TimeoutError:
+            log.warning("smpp.grace_over", extra={"bind": self.name, "outstanding": self.outstanding})
+        for link in links:
+            link.session.unbind(asyncio.get_running_loop().time())
+            link.settle()
+        try:
+            async with asyncio.timeout(UNBIND_SECONDS):
+                for link in links:
+                    await link.gone.wait()
+        except TimeoutError:
+            for link in links:
+                link.abort()
+                await link.gone.wait()
+        await _cancel(self._pumps)
+        dispatcher.give_up("the bind was stopped")
+        left = list(dispatcher.queue)
+        dispatcher.queue.clear()
+        return left
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            log.critical("smpp.bind_broken", exc_info=error, extra={"bind": self.name})
+
+    # connections
+
+    async def _keep(self, lane: Lane) -> None:
+        """Connect, stay until the link is gone, wait, and again."""
+        loop = asyncio.get_running_loop()
+        config = self.config
+        backoff = Backoff(config.reconnect, config.reconnect_limit)
+        while True:
+            link = SmppLink(
+                SmppSession(
+                    Role.ESME,
+                    now=loop.time(),
+                    window=config.window,
+                    response_timeout=config.response_timeout,
+                    enquire_link=config.enquire_link,
+                ),
+                f"{self.name}/{lane.number}",
+                partial(self._event, lane),
+                partial(self._connected, lane),
+                self._writable_again,
+            )
+            started = loop.time()
+            bound = False
+            try:
+                async with asyncio.timeout(config.response_timeout):
+                    await loop.create_connection(
+                        partial(_same, link), config.host, config.port, ssl=self._ssl
+                    )
+            except (
+                OSError,
+                UnicodeError,
+            ) as error:  # also time-outs, TLS failures, and names no DNS can hold
+                link.reason = f"cannot connect: {error or type(error).__name__}"
+                if not self.up:
+                    self.reason = link.reason
+            else:
+                await link.gone.wait()
+                bound = link.was_bound
+            wait = backoff.wait(self._rng.random())
+            if bound and loop.time() - started > wait:
+                backoff.reset()
+            fields = {
+                "bind": self.name,
+                "session": lane.number,
+                "reason": link.reason,
+                "retry_seconds": wait,
+            }
+            log.warning("smpp.down", extra=fields)
+            await asyncio.sleep(wait)
+
+    def _connected(self, lane: Lane, link: SmppLink) -> None:
+        lane.link = self._links[lane.number] = link
+        link.session.bind(self._bind_request, asyncio.get_running_loop().time())
+
+    def _writable_again(self, _link: SmppLink) -> None:
+        self._dispatcher.wake.set()
+
+    def _event(self, lane: Lane, link: SmppLink, event: Event) -> None:
+        match event:
+            case Answered(context=(Begun() as begun, int(part)), pdu=response):
+                self._dispatcher.answered(lane, begun, part, response)
+            case Requested(pdu=pdu.DeliverSm() | pdu.DataSm() as request):
+                link.answer_later(request, self._deliver(lane, request), ESME_RX_T_APPN)
+            case TimedOut(context=(Begun() as begun, int(part))):
+                self._dispatcher.doubt(begun, part, "no submit_sm_resp in time")
+            case StrayResponse(context=(Begun() as begun, int(part)), pdu=response):
+                self._dispatcher.late(begun, part, response)
+            case Bound():
+                self._up(lane, link, event)
+            case BindRefused(command_status=status):
+                link.session.lost(f"bind refused: {status_text(status)}")
+            case Closed():
+                self._down(lane, event)
+            case StrayResponse(pdu=response) | Notified(pdu=response):
+                fields = {"bind": self.name, "session": lane.number, "pdu": response.name}
+                log.info("smpp.unexpected", extra=fields)
+        self._dispatcher.wake.set()
+
+    def _up(self, lane: Lane, link: SmppLink, event: Bound) -> None:
+        fields = {"bind": self.name, "session": lane.number, "peer": link.peer, "state": event.state.name}
+        log.info("smpp.bound", extra=fields)
+        first = not self.up
+        lane.bound = True
+        self.reason = ""
+        if first:
+            self._dispatcher.tell(self._on_state, self.name, True, f"bound as {self.config.mode}")
+
+    def _down(self, lane: Lane, event: Closed) -> None:
+        was_up = self.up
+        lane.bound = False
+        lane.link = None
+        self._dispatcher.lost(lane, event.unanswered, event.reason)
+        if not self.up:
+            self.reason = event.reason
+            if was_up:
+                self._dispatcher.tell(self._on_state, self.name, False, event.reason)
+        if self._dispatcher.stopping and not any(other.link for other in self._dispatcher.lanes):
+            self._dispatcher.idle.set()  # nothing more can happen to what was begun
+
+    async def _deliver(self, lane: Lane, request: pdu.DeliverSm | pdu.DataSm) -> Answer:
+        return await self._on_deliver(Inbound(self.name, lane.number, request)), b""
+
+
+def _same(link: SmppLink) -> SmppLink:
+    return link
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

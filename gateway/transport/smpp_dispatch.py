@@ -1,0 +1,291 @@
+"""The queue of a bind and its way onto the bind's sessions, one segment at a time.
+
+    enqueue -> queue -> hand_over (the caller commits "begun") -> a lane's segments -> submit_sm -> result
+
+A message is handed over when a session's window and the bind's throughput have room for it, so that little is
+begun and not written when the power fails.  All its segments go through one session, in order.  A throttled
+segment rests with the whole bind and goes first afterwards.  When a session is lost, its segments without an
+answer are in doubt and nothing is repeated; what was not yet written moves to another session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from heapq import heappop, heappush
+from typing import TypeVarTuple
+
+from gateway.config.model import Bind
+from gateway.protocol.smpp.constants import ESME_ROK, status_text
+from gateway.protocol.smpp.fields import EncodeError
+from gateway.protocol.smpp.pacing import Throttle, TokenBucket
+from gateway.protocol.smpp.pdu import Response, SubmitSmResp
+from gateway.transport.smpp_link import SmppLink
+from gateway.transport.smpp_submission import TEMPORARY, THROTTLED, Begun, Submission, SubmitResult
+
+Ts = TypeVarTuple("Ts")
+
+log = logging.getLogger(__name__)
+
+BATCH_LIMIT = 1000  # messages handed over at once
+HAND_OVER_PAUSE_SECONDS = 1.0  # after the caller could not take note
+
+
+class Lane:
+    """One of the bind's sessions as seen from the queue; its connections (`link`) come and go."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.link: SmppLink | None = None
+        self.bound = False
+        self.ready: list[tuple[int, int, Begun]] = []  # heap by order of messages, then part
+
+    @property
+    def room(self) -> int:
+        return self.link.session.room if self.link and self.link.writable else 0
+
+    def first(self) -> tuple[int, ...]:
+        """Order and part of the first segment to write, past those that were given up; empty: none."""
+        while self.ready and self.ready[0][1] not in self.ready[0][2].unwritten:
+            heappop(self.ready)
+        return self.ready[0][:2] if self.ready else ()
+
+
+class Dispatcher:
+    """`pump` must run as a task.  `answered`, `doubt` and `lost` tell what became of written segments."""
+
+    def __init__(
+        self,
+        name: str,
+        config: Bind,
+        *,
+        hand_over: Callable[[list[Submission]], Awaitable[None]],
+        on_result: Callable[[Submission, SubmitResult], None],
+        on_late: Callable[[Submission, SubmitResult], None] | None,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.lanes = [Lane(number) for number in range(config.sessions)]
+        self.stopping = False
+        self.on_room: Callable[[], None] | None = None
+        self.queue: deque[Submission] = deque()
+        self.wake = asyncio.Event()
+        self.idle = asyncio.Event()  # nothing that was begun is without its results
+        self.idle.set()
+        self._hand_over = hand_over
+        self._on_result = on_result
+        self._on_late = on_late
+        self._refused_entry = False
+        self._begun: dict[int, Begun] = {}
+        self._homeless: list[tuple[int, int, Begun]] = []  # unwritten segments whose session is gone
+        self._order = 0
+        self._throttle = Throttle(config.throttle_pause)
+        self._bucket = TokenBucket(config.throughput, 0.0)
+
+    @property
+    def outstanding(self) -> int:
+        return sum(lane.link.session.outstanding for lane in self.lanes if lane.link)
+
+    def enqueue(self, submission: Submission) -> bool:
+        if not submission.pdus:
+            raise ValueError("a submission without segments")
+        if self.stopping:
+            return False
+        if len(self.queue) >= self.config.queue:
+            self._refused_entry = True
+            return False
+        self.queue.append(submission)
+        self.wake.set()
+        return True
+
+    # results
+
+    def answered(self, lane: Lane, begun: Begun, part: int, response: Response) -> None:
+        now = asyncio.get_running_loop().time()
+        status = response.command_status
+        if status not in THROTTLED:
+            result = _result(part, response)
+            if result.kind == "accepted":
+                self._throttle.accepted(now)
+            self._settle(begun, result)
+            if result.kind == "rejected":
+                self._give_up(begun, "another segment was rejected")
+            return
+        if not self._throttle.resting(now):
+            self._throttle.refused(now)
+            fields = {"bind": self.name, "status": status_text(status), "until": self._throttle.until - now}
+            log.warning("smpp.throttled", extra=fields)
+        begun.unwritten.add(part)
+        heappush(lane.ready, (begun.order, part, begun))
+        if begun.given_up:
+            self._give_up(begun, "another segment failed")
+
+    def doubt(self, begun: Begun, part: int, reason: str) -> None:
+        log.warning("smpp.in_doubt", extra={"bind": self.name, "reason": reason})
+        self._settle(begun, SubmitResult(part, "in_doubt", status_text=reason))
+        self._give_up(begun, "another segment is in doubt")
+
+    def late(self, begun: Begun, part: int, response: Response) -> None:
+        log.info("smpp.late_response", extra={"bind": self.name, "pdu": response.name})
+        if self._on_late:
+            self.tell(self._on_late, begun.submission, _result(part, response))
+
+    def lost(self, lane: Lane, unanswered: list[tuple[int, object]], reason: str) -> None:
+        """The lane's session has ended."""
+        for _, context in unanswered:
+            match context:
+                case (Begun() as begun, int(part)):
+                    self.doubt(begun, part, reason)
+        for entry in lane.ready:
+            heappush(self._homeless, entry)
+        lane.ready.clear()
+
+    def give_up(self, reason: str) -> None:
+        """Whatever was begun and not written stays unsent."""
+        for begun in list(self._begun.values()):
+            self._give_up(begun, reason)
+
+    def _give_up(self, begun: Begun, reason: str) -> None:
+        """What is not written of the message stays so."""
+        begun.given_up = True
+        for part in sorted(begun.unwritten):
+            self._settle(begun, SubmitResult(part, "unsent", status_text=reason))
+
+    def _settle(self, begun: Begun, result: SubmitResult) -> None:
+        submission = begun.submission
+        begun.unwritten.discard(result.part)
+        begun.left -= 1
+        submission.results[result.part] = result
+        self.tell(self._on_result, submission, result)
+        if begun.left == 0:
+            del self._begun[begun.order]
+            if not self._begun:
+                self.idle.set()
+            if submission.done:
+                self.tell(submission.done, submission)
+
+    def tell(self, callback: Callable[[*Ts], None], *args: *Ts) -> None:
+        """Call the caller back; its fault must not end the session of a carrier."""
+        try:
+            callback(*args)
+        except Exception:
+            log.exception("smpp.callback_failed", extra={"bind": self.name})
+
+    # sending
+
+    async def pump(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self.wake.clear()
+            now = loop.time()
+            self._write(now)
+            batch = self._admit(now)
+            if not batch:
+                await self._rest(now)
+                continue
+            try:
+                await self._hand_over([begun.submission for begun, _ in batch])
+            except Exception:
+                log.exception("smpp.hand_over_failed", extra={"bind": self.name, "messages": len(batch)})
+                self._take_back(batch)
+                await asyncio.sleep(HAND_OVER_PAUSE_SECONDS)
+                continue
+            for begun, lane in batch:
+                waiting = lane.ready if lane.bound else self._homeless
+                for part in sorted(begun.unwritten):
+                    heappush(waiting, (begun.order, part, begun))
+
+    def _admit(self, now: float) -> list[tuple[Begun, Lane]]:
+        """The messages for which windows and throughput have room now, each with its lane."""
+        batch: list[tuple[Begun, Lane]] = []
+        if self.stopping or not self.queue or self._throttle.resting(now):
+            return batch
+        limit = BATCH_LIMIT
+        if self._throttle.probing:
+            limit = 0 if self._begun else 1
+        rooms = [lane.room - len(lane.ready) for lane in self.lanes]
+        waiting = sum(len(lane.ready) for lane in self.lanes) + len(self._homeless)
+        budget = self._bucket.available(now) - waiting
+        while self.queue and budget >= 1 and len(batch) < limit:
+            index = max(range(len(rooms)), key=rooms.__getitem__)
+            if rooms[index] <= 0:
+                break
+            submission = self.queue.popleft()
+            self._order += 1
+            begun = self._begun[self._order] = Begun(submission, self._order)
+            self.idle.clear()
+            rooms[index] -= begun.left
+            budget -= begun.left
+            batch.append((begun, self.lanes[index]))
+        if self._refused_entry and len(self.queue) <= self.config.queue // 2:
+            self._refused_entry = False
+            if self.on_room:
+                self.tell(self.on_room)
+        return batch
+
+    def _take_back(self, batch: list[tuple[Begun, Lane]]) -> None:
+        for begun, _ in reversed(batch):
+            del self._begun[begun.order]
+            self.queue.appendleft(begun.submission)
+        if not self._begun:
+            self.idle.set()
+
+    def _write(self, now: float) -> None:
+        """Write the segments of begun messages that windows, throughput and throttling allow."""
+        self._house()
+        touched: dict[int, SmppLink] = {}
+        while not self._throttle.resting(now):
+            if self._throttle.probing and self.outstanding:
+                break
+            able = [lane for lane in self.lanes if lane.ready and lane.room and lane.first()]
+            if not able:
+                break
+            lane = min(able, key=Lane.first)
+            if not self._bucket.take(now):
+                break
+            _, part, begun = heappop(lane.ready)
+            begun.unwritten.discard(part)
+            assert lane.link is not None
+            try:
+                lane.link.session.send(begun.submission.pdus[part], now, (begun, part))
+            except EncodeError as error:
+                self._settle(begun, SubmitResult(part, "rejected", status_text=str(error)))
+                self._give_up(begun, "another segment cannot be encoded")
+            else:
+                touched[lane.number] = lane.link
+        for link in touched.values():
+            link.settle()
+
+    def _house(self) -> None:
+        """Give the segments whose session is gone a session that lives, those of one message the same."""
+        while self._homeless:
+            lane = max(self.lanes, key=lambda lane: lane.room - len(lane.ready))
+            if not lane.room:
+                return
+            order = self._homeless[0][0]
+            while self._homeless and self._homeless[0][0] == order:
+                heappush(lane.ready, heappop(self._homeless))
+
+    async def _rest(self, now: float) -> None:
+        """Until something happens, the throttling ends, or there are tokens for a batch worth its commit."""
+        at: float | None = None
+        if self.queue or self._begun:
+            if self._throttle.resting(now):
+                at = self._throttle.until
+            elif self._bucket.available(now) < 1:
+                at = now + self._bucket.wait(now, max(1.0, self._bucket.burst / 4))
+        timer = asyncio.get_running_loop().call_at(at, self.wake.set) if at is not None else None
+        try:
+            await self.wake.wait()
+        finally:
+            if timer:
+                timer.cancel()
+
+
+def _result(part: int, response: Response) -> SubmitResult:
+    status = response.command_status
+    if status == ESME_ROK and isinstance(response, SubmitSmResp):
+        return SubmitResult(part, "accepted", response.message_id.decode("latin-1"))
+    return SubmitResult(part, "rejected", "", status, status_text(status), status in TEMPORARY)

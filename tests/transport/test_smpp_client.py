@@ -1,0 +1,550 @@
+"""A bind against an SMSC made of smpplib's PDUs in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import uvloop
+from smpplib import smpp
+
+from gateway.config.model import Bind, Seconds, Secret
+from gateway.protocol.smpp.constants import (
+    ESME_RINVDSTADR,
+    ESME_RINVPASWD,
+    ESME_RMSGQFUL,
+    ESME_ROK,
+    ESME_RSYSERR,
+    ESME_RTHROTTLED,
+    ESME_RX_T_APPN,
+)
+from gateway.protocol.smpp.fields import EncodeError
+from gateway.protocol.smpp.pdu import DeliverSm, SubmitSm
+from gateway.transport import smpp_dispatch
+from gateway.transport.smpp_client import BindGroup, Inbound
+from gateway.transport.smpp_submission import Submission, SubmitResult
+
+SILENCE = -1  # no answer
+DROP = -2  # cut the connection instead of answering
+THROTTLE_AND_DROP = -3  # answer ESME_RTHROTTLED and cut the connection
+
+
+class Smsc:
+    """Answers binds, enquire_link and unbind; `statuses` says how the submits are answered, then ESME_ROK."""
+
+    def __init__(self) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.bind_status = ESME_ROK
+        self.statuses: list[int] = []
+        self.seen: list[tuple[int, str, bytes]] = []  # connection, command, short_message
+        self.answers: list[Any] = []
+        self.ids = itertools.count(1)
+        self.connections: list[socket.socket] = []
+        self.heard = threading.Condition()
+        self.threads = [threading.Thread(target=self._accept)]
+        self.threads[0].start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            thread = threading.Thread(target=self._serve, args=(connection, len(self.connections) - 1))
+            self.threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        stream = connection.makefile("rb")
+        try:
+            while header := stream.read(4):
+                data = header + stream.read(struct.unpack(">I", header)[0] - 4)
+                self._request(
+                    connection, number, smpp.parse_pdu(data, sequence=0, allow_unknown_opt_params=True)
+                )
+        except OSError:
+            pass
+        finally:
+            stream.close()
+            connection.close()
+
+    def _request(self, connection: socket.socket, number: int, pdu: Any) -> None:
+        with self.heard:
+            self.seen.append((number, pdu.command, getattr(pdu, "short_message", b"") or b""))
+            if pdu.is_response():
+                self.answers.append(pdu)
+            self.heard.notify_all()
+        if pdu.is_response():
+            return
+        fields = {}
+        status = ESME_ROK
+        if pdu.command.startswith("bind"):
+            status, fields = self.bind_status, {"system_id": "smsc"}
+        elif pdu.command == "submit_sm":
+            status = self.statuses.pop(0) if self.statuses else ESME_ROK
+            if status == DROP:
+                connection.shutdown(socket.SHUT_RDWR)
+            if status in (DROP, SILENCE):
+                return
+            fields = {"message_id": f"id-{next(self.ids)}"} if status == ESME_ROK else {}
+        last = status == THROTTLE_AND_DROP
+        status = ESME_RTHROTTLED if last else status
+        self.send(connection, pdu.command + "_resp", pdu.sequence, status=status, **fields)
+        if last:
+            connection.shutdown(socket.SHUT_WR)
+
+    def send(self, connection: socket.socket, command: str, sequence: int, **fields: Any) -> None:
+        pdu = smpp.make_pdu(command, sequence=sequence, **fields)
+        pdu.sequence = sequence
+        connection.sendall(pdu.generate())
+
+    def wait(self, condition: Callable[[], bool]) -> None:
+        with self.heard:
+            assert self.heard.wait_for(condition, 10)
+
+    def submits(self) -> list[bytes]:
+        return [text for _, command, text in self.seen if command == "submit_sm"]
+
+    def close(self) -> None:
+        for sock in (self.listener, *self.connections):
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            sock.close()
+        for thread in self.threads:
+            thread.join(10)
+
+
+class Caller:
+    """What the daemon is to a bind: it takes note, and remembers what it was told."""
+
+    def __init__(self, config: Bind) -> None:
+        self.begun: list[Submission] = []
+        self.told: list[SubmitResult] = []
+        self.late: list[SubmitResult] = []
+        self.states: list[tuple[bool, str]] = []
+        self.inbound: list[Inbound] = []
+        self.deliver_status = ESME_ROK
+        self.failures = 0
+        self.changed = asyncio.Event()
+        self.group = BindGroup(
+            "north",
+            config,
+            hand_over=self.hand_over,
+            on_result=lambda submission, result: self.note(self.told, result),
+            on_late=lambda submission, result: self.note(self.late, result),
+            on_deliver=self.deliver,
+            on_state=lambda name, up, reason: self.note(self.states, (up, reason)),
+            rng=random.Random(1),
+        )
+
+    def note(self, where: list[Any], what: Any) -> None:
+        where.append(what)
+        self.changed.set()
+
+    async def hand_over(self, batch: list[Submission]) -> None:
+        await asyncio.sleep(0)
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the disk is full")
+        self.begun += batch
+
+    async def deliver(self, inbound: Inbound) -> int:
+        self.note(self.inbound, inbound)
+        if self.deliver_status < 0:
+            raise OSError("the disk is full")
+        return self.deliver_status
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+    def send(self, *texts: str) -> Submission:
+        pdus = [SubmitSm(destination_addr=b"447700900123", short_message=text.encode()) for text in texts]
+        submission = Submission(texts, pdus)
+        assert self.group.enqueue(submission)
+        return submission
+
+    async def sent(self, *submissions: Submission) -> list[list[str]]:
+        """The kinds of all results, once all are there."""
+        await self.until(lambda: all(None not in submission.results for submission in submissions))
+        return [[result.kind for result in submission.results if result] for submission in submissions]
+
+
+@pytest.fixture
+def smsc() -> Iterator[Smsc]:
+    smsc = Smsc()
+    yield smsc
+    smsc.close()
+
+
+def config(smsc: Smsc, **options: Any) -> Bind:
+    defaults: dict[str, Any] = {
+        "reconnect": Seconds(0.01),
+        "reconnect_limit": Seconds(0.05),
+        "throttle_pause": Seconds(0.02),
+        "response_timeout": Seconds(5),
+    }
+    defaults |= {"host": "127.0.0.1", "port": smsc.port, "system_id": "gw", "password": Secret("secret")}
+    return Bind(**(defaults | options))
+
+
+class Waits(random.Random):
+    """Chance that knows how often it was asked: once before each wait to connect again."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.asked = 0
+        self.third = asyncio.Event()
+
+    def random(self) -> float:
+        self.asked += 1
+        if self.asked == 3:
+            self.third.set()
+        return super().random()
+
+
+Starter = Callable[..., Caller]
+
+
+@pytest.fixture
+async def start(smsc: Smsc) -> AsyncIterator[Starter]:
+    callers: list[Caller] = []
+
+    def starter(**options: Any) -> Caller:
+        caller = Caller(config(smsc, **options))
+        callers.append(caller)
+        caller.group.start()
+        return caller
+
+    yield starter
+    for caller in callers:
+        await caller.group.stop(0.1)
+
+
+@pytest.mark.parametrize("mode", ["transmitter", "transceiver"])
+async def test_messages_go_out_and_come_back_with_ids(smsc: Smsc, start: Starter, mode: str) -> None:
+    caller = start(mode=mode)
+    done: list[Submission] = []
+    first = caller.send("hello 1", "hello 2", "hello 3")
+    first.done = done.append
+    second = caller.send("hi")
+    assert await caller.sent(first, second) == [["accepted"] * 3, ["accepted"]]
+    assert [result.message_id for result in first.results if result] == ["id-1", "id-2", "id-3"]
+    assert done == [first] and caller.begun == [first, second]
+    assert smsc.submits() == [b"hello 1", b"hello 2", b"hello 3", b"hi"]
+    assert smsc.seen[0] == (0, f"bind_{mode}", b"")
+    assert caller.states == [(True, f"bound as {mode}")]
+    assert (caller.group.up, caller.group.queued, caller.group.outstanding) == (True, 0, 0)
+    assert caller.group.reason == ""
+
+
+async def test_nothing_is_written_before_it_is_handed_over(smsc: Smsc, start: Starter) -> None:
+    caller = start()
+    gate = asyncio.Event()
+
+    async def hand_over(batch: list[Submission]) -> None:
+        await gate.wait()
+        caller.begun.extend(batch)
+
+    caller.group._dispatcher._hand_over = hand_over
+    submission = caller.send("a")
+    await caller.until(lambda: caller.group.up)
+    smsc.send(smsc.connections[0], "enquire_link", 1)
+    await asyncio.to_thread(smsc.wait, lambda: bool(smsc.answers))  # the session works meanwhile
+    assert smsc.submits() == []
+    gate.set()
+    assert await caller.sent(submission) == [["accepted"]]
+
+
+async def test_what_cannot_be_handed_over_stays_queued_in_order(
+    smsc: Smsc, start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smpp_dispatch, "HAND_OVER_PAUSE_SECONDS", 0.01)
+    caller = start()
+    caller.failures = 2
+    submissions = [caller.send(str(number)) for number in range(4)]
+    await caller.sent(*submissions)
+    assert smsc.submits() == [b"0", b"1", b"2", b"3"]
+    assert caller.begun == submissions
+
+
+def _more_answers_than(smsc: Smsc, count: int) -> bool:
+    return len(smsc.answers) > count
+
+
+async def test_inbound_messages_are_answered_with_the_callers_status(smsc: Smsc, start: Starter) -> None:
+    caller = start()
+    await caller.until(lambda: caller.group.up)
+    for sequence, status in ((11, ESME_ROK), (12, ESME_RTHROTTLED), (13, -1)):
+        caller.deliver_status = status
+        count = len(smsc.answers)
+        smsc.send(
+            smsc.connections[0],
+            "deliver_sm",
+            sequence,
+            source_addr="447700900123",
+            destination_addr="12345",
+            short_message=b"WIN",
+        )
+        await asyncio.to_thread(smsc.wait, partial(_more_answers_than, smsc, count))
+    inbound = caller.inbound[0]
+    assert (inbound.bind, inbound.session) == ("north", 0)
+    assert isinstance(inbound.pdu, DeliverSm) and inbound.pdu.payload == b"WIN"
+    answers = [(answer.command, answer.sequence, answer.status) for answer in smsc.answers]
+    assert answers == [
+        ("deliver_sm_resp", 11, ESME_ROK),
+        ("deliver_sm_resp", 12, ESME_RTHROTTLED),
+        ("deliver_sm_resp", 13, ESME_RX_T_APPN),
+    ]
+
+
+async def test_a_thousand_inbound_messages_in_one_burst_are_all_answered(smsc: Smsc, start: Starter) -> None:
+    caller = start()
+    await caller.until(lambda: caller.group.up)
+    burst = b"".join(DeliverSm(short_message=b"x").encode(number) for number in range(1, 2501))
+    await asyncio.to_thread(smsc.connections[0].sendall, burst)
+    await asyncio.to_thread(smsc.wait, lambda: len(smsc.answers) == 2500)
+    assert sorted(answer.sequence for answer in smsc.answers) == list(range(1, 2501))
+    assert {answer.status for answer in smsc.answers} == {ESME_ROK}
+
+
+@pytest.mark.parametrize("status", [ESME_RTHROTTLED, ESME_RMSGQFUL])
+async def test_throttled_segments_are_retried_first_and_in_order(
+    smsc: Smsc, start: Starter, status: int
+) -> None:
+    smsc.statuses = [status] * 4 + [ESME_ROK, status]
+    caller = start(window=4)
+    submissions = [caller.send("a1", "a2", "a3", "a4"), caller.send("b1", "b2"), caller.send("c")]
+    kinds = await caller.sent(*submissions)
+    assert {kind for row in kinds for kind in row} == {"accepted"}
+    texts = smsc.submits()
+    # the whole window is throttled; after a rest one probe goes, and with it accepted the window opens again
+    assert texts[:8] == [b"a1", b"a2", b"a3", b"a4", b"a1", b"a2", b"a3", b"a4"]
+    # a2 was throttled again: it goes before what has not been sent yet
+    rest = texts[max(index for index, text in enumerate(texts) if text == b"a2") :]
+    assert texts.count(b"a2") == 3 and rest == sorted(rest)
+    assert texts.count(b"c") == texts.count(b"b2") == 1
+
+
+async def test_a_rejected_message_fails_alone(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [ESME_ROK, ESME_RINVDSTADR, ESME_RSYSERR]
+    caller = start()
+    submissions = [caller.send(text) for text in "abcd"]
+    assert await caller.sent(*submissions) == [["accepted"], ["rejected"], ["rejected"], ["accepted"]]
+    bad, temporary = submissions[1].results[0], submissions[2].results[0]
+    assert bad and (bad.status, bad.temporary) == (ESME_RINVDSTADR, False)
+    assert bad.status_text.startswith("ESME_RINVDSTADR: ")
+    assert temporary and (temporary.status, temporary.temporary) == (ESME_RSYSERR, True)
+
+
+async def test_after_a_rejected_segment_the_rest_of_the_message_stays_unsent(
+    smsc: Smsc, start: Starter
+) -> None:
+    smsc.statuses = [ESME_RINVDSTADR]
+    caller = start(window=1)
+    submissions = [caller.send("a1", "a2", "a3"), caller.send("b")]
+    assert await caller.sent(*submissions) == [["rejected", "unsent", "unsent"], ["accepted"]]
+    assert smsc.submits() == [b"a1", b"b"]
+
+
+async def test_what_smpp_cannot_express_is_rejected_and_harms_nobody(smsc: Smsc, start: Starter) -> None:
+    caller = start()
+    broken = Submission(None, [SubmitSm(destination_addr=b"1" * 30), SubmitSm()])
+    assert caller.group.enqueue(broken)
+    fine = caller.send("fine")
+    assert await caller.sent(broken, fine) == [["rejected", "unsent"], ["accepted"]]
+
+
+async def test_a_drop_in_mid_traffic_is_doubt_and_nothing_goes_out_twice(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [ESME_ROK] * 20 + [SILENCE, SILENCE, DROP]
+    caller = start(window=5)
+    submissions = [caller.send(f"m{number}") for number in range(200)]
+    kinds = [row[0] for row in await caller.sent(*submissions)]
+    assert kinds[:20] == ["accepted"] * 20
+    doubtful = kinds.count("in_doubt")
+    assert 3 <= doubtful <= 5 and kinds[20:22] == ["in_doubt"] * 2
+    assert kinds.count("accepted") == 200 - doubtful
+    texts = smsc.submits()
+    assert len(texts) == len(set(texts))
+    assert [up for up, _ in caller.states] == [True, False, True]
+
+
+async def test_the_unwritten_rest_of_a_message_in_doubt_stays_unsent(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [ESME_ROK, DROP]
+    caller = start(window=1)
+    submissions = [caller.send("a1", "a2", "a3"), caller.send("b")]
+    assert await caller.sent(*submissions) == [["accepted", "in_doubt", "unsent"], ["accepted"]]
+    assert smsc.submits() == [b"a1", b"a2", b"b"]
+
+
+async def test_a_throttled_message_survives_the_loss_of_its_session(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [ESME_ROK, THROTTLE_AND_DROP]
+    caller = start(window=1)
+    submission = caller.send("a1", "a2", "a3")
+    assert await caller.sent(submission) == [["accepted"] * 3]
+    assert [row for row in smsc.seen if row[1] == "submit_sm"] == [
+        (0, "submit_sm", b"a1"),
+        (0, "submit_sm", b"a2"),
+        (1, "submit_sm", b"a2"),
+        (1, "submit_sm", b"a3"),
+    ]
+
+
+async def test_a_missing_answer_is_doubt_but_the_session_stays(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [SILENCE]
+    caller = start(response_timeout=Seconds(0.1))
+    lost = caller.send("lost")
+    assert await caller.sent(lost) == [["in_doubt"]]
+    await asyncio.to_thread(smsc.wait, lambda: any(row[1] == "enquire_link" for row in smsc.seen))
+    assert await caller.sent(caller.send("next")) == [["accepted"]]
+    assert len(smsc.connections) == 1
+    smsc.send(smsc.connections[0], "submit_sm_resp", 2, message_id="late-1")
+    await caller.until(lambda: bool(caller.late))
+    assert caller.late == [SubmitResult(0, "accepted", "late-1")]
+
+
+async def test_it_connects_again_until_it_is_bound(smsc: Smsc, start: Starter) -> None:
+    smsc.bind_status = ESME_RINVPASWD
+    caller = start()
+    await asyncio.to_thread(smsc.wait, lambda: len(smsc.connections) >= 3)
+    assert not caller.group.up
+    assert caller.group.reason.startswith("bind refused: ESME_RINVPASWD")
+    submission = caller.send("waits")
+    smsc.bind_status = ESME_ROK
+    assert await caller.sent(submission) == [["accepted"]]
+    assert [up for up, _ in caller.states] == [True]
+
+
+async def test_a_refused_connection_is_tried_again(smsc: Smsc) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    caller = Caller(config(smsc, port=port))
+    waits = caller.group._rng = Waits()
+    caller.group.start()
+    await asyncio.wait_for(waits.third.wait(), 10)
+    assert caller.group.reason.startswith("cannot connect: ")
+    submission = caller.send("never")
+    assert await caller.group.stop(5) == [submission]
+    assert (caller.states, caller.told) == ([], [])
+
+
+async def test_several_sessions_share_the_messages(smsc: Smsc, start: Starter) -> None:
+    caller = start(sessions=3, window=2)
+    await asyncio.to_thread(smsc.wait, lambda: sum(row[1].startswith("bind") for row in smsc.seen) == 3)
+    submissions = [caller.send(f"{number}a", f"{number}b") for number in range(60)]
+    await caller.sent(*submissions)
+    by_session: dict[int, list[bytes]] = {}
+    for number, command, text in smsc.seen:
+        if command == "submit_sm":
+            by_session.setdefault(number, []).append(text)
+    assert sorted(by_session) == [0, 1, 2]
+    for texts in by_session.values():  # both parts of a message on the same session, in order
+        for number in range(60):
+            if f"{number}a".encode() in texts:
+                assert texts.index(f"{number}a".encode()) < texts.index(f"{number}b".encode())
+
+
+async def test_one_lost_session_of_two_is_no_change_of_state(smsc: Smsc, start: Starter) -> None:
+    caller = start(sessions=2)
+    await asyncio.to_thread(smsc.wait, lambda: sum(row[1].startswith("bind") for row in smsc.seen) == 2)
+    await caller.until(lambda: caller.group.up)
+    smsc.connections[0].shutdown(socket.SHUT_RDWR)
+    await asyncio.to_thread(smsc.wait, lambda: sum(row[1].startswith("bind") for row in smsc.seen) == 3)
+    assert await caller.sent(caller.send("still here")) == [["accepted"]]
+    assert [up for up, _ in caller.states] == [True]
+
+
+async def test_throughput_counts_segments(smsc: Smsc, start: Starter) -> None:
+    caller = start(throughput=100, window=100)
+    await caller.until(lambda: caller.group.up)
+    started = asyncio.get_running_loop().time()
+    await caller.sent(*[caller.send("a", "b", "c") for _ in range(10)])
+    took = asyncio.get_running_loop().time() - started
+    assert took >= 0.19  # 30 segments, of which 10 are saved up
+    assert took < 2
+
+
+async def test_a_full_queue_refuses_and_tells_when_there_is_room(smsc: Smsc, start: Starter) -> None:
+    caller = start(queue=4)
+    rooms: list[int] = []
+    caller.group.on_room = lambda: rooms.append(caller.group.queued)
+    submissions = [caller.send(text) for text in "abcd"]
+    assert not caller.group.enqueue(Submission(None, [SubmitSm()]))
+    assert caller.group.queued == 4
+    await caller.sent(*submissions)
+    assert len(rooms) == 1 and rooms[0] <= 2
+
+
+async def test_a_receiver_takes_no_messages(smsc: Smsc, start: Starter) -> None:
+    caller = start(mode="receiver")
+    await caller.until(lambda: caller.group.up)
+    assert not caller.group.enqueue(Submission(None, [SubmitSm()]))
+    with pytest.raises(ValueError, match="without segments"):
+        start().group.enqueue(Submission(None, []))
+
+
+async def test_a_callers_fault_does_not_end_the_session(smsc: Smsc, start: Starter) -> None:
+    caller = start()
+
+    def faulty(_submission: Submission) -> None:
+        raise RuntimeError("a bug elsewhere")
+
+    submission = caller.send("a")
+    submission.done = faulty
+    await caller.sent(submission)
+    assert await caller.sent(caller.send("b")) == [["accepted"]]
+    assert len(smsc.connections) == 1
+
+
+async def test_stop_waits_for_answers_and_unbinds(smsc: Smsc, start: Starter) -> None:
+    caller = start(window=2)
+    submissions = [caller.send(f"{number}") for number in range(50)]
+    await caller.until(lambda: bool(caller.told))
+    left = await caller.group.stop(10)
+    kinds = [submission.results[0].kind for submission in submissions if submission.results[0]]
+    assert set(kinds) == {"accepted"}
+    assert left == submissions[len(kinds) :]
+    assert smsc.seen[-1][1] == "unbind"
+    assert not caller.group.enqueue(Submission(None, [SubmitSm()]))
+    assert caller.states[-1] == (False, "unbound")
+
+
+async def test_stop_has_an_end(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [SILENCE]
+    caller = start(window=1)
+    submissions = [caller.send("a1", "a2"), caller.send("b")]
+    await asyncio.to_thread(smsc.wait, lambda: len(smsc.submits()) == 1)
+    assert await caller.group.stop(0.05) == submissions[1:]
+    assert [result and result.kind for result in submissions[0].results] == ["in_doubt", "unsent"]
+
+
+async def test_a_bind_that_smpp_cannot_express_fails_at_once(smsc: Smsc) -> None:
+    with pytest.raises(EncodeError, match="system_type"):
+        Caller(config(smsc, system_type="x" * 20))
+
+
+def test_it_works_on_uvloop(smsc: Smsc) -> None:
+    async def run() -> list[list[str]]:
+        caller = Caller(config(smsc))
+        caller.group.start()
+        kinds = await caller.sent(*[caller.send(str(number)) for number in range(100)])
+        await caller.group.stop(1)
+        return kinds
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(run()) == [["accepted"]] * 100
+    assert smsc.seen[-1][1] == "unbind"
