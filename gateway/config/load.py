@@ -50,11 +50,14 @@ def no_lint(services: Mapping[str, Service]) -> list[Fault]:
     return []
 
 
-def load(path: str | Path, *, environ: Mapping[str, str], lint: Lint = no_lint) -> Loaded:
+def load(
+    path: str | Path, *, environ: Mapping[str, str], lint: Lint = no_lint, secrets: bool = True
+) -> Loaded:
     """Read the main file and `services/*.toml` beside it.
 
     `environ` holds what `$env:` names, CREDENTIALS_DIRECTORY, and STATE_DIRECTORY, which wins over
     `state_directory`.  Paths of prompts (`wav`) come out joined to the folder of their service file.
+    Without `secrets` they stay as they are written: an operator may look without being able to read them.
     """
     folder = Path(path).parent / "services"
     main = _File(Path(path), "")
@@ -63,8 +66,8 @@ def load(path: str | Path, *, environ: Mapping[str, str], lint: Lint = no_lint) 
         for file in sorted(folder.glob("*.toml"))
         if not file.name.startswith(".")
     ]
-    services = {file.name: _service(file, environ) for file in files}
-    gateway = replace(_gateway(main, environ), services=services)
+    services = {file.name: _service(file, _reader(file, environ, secrets)) for file in files}
+    gateway = replace(_gateway(main, environ, _reader(main, environ, secrets)), services=services)
     # without the main file every bind and trunk that a service names would seem unknown
     meaning = [*(check(gateway) if main.readable else []), *lint(services)]
     shape = [fault for file in (main, *files) for fault in file.faults]
@@ -116,8 +119,7 @@ class _File:
         return Located(str(self.path), line, path, fault.what)
 
 
-def _gateway(file: _File, environ: Mapping[str, str]) -> Gateway:
-    reader = _reader(file, environ)
+def _gateway(file: _File, environ: Mapping[str, str], reader: Reader) -> Gateway:
     table = {key: value for key, value in file.table.items() if key != "services"}
     gateway = reader.struct(Gateway, table, "")
     file.faults += reader.faults
@@ -129,10 +131,9 @@ def _gateway(file: _File, environ: Mapping[str, str]) -> Gateway:
     return gateway
 
 
-def _service(file: _File, environ: Mapping[str, str]) -> Service:
+def _service(file: _File, reader: Reader) -> Service:
     if not file.readable:
         return empty(Service)
-    reader = _reader(file, environ)
     service = reader.struct(Service, file.table, file.prefix)
     file.faults += reader.faults
     templates = {
@@ -165,7 +166,9 @@ def _prompt(file: _File, path: str, wav: str) -> str:
     return str(prompt)
 
 
-def _reader(file: _File, environ: Mapping[str, str]) -> Reader:
+def _reader(file: _File, environ: Mapping[str, str], secrets: bool) -> Reader:
+    if not secrets:
+        return Reader(str)
     return Reader(lambda written: resolve(written, environ=environ, folder=file.path.parent))
 
 

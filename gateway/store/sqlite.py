@@ -6,7 +6,6 @@ Beside the file lie `-wal` and `-shm` (SQLite's own) and `.lock`, which one daem
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 import stat
@@ -19,6 +18,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from gateway.store import lock
 from gateway.store.base import TABLES, MessageQuery, Write
 from gateway.store.migrations import Foreign, Newer, migrate, pending
 from gateway.store.queries import queries
@@ -244,7 +244,7 @@ class SqliteStore:
 
     def _prepare(self) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._take_lock()
+        self._lock = lock.take(self.path)
         self._keep_private()
         writes = _connect(self.path, "rw")
         self._writer = Writer(writes, self.path, limit=self._limit)
@@ -286,19 +286,6 @@ class SqliteStore:
                 f"{self.path} is of an older version of trunkline; start the gateway once, it migrates it"
             )
         return reads
-
-    def _take_lock(self) -> None:
-        self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            raise StoreUnusable(
-                f"{self.path} is in use by another gateway (process {holder}); "
-                "stop that one first, or give this one a state directory of its own"
-            ) from None
-        os.truncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
     def _close(self) -> None:
         if self._reads is not None:

@@ -1,0 +1,29 @@
+"""The lock beside a SQLite file: whoever holds it may count on being alone with the file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from gateway.values.errors import StoreUnusable
+
+
+def take(path: Path) -> int:
+    """Hold `path`'s lock file until the descriptor that this returns is closed, or the process ends.
+
+    Raises StoreUnusable, naming the process that holds it.
+    """
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(lock)
+        raise StoreUnusable(
+            f"{path} is in use by another gateway (process {holder}); "
+            "stop that one first, or give this one a state directory of its own"
+        ) from None
+    os.truncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
