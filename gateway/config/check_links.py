@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
@@ -50,11 +51,10 @@ def links(gateway: Gateway) -> Iterator[Fault]:
 
 def _store(store: Store) -> Iterator[Fault]:
     yield from _limits("store", store, {"queue": _AT_LEAST_ONE})
-    scheme, found, rest = store.url.partition(":///")
     if store.url.startswith("postgres"):
-        yield Fault("store.url", 'PostgreSQL is not available in this version; write "sqlite:///gateway.db"')
-    elif scheme != "sqlite" or not found or not rest.strip("/"):
-        yield Fault("store.url", f'"{store.url}" names no store; write "sqlite:///gateway.db"')
+        yield Fault("store.url", 'PostgreSQL is not available in this version; write "sqlite:gateway.db"')
+    elif not re.fullmatch(r"sqlite:(///)?[^/](.*[^/])?", store.url):
+        yield Fault("store.url", f'"{store.url}" names no store; write "sqlite:gateway.db"')
 
 
 def _smpp(smpp: Smpp, services: Sequence[str]) -> Iterator[Fault]:

@@ -24,7 +24,7 @@ class Secret(str):
 
 
 class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    url: str = "sqlite:///gateway.db"  # a relative path lies in the state directory
+    url: str = "sqlite:gateway.db"  # in the state directory; absolute: sqlite:///var/lib/gateway/gateway.db
     queue: int = 100_000  # rows that may wait for the writer before callers are told to slow down
 
 

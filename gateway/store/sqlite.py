@@ -42,16 +42,18 @@ _LAST = "\U0010ffff"  # sorts after every id
 def path_of(url: str, state_directory: str | Path) -> Path:
     """The file that a store URL names.  Raises StoreUnusable for anything but a SQLite file.
 
-    sqlite:///gateway.db            a path within the state directory
-    sqlite:////var/lib/gateway.db   an absolute path
+    sqlite:gateway.db              a path within the state directory
+    sqlite:///var/lib/gateway.db   an absolute path, as in any URL with an empty host
     """
-    scheme, found, path = url.partition(":///")
-    if scheme != "sqlite" or not found or not path or path.endswith("/"):
+    scheme, _, path = url.partition(":")
+    absolute = path.startswith("///")
+    name = path.lstrip("/") if absolute else path
+    if scheme != "sqlite" or not name or name.startswith("/") or name.endswith("/"):
         raise StoreUnusable(
             f"store.url {url!r} is not understood; "
-            'use "sqlite:///gateway.db" (in the state directory) or "sqlite:////path/to/gateway.db"'
+            'use "sqlite:gateway.db" (in the state directory) or "sqlite:///path/to/gateway.db"'
         )
-    return Path(state_directory) / path
+    return Path("/" + name) if absolute else Path(state_directory) / name
 
 
 class SqliteStore:

@@ -39,7 +39,7 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
     [
         ("store", 'url = "mysql:///x"', "store.url", '"mysql:///x" names no store'),
         ("store", 'url = "postgresql://db/x"', "store.url", "PostgreSQL is not available in this version"),
-        ("store", 'url = "gateway.db"', "store.url", 'write "sqlite:///gateway.db"'),
+        ("store", 'url = "gateway.db"', "store.url", 'write "sqlite:gateway.db"'),
         ("store", 'url = "sqlite:///"', "store.url", "names no store"),
         ("store", "queue = 0", "store.queue", "must be 1 or more, not 0"),
         ("http", 'listen = "8080"', "http.listen", "is no ADDRESS:PORT"),

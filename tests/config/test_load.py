@@ -201,6 +201,15 @@ def test_secrets_are_resolved_in_both_kinds_of_file(conf: Conf) -> None:
     ]
 
 
+def test_without_secrets_they_stay_as_written(conf: Conf) -> None:
+    conf.write("gateway.toml", dedent(MAIN) + 'password = "$env:NORTH"')
+    conf.write("services/pizza.toml", 'name = "Pizza"\nkey = "$credential:key"')
+    loaded = load(conf.folder / "gateway.toml", environ={}, secrets=False)
+    assert loaded.gateway is not None
+    assert loaded.gateway.smpp.binds["north"].password == "$env:NORTH"
+    assert loaded.gateway.services["pizza"].key == "$credential:key"
+
+
 def test_the_state_directory_of_systemd_wins(conf: Conf) -> None:
     conf.write("gateway.toml", 'state_directory = "here"')
     plain, systemd = conf.load(), conf.load({"STATE_DIRECTORY": "/var/lib/trunkline"})
