@@ -1,0 +1,20 @@
+"""For the whole suite: `--forbid-skips`, by which CI makes sure that nothing went untested."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--forbid-skips", action="store_true", help="fail when a test is skipped: every peer must be installed"
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    report = yield
+    if report.skipped and item.config.getoption("--forbid-skips") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which --forbid-skips forbids: {report.longrepr}"
+    return report
