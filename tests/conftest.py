@@ -7,7 +7,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--forbid-skips", action="store_true", help="fail when a test is skipped: every peer must be installed"
+        "--forbid-skips", action="store_true", help="fail when a test is skipped (CI has every peer)"
     )
 
 
