@@ -1,0 +1,277 @@
+"""Our SMPP server: accounts bind to it, submit messages and are sent receipts and inbound messages.
+
+What an account may do is decided here; what becomes of its messages, by `on_submit`:
+
+    bind            unknown system_id or wrong password: ESME_RINVPASWD, the same for both so that names are
+                    not given away; address not allowed: ESME_RBINDFAIL; too many sessions: ESME_RALYBND
+    submit_sm       more than `window` of the account without an answer, more than `throughput` a second, or
+                    the server is stopping: ESME_RTHROTTLED; `on_submit` raised: ESME_RSYSERR
+    data_sm, submit_multi, query_sm, cancel_sm, replace_sm
+                    not offered: ESME_RINVCMDID in the operation's own response
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from gateway.config.model import Account, Listen
+from gateway.protocol.smpp.constants import (
+    ESME_RALYBND,
+    ESME_RBINDFAIL,
+    ESME_RINVCMDID,
+    ESME_RINVPASWD,
+    ESME_ROK,
+    ESME_RSYSERR,
+    ESME_RTHROTTLED,
+    status_text,
+)
+from gateway.protocol.smpp.events import (
+    Answered,
+    BindRequested,
+    Bound,
+    Closed,
+    Event,
+    Requested,
+    StrayResponse,
+    TimedOut,
+)
+from gateway.protocol.smpp.pacing import TokenBucket
+from gateway.protocol.smpp.pdu import Bind, DataSm, DeliverSm, SubmitSm
+from gateway.protocol.smpp.session import NotBound, SmppSession, WindowFull
+from gateway.protocol.smpp.states import Role, State
+from gateway.transport.smpp_link import Answer, SmppLink
+
+log = logging.getLogger(__name__)
+
+UNBOUND_LIMIT = 1000  # connections without a bind; further ones are cut at once
+RESPONSE_SECONDS = 10.0  # for deliver_sm_resp, enquire_link_resp, unbind_resp
+UNBIND_SECONDS = 2.0  # for unbind_resp when stopping
+_RECEIVING = frozenset({State.BOUND_RX, State.BOUND_TRX})
+
+
+class NoAnswer(Exception):
+    """The account's session ended or kept silent: nobody knows whether it has the message."""
+
+
+class _Customer:
+    """An account and its sessions."""
+
+    def __init__(self, name: str, config: Account) -> None:
+        self.name = name
+        self.config = config
+        self.system_id = config.system_id.encode()
+        self.password = config.password.encode()
+        self.networks = [ip_network(text, strict=False) for text in config.allow]
+        self.links: list[SmppLink] = []
+        self.pending = 0  # submit_sm without an answer, over all sessions
+        self.bucket = TokenBucket(config.throughput, 0.0)
+
+    def allows(self, address: str) -> bool:
+        ip = ip_address(address)
+        if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
+            ip = ip.ipv4_mapped
+        return any(ip in network for network in self.networks)
+
+
+class SmppServer:
+    """`on_submit(account, submit_sm)` gives command_status and message_id once the message is durable.
+
+    `on_state(account, sessions, reason)` tells how many sessions the account has after a bind or its end.
+    """
+
+    def __init__(
+        self,
+        listen: Listen,
+        accounts: Mapping[str, Account],
+        *,
+        on_submit: Callable[[str, SubmitSm], Awaitable[tuple[int, str]]],
+        on_state: Callable[[str, int, str], None],
+        system_id: str = "trunkline",
+    ) -> None:
+        """Raises ValueError for an address or network that is none."""
+        host, _, port = listen.address.rpartition(":")
+        self._host, self._port = host.strip("[]"), int(port)
+        self._bind_timeout = listen.bind_timeout
+        self._customers = {name: _Customer(name, account) for name, account in accounts.items()}
+        self._by_system_id = {customer.system_id: customer for customer in self._customers.values()}
+        self._on_submit = on_submit
+        self._on_state = on_state
+        self._system_id = system_id.encode()
+        self._unbound: set[SmppLink] = set()
+        self._links: dict[SmppLink, _Customer] = {}
+        self._server: asyncio.Server | None = None
+        self._stopping = False
+
+    @property
+    def port(self) -> int:
+        """The port listened on, also where the configuration says 0."""
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def sessions(self, account: str) -> int:
+        return len(self._customers[account].links)
+
+    async def start(self) -> None:
+        """Raises OSError when the address cannot be listened on."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._link, self._host or None, self._port)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take nothing new, answer what was taken within the grace, unbind, close."""
+        self._stopping = True
+        if self._server:
+            self._server.close()
+        links = [*self._links, *self._unbound]
+        try:
+            async with asyncio.timeout(grace_seconds):
+                for link in links:
+                    await link.finish()
+        except TimeoutError:
+            pending = sum(customer.pending for customer in self._customers.values())
+            log.warning("smpp.grace_over", extra={"pending": pending})
+        for link in links:
+            link.session.unbind(asyncio.get_running_loop().time())
+            link.settle()
+        try:
+            async with asyncio.timeout(UNBIND_SECONDS):
+                for link in links:
+                    await link.gone.wait()
+        except TimeoutError:
+            for link in links:
+                link.abort()
+                await link.gone.wait()
+        if self._server:
+            await self._server.wait_closed()
+
+    async def deliver(self, account: str, request: DeliverSm | DataSm) -> int:
+        """Send a receipt or an inbound message by the account's freest receiving session; its command_status.
+
+        Raises NotBound without such a session, WindowFull when all have too much without an answer, NoAnswer.
+        """
+        receiving = [link for link in self._customers[account].links if link.session.state in _RECEIVING]
+        if not receiving:
+            raise NotBound(f"{account} has no session that receives")
+        link = max(receiving, key=_room)
+        if not link.writable:
+            raise WindowFull(f"{link.label} does not read")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[int] = loop.create_future()
+        link.session.send(request, loop.time(), answer)
+        link.settle_soon()
+        return await answer
+
+    # one connection
+
+    def _link(self) -> SmppLink:
+        now = asyncio.get_running_loop().time()
+        session = SmppSession(
+            Role.SMSC, now=now, bind_timeout=self._bind_timeout, response_timeout=RESPONSE_SECONDS
+        )
+        return SmppLink(session, "unbound", self._event, self._connected, lambda _link: None)
+
+    def _connected(self, link: SmppLink) -> None:
+        self._unbound.add(link)
+        if len(self._unbound) > UNBOUND_LIMIT or self._stopping:
+            link.abort()
+
+    def _event(self, link: SmppLink, event: Event) -> None:
+        match event:
+            case Requested(pdu=SubmitSm() as request):
+                self._submitted(link, self._links[link], request)
+            case Requested(pdu=request):
+                link.session.respond(request, ESME_RINVCMDID)
+            case Answered(context=asyncio.Future() as answer, pdu=response):
+                if not answer.done():
+                    answer.set_result(response.command_status)
+            case TimedOut(context=asyncio.Future() as answer):
+                _unknown(answer, "no deliver_sm_resp in time")
+            case BindRequested(pdu=request):
+                self._bind(link, request)
+            case Bound(state=state):
+                fields = {"account": self._links[link].name, "peer": link.peer, "state": state.name}
+                log.info("smpp.bound", extra=fields)
+            case Closed():
+                self._closed(link, event)
+            case StrayResponse(pdu=response):
+                log.info(
+                    "smpp.unexpected", extra={"link": link.label, "peer": link.peer, "pdu": response.name}
+                )
+
+    def _bind(self, link: SmppLink, request: Bind) -> None:
+        customer = self._by_system_id.get(request.system_id)
+        status, reason = self._judge(customer, link, request)
+        if status != ESME_ROK or customer is None:
+            name = customer.name if customer else ""
+            fields = {"account": name, "peer": link.peer, "status": status_text(status), "reason": reason}
+            log.warning("smpp.bind_refused", extra=fields)
+            link.session.answer_bind(request, status)
+            link.session.lost(f"bind refused: {reason}")
+            return
+        link.label = customer.name
+        link.session.window = customer.config.window
+        link.session.enquire_link = customer.config.enquire_link
+        self._unbound.discard(link)
+        self._links[link] = customer
+        customer.links.append(link)
+        link.session.answer_bind(request, ESME_ROK, self._system_id)
+        self._tell(customer, f"{request.name} from {link.peer}")
+
+    def _judge(self, customer: _Customer | None, link: SmppLink, request: Bind) -> tuple[int, str]:
+        # the same work whether the name is known or not: the time of the answer tells nothing either
+        right = hmac.compare_digest(request.password, customer.password if customer else b"\0")
+        if customer is None:
+            return ESME_RINVPASWD, "unknown system_id"
+        if not right:
+            return ESME_RINVPASWD, "wrong password"
+        if not customer.allows(link.peer_address):
+            return ESME_RBINDFAIL, "address not allowed"
+        if self._stopping:
+            return ESME_RBINDFAIL, "stopping"
+        if len(customer.links) >= customer.config.sessions:
+            return ESME_RALYBND, "too many sessions"
+        return ESME_ROK, ""
+
+    def _submitted(self, link: SmppLink, customer: _Customer, request: SubmitSm) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._stopping or customer.pending >= customer.config.window or not customer.bucket.take(now):
+            link.session.respond(request, ESME_RTHROTTLED)
+            return
+        customer.pending += 1
+        link.answer_later(request, self._submit(customer, request), ESME_RSYSERR)
+
+    async def _submit(self, customer: _Customer, request: SubmitSm) -> Answer:
+        try:
+            status, message_id = await self._on_submit(customer.name, request)
+        finally:
+            customer.pending -= 1
+        return status, message_id.encode()
+
+    def _closed(self, link: SmppLink, event: Closed) -> None:
+        for _, answer in event.unanswered:
+            if isinstance(answer, asyncio.Future):
+                _unknown(answer, event.reason)
+        self._unbound.discard(link)
+        customer = self._links.pop(link, None)
+        if customer:
+            customer.links.remove(link)
+            self._tell(customer, event.reason)
+        log.info("smpp.closed", extra={"link": link.label, "peer": link.peer, "reason": event.reason})
+
+    def _tell(self, customer: _Customer, reason: str) -> None:
+        try:
+            self._on_state(customer.name, len(customer.links), reason)
+        except Exception:  # the caller's fault must not end the customer's session
+            log.exception("smpp.callback_failed", extra={"account": customer.name})
+
+
+def _room(link: SmppLink) -> int:
+    return link.session.room if link.writable else 0
+
+
+def _unknown(answer: asyncio.Future[int], reason: str) -> None:
+    if not answer.done():
+        answer.set_exception(NoAnswer(reason))

@@ -1,0 +1,519 @@
+"""Our server against smpplib's client, in threads, and against octets where that client is too polite."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import pytest
+import uvloop
+from smpplib import client as smpplib_client
+from smpplib import consts
+from smpplib.exceptions import PDUError
+
+from gateway.config.model import Account, Listen, Seconds, Secret
+from gateway.protocol.smpp.codec import Framer, decode
+from gateway.protocol.smpp.constants import (
+    ESME_RALYBND,
+    ESME_RBINDFAIL,
+    ESME_RINVBNDSTS,
+    ESME_RINVCMDID,
+    ESME_RINVCMDLEN,
+    ESME_RINVDSTADR,
+    ESME_RINVMSGLEN,
+    ESME_RINVPASWD,
+    ESME_ROK,
+    ESME_RSYSERR,
+    ESME_RTHROTTLED,
+)
+from gateway.protocol.smpp.operations import CancelSm, ReplaceSm, SubmitMulti
+from gateway.protocol.smpp.pdu import (
+    BindTransceiver,
+    BindTransceiverResp,
+    DataSm,
+    DeliverSm,
+    EnquireLink,
+    EnquireLinkResp,
+    GenericNack,
+    Pdu,
+    SubmitSm,
+    SubmitSmResp,
+)
+from gateway.protocol.smpp.session import NotBound, WindowFull
+from gateway.transport import smpp_server
+from gateway.transport.smpp_server import NoAnswer, SmppServer
+
+T = TypeVar("T")
+
+
+class App:
+    """What the daemon is to the server."""
+
+    def __init__(self) -> None:
+        self.submits: list[tuple[str, SubmitSm]] = []
+        self.states: list[tuple[str, int]] = []
+        self.answer: Callable[[SubmitSm], Awaitable[tuple[int, str]]] = self.accept
+        self.changed = asyncio.Event()
+
+    async def accept(self, request: SubmitSm) -> tuple[int, str]:
+        return ESME_ROK, f"id-{len(self.submits)}"
+
+    async def on_submit(self, account: str, request: SubmitSm) -> tuple[int, str]:
+        self.submits.append((account, request))
+        self.changed.set()
+        return await self.answer(request)
+
+    def on_state(self, account: str, sessions: int, reason: str) -> None:
+        self.states.append((account, sessions))
+        self.changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+def account(**options: Any) -> Account:
+    defaults: dict[str, Any] = {"system_id": "acme", "password": Secret("sesame"), "service": "alerts"}
+    return Account(**(defaults | options))
+
+
+class House:
+    """A server with its app, and the peers that a test makes."""
+
+    def __init__(self, bind_timeout: float = 10, **options: Any) -> None:
+        self.app = App()
+        accounts = {"acme": account(**options), "other": account(system_id="other", password=Secret("other"))}
+        listen = Listen(address="127.0.0.1:0", bind_timeout=Seconds(bind_timeout))
+        self.server = SmppServer(
+            listen, accounts, on_submit=self.app.on_submit, on_state=self.app.on_state, system_id="us"
+        )
+        self.clients: list[Any] = []
+        self.raws: list[Raw] = []
+
+    def client(self) -> Any:
+        client = smpplib_client.Client(
+            "127.0.0.1", self.server.port, timeout=10, allow_unknown_opt_params=True
+        )
+        client.connect()
+        self.clients.append(client)
+        return client
+
+    def bound(self, mode: str = "transceiver", system_id: str = "acme", password: str = "sesame") -> Any:
+        client = self.client()
+        getattr(client, f"bind_{mode}")(system_id=system_id, password=password)
+        return client
+
+    def submit(self, client: Any, text: bytes = b"hello") -> Any:
+        client.send_message(source_addr="12345", destination_addr="447700900123", short_message=text)
+        return client.read_pdu()
+
+    async def raw(self, *first: Pdu) -> Raw:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
+        raw = Raw(reader, writer)
+        self.raws.append(raw)
+        await raw.send(*first)
+        return raw
+
+    async def peer(self, *first: Pdu) -> Raw:
+        """A raw peer that is bound, and has sent this after."""
+        raw = await self.raw(BIND)
+        assert isinstance(await raw.next(), BindTransceiverResp)
+        await raw.send(*first)
+        return raw
+
+    async def stop(self) -> None:
+        for client in self.clients:
+            client.state = consts.SMPP_CLIENT_STATE_OPEN
+            client.disconnect()
+        for raw in self.raws:
+            raw.hang_up()
+        await self.server.stop(0.1)
+
+
+class Raw:
+    """A peer that sends what it likes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.framer = Framer()
+        self.pdus: list[Pdu] = []
+
+    async def send(self, *pdus: Pdu) -> None:
+        self.writer.write(b"".join(pdu.encode(pdu.sequence_number) for pdu in pdus))
+        await self.writer.drain()
+
+    def hang_up(self) -> None:
+        self.writer.transport.abort()
+
+    async def next(self) -> Pdu | None:
+        """The next PDU; None at the end of the stream."""
+        while not self.pdus:
+            data = await asyncio.wait_for(self.reader.read(65536), 10)
+            if not data:
+                return None
+            self.pdus += [decode(frame) for frame in self.framer.feed(data)]
+        return self.pdus.pop(0)
+
+
+BIND = BindTransceiver(sequence_number=1, system_id=b"acme", password=b"sesame")
+
+Builder = Callable[..., Awaitable[House]]
+
+
+@pytest.fixture
+async def build() -> AsyncIterator[Builder]:
+    houses: list[House] = []
+
+    async def builder(**options: Any) -> House:
+        house = House(**options)
+        houses.append(house)
+        await house.server.start()
+        return house
+
+    yield builder
+    for house in houses:
+        await house.stop()
+
+
+async def thread(function: Callable[..., T], *args: Any) -> T:
+    return await asyncio.wait_for(asyncio.to_thread(function, *args), 20)
+
+
+async def test_a_customer_binds_submits_and_unbinds(build: Builder) -> None:
+    house = await build()
+    client = await thread(house.bound)
+    answer = await thread(house.submit, client)
+    assert (answer.command, answer.status, answer.message_id) == ("submit_sm_resp", ESME_ROK, b"id-1")
+    ((name, request),) = house.app.submits
+    assert (name, request.source_addr, request.payload) == ("acme", b"12345", b"hello")
+    assert house.server.sessions("acme") == 1
+    assert (await thread(client.unbind)).command == "unbind_resp"
+    await house.app.until(lambda: house.app.states == [("acme", 1), ("acme", 0)])
+
+
+async def test_the_answer_comes_after_the_message_is_durable(build: Builder) -> None:
+    house = await build()
+    durable = asyncio.Event()
+
+    async def slow(_request: SubmitSm) -> tuple[int, str]:
+        await durable.wait()
+        return ESME_ROK, "x"
+
+    house.app.answer = slow
+    peer = await house.peer(SubmitSm(sequence_number=2), EnquireLink(sequence_number=3))
+    assert await peer.next() == EnquireLinkResp(sequence_number=3)
+    durable.set()
+    assert await peer.next() == SubmitSmResp(sequence_number=2, message_id=b"x")
+
+
+@pytest.mark.parametrize(
+    ("system_id", "password"), [("acme", "wrong"), ("nobody", "sesame"), ("acme", ""), ("", "")]
+)
+async def test_who_is_not_known_is_turned_away(build: Builder, system_id: str, password: str) -> None:
+    house = await build()
+    with pytest.raises(PDUError) as caught:
+        await thread(house.bound, "transmitter", system_id, password)
+    assert caught.value.args[1] == ESME_RINVPASWD
+    assert await thread(house.clients[0]._socket.recv, 10) == b""  # and the connection is closed
+    assert house.app.states == []
+
+
+async def test_an_address_that_is_not_allowed_is_turned_away(build: Builder) -> None:
+    house = await build(allow=["192.0.2.0/24", "2001:db8::/32"])
+    with pytest.raises(PDUError) as caught:
+        await thread(house.bound)
+    assert caught.value.args[1] == ESME_RBINDFAIL
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [("127.0.0.1", True), ("::ffff:127.9.9.9", True), ("::1", False), ("128.0.0.1", False)],
+)
+def test_allow_lists_know_both_families(address: str, allowed: bool) -> None:
+    assert smpp_server._Customer("acme", account(allow=["127.0.0.1/8"])).allows(address) is allowed
+
+
+async def test_sessions_are_counted_per_account(build: Builder) -> None:
+    house = await build(sessions=2)
+    first = await thread(house.bound)
+    await thread(house.bound)
+    with pytest.raises(PDUError) as caught:
+        await thread(house.bound)
+    assert caught.value.args[1] == ESME_RALYBND
+    await thread(house.bound, "receiver", "other", "other")
+    await thread(first.unbind)
+    await house.app.until(lambda: house.server.sessions("acme") == 1)
+    await thread(house.bound)
+
+
+async def test_who_does_not_bind_in_time_is_cut_off(build: Builder) -> None:
+    house = await build(bind_timeout=0.05)
+    peer = await house.raw(EnquireLink(sequence_number=1))
+    answer = await peer.next()
+    assert getattr(answer, "command_status", None) == ESME_RINVBNDSTS
+    assert await peer.next() is None
+
+
+async def test_a_bound_session_outlives_the_bind_timeout(build: Builder) -> None:
+    house = await build(bind_timeout=0.05)
+    early = await thread(house.bound)
+    late = await house.raw()
+    assert await late.next() is None  # the time is over
+    assert (await thread(house.submit, early)).status == ESME_ROK
+
+
+async def test_too_many_connections_without_a_bind_are_cut(
+    build: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smpp_server, "UNBOUND_LIMIT", 2)
+    house = await build()
+    await thread(house.bound)  # bound ones do not count
+    peers = [await house.raw() for _ in range(3)]
+    with pytest.raises(ConnectionError):
+        assert await peers[2].next() is None
+        raise ConnectionError  # a clean end is as good as a reset
+    await peers[0].send(BIND)
+    assert isinstance(await peers[0].next(), BindTransceiverResp)
+
+
+async def test_more_than_the_window_without_an_answer_is_throttled(build: Builder) -> None:
+    house = await build(window=3)
+    gate = asyncio.Event()
+
+    async def slow(_request: SubmitSm) -> tuple[int, str]:
+        await gate.wait()
+        return ESME_ROK, "x"
+
+    house.app.answer = slow
+    await house.peer(*[SubmitSm(sequence_number=number) for number in (2, 3)])
+    two = await house.peer()
+    await house.app.until(lambda: len(house.app.submits) == 2)
+    await two.send(
+        *[SubmitSm(sequence_number=number) for number in (2, 3)]
+    )  # of the account, not the session
+    assert await two.next() == SubmitSmResp(sequence_number=3, command_status=ESME_RTHROTTLED)
+    gate.set()
+    assert await two.next() == SubmitSmResp(sequence_number=2, message_id=b"x")
+    await two.send(SubmitSm(sequence_number=4))
+    assert await two.next() == SubmitSmResp(sequence_number=4, message_id=b"x")
+
+
+async def test_more_than_the_throughput_is_throttled(build: Builder) -> None:
+    house = await build(throughput=20)
+    peer = await house.peer(*[SubmitSm(sequence_number=number) for number in range(2, 12)])
+    statuses = [getattr(await peer.next(), "command_status", None) for _ in range(10)]
+    assert statuses.count(ESME_ROK) == 2  # a tenth of a second's worth
+    assert statuses.count(ESME_RTHROTTLED) == 8
+
+
+async def test_refusals_and_failures_of_the_app_are_answered(build: Builder) -> None:
+    house = await build()
+    client = await thread(house.bound)
+
+    async def refuse(_request: SubmitSm) -> tuple[int, str]:
+        return ESME_RINVDSTADR, ""
+
+    async def fail(_request: SubmitSm) -> tuple[int, str]:
+        raise OSError("the disk is full")
+
+    async def too_long(_request: SubmitSm) -> tuple[int, str]:
+        return ESME_ROK, "x" * 65
+
+    for answer, status in ((refuse, ESME_RINVDSTADR), (fail, ESME_RSYSERR), (too_long, ESME_RSYSERR)):
+        house.app.answer = answer
+        assert (await thread(house.submit, client)).status == status
+    house.app.answer = house.app.accept
+    assert (await thread(house.submit, client)).status == ESME_ROK
+
+
+async def test_what_is_not_offered_is_refused_in_its_own_response(build: Builder) -> None:
+    house = await build()
+    client = await thread(house.bound)
+    await thread(lambda: client.query_message(message_id="1", source_addr="1"))
+    answer = await thread(client.read_pdu)
+    assert (answer.command, answer.status) == ("query_sm_resp", ESME_RINVCMDID)
+    peer = await house.peer()
+    for request in (CancelSm(), ReplaceSm(), SubmitMulti(destinations=(b"list",)), DataSm()):
+        await peer.send(request)
+        refused = await peer.next()
+        assert refused and refused.command_id == request.command_id | 0x80000000
+        assert getattr(refused, "command_status", None) == ESME_RINVCMDID
+
+
+async def test_a_receiver_may_not_submit(build: Builder) -> None:
+    house = await build()
+    client = await thread(house.bound, "receiver")
+    client.state = consts.SMPP_CLIENT_STATE_BOUND_TRX
+    assert (await thread(house.submit, client)).status == ESME_RINVBNDSTS
+    assert house.app.submits == []
+
+
+async def test_receipts_go_to_a_session_that_receives(build: Builder) -> None:
+    house = await build()
+    await thread(house.bound, "transmitter")
+    with pytest.raises(NotBound):
+        await house.server.deliver("acme", DeliverSm())
+    receiver = await thread(house.bound, "receiver")
+    got: list[Any] = []
+
+    def receive(pdu: Any) -> int:
+        got.append(pdu)
+        return ESME_ROK if len(got) == 1 else ESME_RTHROTTLED
+
+    receiver.set_message_received_handler(receive)
+    for text, status in ((b"id:1 stat:DELIVRD", ESME_ROK), (b"id:2 stat:DELIVRD", ESME_RTHROTTLED)):
+        delivery = asyncio.create_task(
+            house.server.deliver("acme", DeliverSm(esm_class=4, short_message=text))
+        )
+        await thread(receiver.read_once)
+        assert await delivery == status
+    assert [(pdu.short_message, pdu.esm_class) for pdu in got] == [
+        (b"id:1 stat:DELIVRD", 4),
+        (b"id:2 stat:DELIVRD", 4),
+    ]
+    with pytest.raises(NotBound):
+        await house.server.deliver("other", DeliverSm())
+
+
+async def test_deliveries_are_bounded_by_the_window_and_their_fate_is_told(build: Builder) -> None:
+    house = await build(window=2)
+    peer = await house.peer()
+    deliveries = [asyncio.create_task(house.server.deliver("acme", DeliverSm())) for _ in range(2)]
+    assert isinstance(await peer.next(), DeliverSm)
+    with pytest.raises(WindowFull):
+        await house.server.deliver("acme", DeliverSm())
+    peer.hang_up()
+    for delivery in deliveries:
+        with pytest.raises(NoAnswer):
+            await delivery
+
+
+async def test_a_delivery_nobody_answers_is_in_doubt(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smpp_server, "RESPONSE_SECONDS", 0.05)
+    house = await build()
+    await house.peer()
+    with pytest.raises(NoAnswer, match="in time"):
+        await house.server.deliver("acme", DeliverSm())
+
+
+async def test_a_silent_customer_is_asked_and_cut_off(
+    build: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smpp_server, "RESPONSE_SECONDS", 0.05)
+    house = await build(enquire_link=Seconds(0.05))
+    peer = await house.peer()
+    assert isinstance(await peer.next(), EnquireLink)
+    assert await peer.next() is None
+    assert house.app.states == [("acme", 1), ("acme", 0)]
+
+
+async def test_broken_pdus_are_answered_and_the_session_lives(build: Builder) -> None:
+    house = await build()
+    peer = await house.peer()
+    body = bytes(16) + b"\x50abc"
+    peer.writer.write(struct.pack(">IIII", 16 + len(body), 4, 0, 6) + body)
+    peer.writer.write(struct.pack(">IIII", 16, 0x77, 0, 7))
+    assert await peer.next() == SubmitSmResp(sequence_number=6, command_status=ESME_RINVMSGLEN)
+    assert await peer.next() == GenericNack(sequence_number=7, command_status=ESME_RINVCMDID)
+    await peer.send(SubmitSm(sequence_number=8))
+    assert await peer.next() == SubmitSmResp(sequence_number=8, message_id=b"id-1")
+
+
+async def test_a_web_browser_is_told_and_shown_out(build: Builder) -> None:
+    house = await build()
+    peer = await house.raw()
+    peer.writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    nack = await peer.next()
+    assert isinstance(nack, GenericNack) and nack.command_status == ESME_RINVCMDLEN
+    assert await peer.next() is None
+
+
+async def test_a_peer_that_does_not_read_is_not_read_from(build: Builder) -> None:
+    house = await build()
+    sock = socket.create_connection(("127.0.0.1", house.server.port))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.sendall(BIND.encode(1))
+    await house.app.until(lambda: house.server.sessions("acme") == 1)
+    sock.setblocking(False)
+    flood = EnquireLink().encode(2) * 4096
+    sent = 0
+
+    async def fill() -> int:
+        """Send until nothing has been taken for a while; how much was."""
+        nonlocal sent
+        idle = 0
+        while idle < 20 and sent < 100_000_000:
+            try:
+                sent += sock.send(flood)
+                idle = 0
+            except BlockingIOError:
+                idle += 1
+                await asyncio.sleep(0.005)
+        return sent
+
+    assert await fill() < 100_000_000  # what fits into the buffers of both kernels, and no more
+    (link,) = house.server._links
+    assert link._transport is not None
+    assert link._transport.get_write_buffer_size() < 1_000_000
+    other = await thread(house.bound, "transceiver", "other", "other")
+    assert (await thread(house.submit, other)).status == ESME_ROK  # and nobody else notices
+    sock.close()
+
+
+async def test_stop_answers_what_was_taken_and_unbinds(build: Builder) -> None:
+    house = await build()
+    gate = asyncio.Event()
+
+    async def slow(_request: SubmitSm) -> tuple[int, str]:
+        await gate.wait()
+        return ESME_ROK, "x"
+
+    house.app.answer = slow
+    peer = await house.peer(SubmitSm(sequence_number=2))
+    await house.app.until(lambda: len(house.app.submits) == 1)
+    stopping = asyncio.create_task(house.server.stop(10))
+    await asyncio.sleep(0)
+    await peer.send(SubmitSm(sequence_number=3))
+    assert await peer.next() == SubmitSmResp(sequence_number=3, command_status=ESME_RTHROTTLED)
+    gate.set()
+    assert await peer.next() == SubmitSmResp(sequence_number=2, message_id=b"x")
+    unbind = await peer.next()
+    assert unbind and unbind.name == "unbind"
+    peer.writer.write(struct.pack(">IIII", 16, 0x80000006, 0, unbind.sequence_number))
+    assert await peer.next() is None
+    await asyncio.wait_for(stopping, 10)
+
+
+async def test_stop_does_not_wait_for_the_dead(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smpp_server, "UNBIND_SECONDS", 0.05)
+    house = await build()
+    port = house.server.port
+    await house.peer()
+    await house.raw()
+    await asyncio.wait_for(house.server.stop(0.05), 5)
+    assert house.server.sessions("acme") == 0
+    with pytest.raises(OSError, match="Connect call failed"):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
+def test_it_works_on_uvloop() -> None:
+    def talk(house: House) -> list[bytes]:
+        client = house.bound()
+        ids = [house.submit(client).message_id for _ in range(20)]
+        client.unbind()
+        return ids
+
+    async def run() -> list[bytes]:
+        house = House()
+        await house.server.start()
+        ids = await thread(talk, house)
+        await house.stop()
+        return ids
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(run()) == [f"id-{number}".encode() for number in range(1, 21)]
