@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from msgspec import Struct
 
@@ -12,6 +13,7 @@ from gateway.protocol.sms.coding import Coding
 from gateway.protocol.sms.reassembly import Assembler, Complete, Incomplete, Key, Payload
 from gateway.protocol.sms.udh import Concat
 from gateway.store.base import Delete, Store, Unit
+from gateway.values.errors import Throttled
 from gateway.values.ids import NewId
 from gateway.values.message import Part
 
@@ -36,10 +38,15 @@ def source_of(bind: Bind) -> Source:
 
 
 class Reassembly:
-    """One assembler for each peer, by name: references are a peer's own."""
+    """One assembler for each peer, by name: references are a peer's own.
+
+    Memory runs ahead of the store; a unit that is not stored takes its parts, and what it closed, back.
+    """
 
     def __init__(self, sources: Mapping[str, Source], new_id: NewId) -> None:
         self._new_id = new_id
+        self._undurable: set[str] = set()  # ids of parts that are being written
+        self._lost: set[str] = set()  # and of those that could not be, in a message that is being written
         self._sources: dict[str, Source] = {}
         self._assemblers: dict[str, Assembler] = {}
         self.configure(sources)
@@ -62,15 +69,21 @@ class Reassembly:
                 assembler.add(key, part.part, payload, part.received_at)
 
     def add(self, unit: Unit, bind: str, inbound: sms.Inbound, now: float) -> list[Whole]:
-        """Keep a part.  Gives the message that it completes, and any that had to be given up for it."""
+        """Keep a part.  Gives the message that it completes, first, and any that had to be given up for it.
+
+        A copy of a part that is durable gives nothing; one of a part that is not yet raises Throttled.
+        """
         concat = inbound.data.concat
         assert concat is not None
         assembler = self._assemblers[bind]
         id = self._new_id()
         key = Key.of(inbound.sender, inbound.recipient, concat)
         payload = Payload(inbound.data.octets, inbound.data_coding, id)
-        if assembler.holds(key, concat.part, payload):
-            return []  # the carrier sent it again: it is durable already
+        there = assembler.held(key, concat.part, payload)
+        if there is not None:
+            if there.token in self._undurable:
+                raise Throttled("the same part is being written")
+            return []
         unit.writes.append(
             Part(
                 id=id,
@@ -87,24 +100,52 @@ class Reassembly:
                 received_at=now,
             )
         )
+        self._undurable.add(id)
         complete = assembler.add(key, concat.part, payload, now)
-        wholes = [self._whole(unit, bind, complete)] if complete is not None else []
         due = assembler.deadline()
-        if due is not None and due <= now:
-            wholes += self._given_up(unit, bind, assembler.expire(now))
-        return wholes
+        given_up = assembler.expire(now) if due is not None and due <= now else []
+        closed: list[Complete | Incomplete] = [*given_up] if complete is None else [complete, *given_up]
+
+        def stored() -> None:
+            self._undurable.discard(id)
+            self._close(closed)
+
+        def take_back() -> None:
+            self._undurable.discard(id)
+            if not assembler.take_back(key, concat.part, id):
+                self._lost.add(id)
+            self._reopen(assembler, closed, now)
+
+        unit.acts.append(stored)
+        unit.undo.append(take_back)
+        wholes = [self._whole(unit, bind, complete)] if complete is not None else []
+        return wholes + self._given_up(unit, bind, given_up)
 
     def expire(self, unit: Unit, now: float) -> list[Whole]:
         """What came of messages whose time is up."""
         wholes: list[Whole] = []
         for bind, assembler in self._assemblers.items():
-            wholes += self._given_up(unit, bind, assembler.expire(now))
+            given_up = assembler.expire(now)
+            if given_up:
+                unit.acts.append(partial(self._close, given_up))
+                unit.undo.append(partial(self._reopen, assembler, given_up, now))
+            wholes += self._given_up(unit, bind, given_up)
         return wholes
 
     def deadline(self) -> float | None:
         """When the next message's time is up, Unix seconds."""
         due = [at for assembler in self._assemblers.values() if (at := assembler.deadline()) is not None]
         return min(due) if due else None
+
+    def _close(self, closed: Iterable[Complete | Incomplete]) -> None:
+        """The messages are durable as wholes: their parts are nobody's business any more."""
+        for message in closed:
+            self._lost.difference_update(str(token) for token in message.tokens)
+
+    def _reopen(self, assembler: Assembler, closed: Iterable[Complete | Incomplete], now: float) -> None:
+        for message in closed:
+            assembler.reopen(message, self._lost, now)
+        self._close(closed)
 
     def _given_up(self, unit: Unit, bind: str, given_up: Iterable[Incomplete]) -> list[Whole]:
         wholes = []

@@ -6,7 +6,7 @@ were over.  A restart is the store's business: adding its parts again, oldest fi
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, NamedTuple, Self
@@ -178,10 +178,11 @@ class Assembler:
         """How many messages are open."""
         return len(self._open)
 
-    def holds(self, key: Key, part: int, payload: Payload) -> bool:
-        """Whether `add` would ignore the part as a copy of one that is already there."""
+    def held(self, key: Key, part: int, payload: Payload) -> Payload | None:
+        """What is already there of a part that `add` would ignore as a copy; None if it is no copy."""
         opened = self._open.get(key)
-        return opened is not None and (there := opened.parts.get(part)) is not None and _same(there, payload)
+        there = opened.parts.get(part) if opened is not None else None
+        return there if there is not None and _same(there, payload) else None
 
     def add(self, key: Key, part: int, payload: Payload, now: float) -> Complete | None:
         """Take a part in.  None while others are missing, and for a copy of a part that is already there.
@@ -194,7 +195,7 @@ class Assembler:
             raise ValueError(f"part {part} of {key.total}")
         if key.total == 1:
             return Complete(key, (payload,))
-        if self.holds(key, part, payload):
+        if self.held(key, part, payload) is not None:
             return None
         opened = self._open.get(key)
         if opened is not None and part in opened.parts:
@@ -202,14 +203,45 @@ class Assembler:
             opened = None
         if opened is None:
             opened = self._open[key] = _Open(now, self._completed_before(key, now))
-        opened.parts[part] = payload
-        opened.octets += len(payload.octets)
-        self._octets += len(payload.octets)
+        self._put(opened, part, payload)
         if len(opened.parts) == key.total:
             return self._complete(key, now)
         while len(self._open) > self._limit_messages or self._octets > self._limit_octets:
             self._give_up(next(iter(self._open)), now)
         return None
+
+    def take_back(self, key: Key, part: int, token: Hashable) -> bool:
+        """Forget a part that could not be recorded.  False: it is not, or no longer, among the open ones."""
+        opened = self._open.get(key)
+        there = opened.parts.get(part) if opened is not None else None
+        if opened is None or there is None or there.token != token:
+            return False
+        del opened.parts[part]
+        opened.octets -= len(there.octets)
+        self._octets -= len(there.octets)
+        if not opened.parts:
+            del self._open[key]
+        return True
+
+    def reopen(self, message: Complete | Incomplete, without: Container[Hashable], now: float) -> None:
+        """Wait again, from `now` on, for the rest of a message that could not be recorded as a whole.
+
+        `without` are the tokens of parts that could not be recorded either.
+        """
+        if isinstance(message, Complete):
+            self._completed.pop(message.key, None)
+            parts = tuple(enumerate(message.payloads, 1))
+        else:
+            parts = message.parts
+        kept = [(part, payload) for part, payload in parts if payload.token not in without]
+        if not kept:
+            return
+        opened = self._open.get(message.key)
+        if opened is None:
+            opened = self._open[message.key] = _Open(now, self._completed_before(message.key, now))
+        for part, payload in kept:
+            if part not in opened.parts:
+                self._put(opened, part, payload)
 
     def expire(self, now: float) -> list[Incomplete]:
         """The messages whose first part came `timeout_seconds` ago or before, and those given up for room."""
@@ -231,6 +263,11 @@ class Assembler:
         if self._given_up:
             return self._given_up_at
         return next(iter(self._open.values())).since + self._timeout if self._open else None
+
+    def _put(self, opened: _Open, part: int, payload: Payload) -> None:
+        opened.parts[part] = payload
+        opened.octets += len(payload.octets)
+        self._octets += len(payload.octets)
 
     def _completed_before(self, key: Key, now: float) -> tuple[int, ...]:
         since, fingerprints = self._completed.get(key, (now, ()))

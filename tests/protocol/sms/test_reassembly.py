@@ -55,9 +55,9 @@ def test_a_message_of_one_part_is_complete_at_once() -> None:
 def test_copies_are_ignored_and_the_first_token_counts() -> None:
     parts = Assembler(60)
     parts.add(key(2), 1, payload(b"a", "first"), 0)
-    assert parts.holds(key(2), 1, payload(b"a", "again"))
-    assert not parts.holds(key(2), 2, payload(b"a"))
-    assert not parts.holds(key(2), 1, payload(b"x"))
+    assert parts.held(key(2), 1, payload(b"a", "again")) is not None
+    assert parts.held(key(2), 2, payload(b"a")) is None
+    assert parts.held(key(2), 1, payload(b"x")) is None
     assert parts.add(key(2), 1, payload(b"a", "again"), 1) is None
     complete = parts.add(key(2), 2, payload(b"b", "second"), 2)
     assert complete is not None
