@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
+import logging
 from collections.abc import Callable
 
 from gateway.store.base import Delete, Store, Unit
 from gateway.values.clock import Clock
 from gateway.values.work import Timer
 
+log = logging.getLogger(__name__)
+
 Fire = Callable[[Timer], None]
 _LONGEST_WAIT = 60.0  # look at the wall clock at least so often: it may step
+_STALE = 1_000  # heap entries of timers that are gone, beside as many as there are timers
 
 
 class Timers:
-    """`fire` is called in the loop, once for each timer that has come due; it deletes the row in its Unit."""
+    """`fire` is called in the loop, once for each timer that has come due; it clears it in its Unit."""
 
     def __init__(self, clock: Clock, fire: Fire) -> None:
         self._clock = clock
         self._fire = fire
         self._pending: dict[tuple[str, str], Timer] = {}
-        self._heap: list[tuple[float, str, str]] = []
+        self._turns: dict[tuple[str, str], int] = {}  # the heap entry that counts; none once it has fired
+        self._heap: list[tuple[float, int, tuple[str, str]]] = []
+        self._numbers = itertools.count()
         self._handle: asyncio.TimerHandle | None = None
         self._running = False
 
     async def start(self, store: Store) -> None:
         """Take up what the store still holds; what came due meanwhile fires at once."""
+        stored = await store.timers()
         self._running = True
-        for timer in await store.timers():
-            self._remember(timer)
+        for timer in stored:
+            # what was set since then is newer than what was read
+            if (timer.kind, timer.ref) not in self._pending:
+                self._remember(timer)
+        self._arm()
 
     def stop(self) -> None:
         self._running = False
@@ -38,21 +49,41 @@ class Timers:
             self._handle = None
 
     def set(self, unit: Unit, timer: Timer) -> None:
-        """One timer per kind and ref: a new one replaces the old."""
+        """One timer per kind and ref: a new one replaces the old, at once, so that the old fires no more."""
+        before = self._pending.get((timer.kind, timer.ref))
+        self._remember(timer)
         unit.writes.append(timer)
-        unit.acts.append(lambda: self._remember(timer))
+        unit.undo.append(lambda: self._take_back(timer, before))
 
     def clear(self, unit: Unit, kind: str, ref: str) -> None:
-        if self._pending.pop((kind, ref), None) is not None:
+        before = self._pending.pop((kind, ref), None)
+        if before is not None:
+            self._turns.pop((kind, ref), None)
             unit.writes.append(Delete(Timer, (kind, ref)))
+            unit.undo.append(lambda: self._take_back(None, before))
 
     def __len__(self) -> int:
         return len(self._pending)
 
+    def _take_back(self, timer: Timer | None, before: Timer | None) -> None:
+        """Have `before` again where `timer` is now, unless another has come since."""
+        either = timer or before
+        if either is None or self._pending.get(key := (either.kind, either.ref)) is not timer:
+            return
+        if before is None:
+            del self._pending[key]
+            self._turns.pop(key, None)
+        else:
+            self._remember(before)
+
     def _remember(self, timer: Timer) -> None:
         key = (timer.kind, timer.ref)
         self._pending[key] = timer
-        heapq.heappush(self._heap, (timer.due, *key))
+        self._turns[key] = turn = next(self._numbers)
+        heapq.heappush(self._heap, (timer.due, turn, key))
+        if len(self._heap) > 2 * len(self._turns) + _STALE:  # long ones that were cleared early
+            self._heap = [entry for entry in self._heap if self._turns.get(entry[2]) == entry[1]]
+            heapq.heapify(self._heap)
         self._arm()
 
     def _arm(self) -> None:
@@ -67,8 +98,13 @@ class Timers:
         self._handle = None
         now = self._clock.now()
         while self._heap and self._heap[0][0] <= now:
-            due, kind, ref = heapq.heappop(self._heap)
-            timer = self._pending.get((kind, ref))
-            if timer is not None and timer.due == due:  # else cleared or replaced since
+            _, turn, key = heapq.heappop(self._heap)
+            if self._turns.get(key) != turn:
+                continue  # cleared or replaced since
+            del self._turns[key]
+            timer = self._pending[key]
+            try:
                 self._fire(timer)
+            except Exception:  # one that cannot be served must not stop the others
+                log.exception("timer.failed", extra={"kind": timer.kind, "ref": timer.ref})
         self._arm()
