@@ -23,7 +23,8 @@ class SendSmsNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     text: str
     to: str = ""  # default: the customer
-    sender: str = field(default="", name="from")  # default: the number on which the session began
+    # default: the number on which the session began if the customer texted it, else the service's first
+    sender: str = field(default="", name="from")
     until: Literal["accepted", "delivered"] = "accepted"
 
     def texts(self) -> list[tuple[str, str]]:
@@ -34,10 +35,11 @@ class SendSmsNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if not text.strip():
             raise BadInput("the text is empty", code="empty")
         sender = context.text(self.sender)
+        default = context.run.number if "sms.from" in context.run.data else ""
         return Act(
             SendSms(
                 key=context.key,
-                sender=canonical(sender) if sender else context.run.number,
+                sender=canonical(sender) if sender else default,
                 recipient=subscriber(context.text(self.to) or context.run.customer),
                 text=text,
                 until=Result(self.until),
