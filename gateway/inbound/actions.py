@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -59,7 +59,7 @@ class Actions:
     def keyword(self, unit: Unit, keyword: Keyword, subject: Subject) -> None:
         """Answer a text that a keyword, or a default, took.  Its notify URL gets every text anyway."""
         if keyword.reply:
-            self._try(unit, subject, lambda: self.reply(unit, keyword.reply, subject))
+            self.reply(unit, keyword.reply, subject)
         if keyword.flow:
             self._try(unit, subject, lambda: self._runs.start(unit, keyword.flow, subject))
         if keyword.chain:
@@ -71,7 +71,7 @@ class Actions:
             send = action.send
             self._try(unit, subject, lambda: self._send(unit, send, subject))
         if action.reply:
-            self._try(unit, subject, lambda: self.reply(unit, action.reply, subject))
+            self.reply(unit, action.reply, subject)
         if action.flow:
             self._try(unit, subject, lambda: self._runs.start(unit, action.flow, subject))
         if action.chain is not None:
@@ -90,6 +90,13 @@ class Actions:
 
     def reply(self, unit: Unit, text: str, subject: Subject, *, consent_exempt: bool = False) -> None:
         """Text the customer back, from the number they texted; after a call from the service's SMS asset."""
+        self._try(unit, subject, lambda: self._reply(unit, text, subject, consent_exempt))
+
+    def consent(self, unit: Unit, subject: Subject, *, opted_out: bool, reason: str) -> None:
+        """Note what the customer has said about the subject's service."""
+        self._try(unit, subject, lambda: self._consent(unit, subject, opted_out, reason))
+
+    def _reply(self, unit: Unit, text: str, subject: Subject, consent_exempt: bool) -> None:
         self._accepting.accept(
             unit,
             SendRequest(
@@ -101,7 +108,9 @@ class Actions:
             ),
         )
 
-    def consent(self, unit: Unit, subject: Subject, *, opted_out: bool, reason: str) -> None:
+    def _consent(self, unit: Unit, subject: Subject, opted_out: bool, reason: str) -> None:
+        if not subject.customer:
+            raise BadInput("nobody is known to opt in or out: the number is withheld", field="opt")
         now = self._clock.now()
         consent = Consent(
             service=subject.service, address=subject.customer, opted_out=opted_out, reason=reason, at=now
@@ -145,7 +154,7 @@ class Actions:
         }
         self._owing.owe(unit, service=subject.service, ref=subject.ref, url=url, body=body)
 
-    def _try(self, unit: Unit, subject: Subject, act: Any) -> None:
+    def _try(self, unit: Unit, subject: Subject, act: Callable[[], object]) -> None:
         """One action that cannot be done does not stop the others: the transaction log says why."""
         try:
             act()

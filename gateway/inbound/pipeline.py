@@ -42,6 +42,7 @@ class Conversing(Protocol):
     """What the spine needs of the runs."""
 
     def open_run(self, customer: str, number: str) -> str: ...
+    def service(self, run: str) -> str: ...
     def message(self, unit: Unit, run: str, subject: Subject) -> None: ...
     def stop(self, unit: Unit, run: str, reason: str) -> None: ...
 
@@ -86,21 +87,31 @@ class InboundPipeline:
 
     async def deliver(self, bind: str, pdu: DeliverSm | DataSm) -> int:
         """Take what a carrier brings; the command_status to answer with, given once it is durable."""
-        now = self._clock.now()
-        receipt = sms.read_receipt(pdu, self._binds[bind], bind, self._new_id(), now)
         unit = Unit()
         try:
-            if receipt is not None:
-                # a receipt travels against its message: its source is the message's recipient
-                recipient, sender = sms.addresses(pdu)
-                await self._receipts.apply(unit, receipt, recipient, sender)
-            else:
-                self._text(unit, bind, sms.read(pdu), now)
+            try:
+                await self._read(unit, bind, pdu)
+            except BaseException:
+                unit.take_back()
+                raise
             await unit.commit(self._store)
         except (StoreError, Throttled) as error:
             log.warning("deliver_sm.refused", extra={"bind": bind, "reason": str(error)})
             return constants.ESME_RX_T_APPN  # the SMSC keeps it and tries again
         return constants.ESME_ROK
+
+    async def _read(self, unit: Unit, bind: str, pdu: DeliverSm | DataSm) -> None:
+        now = self._clock.now()
+        receipt = sms.read_receipt(pdu, self._binds[bind], bind, self._new_id(), now)
+        if receipt is not None:
+            # a receipt travels against its message: its source is the message's recipient
+            recipient, sender = sms.addresses(pdu)
+            await self._receipts.apply(unit, receipt, recipient, sender)
+        elif sms.is_receipt(pdu):
+            # nobody wrote this: taken for a text it would be answered, and the answer bring the next one
+            log.warning("receipt.unreadable", extra={"bind": bind})
+        else:
+            self._text(unit, bind, sms.read(pdu), now)
 
     def _text(self, unit: Unit, bind: str, inbound: sms.Inbound, now: float) -> None:
         if inbound.data.fault:
@@ -116,8 +127,12 @@ class InboundPipeline:
     async def expire_parts(self) -> None:
         """Deliver what came of long messages whose other parts did not come in time."""
         unit = Unit()
-        for whole in self._reassembly.expire(unit, self._clock.now()):
-            self.received(unit, whole.bind, whole.sender, whole.recipient, whole.text, incomplete=True)
+        try:
+            for whole in self._reassembly.expire(unit, self._clock.now()):
+                self.received(unit, whole.bind, whole.sender, whole.recipient, whole.text, incomplete=True)
+        except BaseException:
+            unit.take_back()
+            raise
         await unit.commit(self._store)
 
     def received(
@@ -136,7 +151,7 @@ class InboundPipeline:
             opted_out=[s for s in self._services if self._consents.refusal(s, sender)],
         )
         match = self._keywords.match(recipient, text)
-        service = match.service or next(iter(self._keywords.services(recipient)), "")
+        service = self._service(decision, match, recipient)
         unit.writes.append(
             Message(
                 id=id,
@@ -161,6 +176,19 @@ class InboundPipeline:
         subject = self._subject(id, service, sender, recipient, text, match)
         self._carry_out(unit, decision, subject)
         self._tell(unit, subject)
+
+    def _service(self, decision: rules.Decision, match: Match, recipient: str) -> str:
+        """Whose text it is; other services of the number do not get to see it."""
+        match decision:
+            case rules.Resume():
+                return self._runs.service(decision.run)
+            case rules.ByRules():
+                return decision.decided[0].service
+        names = self._keywords.services(recipient)
+        return match.service or next((name for name in names if self._live(name)), names[0] if names else "")
+
+    def _live(self, service: str) -> bool:
+        return self._services[service].status == "live"
 
     def _carry_out(self, unit: Unit, decision: rules.Decision, subject: Subject) -> None:
         note: dict[str, object]
@@ -195,10 +223,10 @@ class InboundPipeline:
         run = self._runs.open_run(subject.customer, subject.number)
         if decision.word == "stop" and run:
             self._runs.stop(unit, run, reason)
-        if not decision.services:
+        service = decision.match.service or next(filter(self._live, decision.services), "")
+        if not service:
             return
         keyword = decision.match.keyword
-        service = decision.match.service or decision.services[0]
         if keyword is not None and keyword.reply:
             text = keyword.reply
         else:

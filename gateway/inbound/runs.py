@@ -98,7 +98,11 @@ class Runs:
                 if stored is None:
                     log.error("run.version_missing", extra={"run": run.id, "flow": run.flow})
                     continue
-                self._flows[version] = definition.read(run.flow, stored.definition)
+                try:
+                    self._flows[version] = definition.read(run.flow, stored.definition)
+                except definition.BadFlow as error:  # what an older gateway ran, this one does not know
+                    log.error("run.version_bad", extra={"run": run.id, "reason": str(error)})
+                    continue
             self._stored.add(version)
             self._keep(run)
 
@@ -114,8 +118,7 @@ class Runs:
         now = self._clock.now()
         version = (subject.service, flow, found.version)
         if version not in self._stored:
-            self._stored.add(version)
-            unit.undo.append(lambda: self._stored.discard(version))
+            unit.acts.append(lambda: self._stored.add(version))
             unit.writes.append(
                 FlowVersion(
                     service=subject.service,
@@ -153,6 +156,10 @@ class Runs:
             if any(node.type == "receive" for node in flow.nodes.values()):
                 return id
         return ""
+
+    def service(self, run: str) -> str:
+        """Whose run it is."""
+        return self._open[run].service
 
     def message(self, unit: Unit, run: str, subject: Subject) -> None:
         """The customer has written to the run."""
@@ -245,14 +252,12 @@ class Runs:
                 unit.writes.append(stored)
                 unit.acts.append(lambda: self._fetch(stored))
             case effects.SendSms():
-                # a run that began with a text goes on under the number that was texted
-                sender = effect.sender or (run.number if "sms.from" in run.data else "")
                 self._send(
                     unit,
                     SendRequest(
                         service=run.service,
                         to=effect.recipient,
-                        sender=sender,
+                        sender=effect.sender,
                         text=effect.text,
                         until=effect.until,
                         run=run.id,

@@ -54,8 +54,7 @@ def read_receipt(pdu: DeliverSm | DataSm, bind: Bind, bind_name: str, id: str, n
     tlvs = pdu.tlvs
     state = tlvs.get(constants.TLV_MESSAGE_STATE)
     named = tlvs.get(constants.TLV_RECEIPTED_MESSAGE_ID)
-    kind = pdu.esm_class & _TYPE
-    flagged = kind in (_RECEIPT, _INTERMEDIATE)
+    flagged = is_receipt(pdu)
     if not flagged and named is None and not bind.receipt_by_text:
         return None
     parsed = receipt.parse(
@@ -71,10 +70,15 @@ def read_receipt(pdu: DeliverSm | DataSm, bind: Bind, bind_name: str, id: str, n
         bind=bind_name,
         smsc_id=receipt.normal_id(parsed.message_id, bind.receipt_id),
         state=parsed.state.name.lower(),
-        final=parsed.final and kind != _INTERMEDIATE,
+        final=parsed.final and pdu.esm_class & _TYPE != _INTERMEDIATE,
         code=parsed.err,
         received_at=now,
     )
+
+
+def is_receipt(pdu: DeliverSm | DataSm) -> bool:
+    """esm_class says so, whether it can be read or not."""
+    return pdu.esm_class & _TYPE in (_RECEIPT, _INTERMEDIATE)
 
 
 def text_of(decoded: Text | Binary) -> str:
