@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -16,9 +17,12 @@ from gateway.values.call import Call
 from gateway.values.clock import iso
 from gateway.values.event import Event, Trigger
 from gateway.values.message import Message, StepState
-from gateway.values.outcome import Result, Status
+from gateway.values.outcome import Result
+
+log = logging.getLogger(__name__)
 
 ACCOUNT_SCHEME = "smpp"
+_LIMIT_DEPTH = 5  # rules whose actions at once bring about events that fire rules
 
 # Result of a voice step -> event of the `call` node
 _CALL_EVENTS = {
@@ -55,6 +59,7 @@ class Consequences:
         self._owing = owing
         self._consents = consents
         self._runs = runs
+        self._depth = 0
 
     def of_status(self, unit: Unit, event: Event, message: Message) -> None:
         """A message has reached another status."""
@@ -97,7 +102,8 @@ class Consequences:
         service = self._services.get(event.service)
         if inbound and service is not None and service.notify.inbound:
             url = service.notify.inbound
-            full = {"type": event.type, "transid": event.ref, "timestamp": iso(event.at), **body}
+            head = {"type": event.type, "transid": event.ref, "service": event.service}
+            full = {**head, "timestamp": iso(event.at), **body}
             self._owing.owe(unit, service=event.service, ref=event.ref, url=url, body=full)
         self.fire(unit, event, seen, customer=customer, number=number, body=body)
 
@@ -112,6 +118,34 @@ class Consequences:
         body: Mapping[str, object],
     ) -> None:
         """Let the rules of the event's service act on it."""
+        if self._depth == _LIMIT_DEPTH:
+            reason = f"rules have fired rules {_LIMIT_DEPTH} times over; no more of them on this {event.type}"
+            log.warning("rules.stopped", extra={"transid": event.ref, "service": event.service})
+            unit.writes.append(
+                Event(
+                    ref=event.ref,
+                    type="rules.stopped",
+                    service=event.service,
+                    at=event.at,
+                    data={"reason": reason},
+                )
+            )
+            return
+        self._depth += 1
+        try:
+            self._fire(unit, event, seen, customer, number, body)
+        finally:
+            self._depth -= 1
+
+    def _fire(
+        self,
+        unit: Unit,
+        event: Event,
+        seen: variables.Variables,
+        customer: str,
+        number: str,
+        body: Mapping[str, object],
+    ) -> None:
         opted_out = bool(self._consents.refusal(event.service, customer))
         seen = seen | variables.subject(service=event.service, customer=customer, opted_out=opted_out)
         subject = Subject(
@@ -138,6 +172,7 @@ class Consequences:
         data = {
             "transid": message.id,
             "status": str(message.status),
+            "result": record.result,
             "reason": message.reason,
             "code": message.code,
             "carrier": message.carrier,
@@ -161,12 +196,13 @@ def status_body(event: Event, message: Message) -> dict[str, object]:
         "correlationid": message.correlationid,
         "service": message.service,
         "status": str(message.status),
-        "final": message.status is not Status.SENT and message.status.final,
+        "final": message.status.final,
         "channel": event.data["channel"],
         "from": message.sender,
         "to": message.recipient,
         "carrier": message.carrier,
         "code": message.code,
         "reason": message.reason,
+        "submitted": iso(message.created_at),
         "timestamp": iso(event.at),
     }
