@@ -15,7 +15,7 @@ from gateway.config.model import Number, Service, Trunk
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallCancelled, IncomingCall
 from gateway.store.base import Unit
-from gateway.values.address import canonical, masked
+from gateway.values.address import Kind, canonical, kind, masked
 from gateway.values.call import Call
 from gateway.values.clock import Clock
 from gateway.values.errors import BadAddress
@@ -70,13 +70,14 @@ class InboundCalls:
         self._record = record
         self._consequences = consequences
         self._numbers: dict[str, tuple[str, Number]] = {}
-        self._trunk_numbers = {name: {canonical(n) for n in t.numbers} for name, t in trunks.items()}
+        self._trunk_numbers: dict[str, set[str]] = {}
         self._ringing: dict[SipCall, _Ringing] = {}
         self._last: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self.configure(services)
+        self.configure(services, trunks)
 
-    def configure(self, services: Mapping[str, Service]) -> None:
-        """Take the policies of the live services' numbers."""
+    def configure(self, services: Mapping[str, Service], trunks: Mapping[str, Trunk]) -> None:
+        """Take the policies of the live services' numbers, and which trunk brings which."""
+        self._trunk_numbers = {name: {canonical(n) for n in t.numbers} for name, t in trunks.items()}
         self._numbers = {
             canonical(number): (name, policy)
             for name, service in services.items()
@@ -140,7 +141,7 @@ class InboundCalls:
 
     def _missed(self, unit: Unit, ringing: _Ringing, sip: SipCall, cause: str, status: int) -> None:
         now = self._clock.now()
-        counted = self._is_news(ringing, now)
+        counted = self._is_news(ringing, self._clock.monotonic())
         call = Call(
             id=self._new_id(),
             direction="in",
@@ -178,7 +179,7 @@ class InboundCalls:
                     "from": call.caller,
                     "to": call.called,
                     "cause": cause,
-                    "ring_ms": round((now - ringing.started_at) * 1000),
+                    "ring_ms": max(0, round((now - ringing.started_at) * 1000)),
                 },
             )
             unit.writes.append(event)
@@ -201,8 +202,9 @@ class InboundCalls:
 
 
 def _address(number: str) -> str:
-    """Canonical; "" for a withheld or unreadable number."""
+    """Canonical; "" for a withheld or unreadable number: "anonymous" would pass for a sender ID."""
     try:
-        return canonical(number)
+        address = canonical(number)
     except BadAddress:
         return ""
+    return "" if kind(address) is Kind.SENDER_ID else address

@@ -18,6 +18,7 @@ from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallAnswered, CallEnded, CallFailed, SipEvent
 from gateway.values.call import Call
 from gateway.values.clock import Clock
+from gateway.values.errors import GatewayError
 from gateway.values.outcome import Outcome, Result
 
 log = logging.getLogger(__name__)
@@ -121,6 +122,9 @@ class OutboundCall:
         """Until an answer, a refusal, or the trunk's ring_timeout."""
         gave_up = False
         while True:
+            if sip.ended and self._events.empty():
+                # the INVITE could not even be sent, which was said while `dial` was still at it
+                return self._end(Result.UNREACHABLE)
             try:
                 async with asyncio.timeout(None if gave_up else float(self._trunk.ring_timeout)):
                     event = await self._events.get()
@@ -140,7 +144,7 @@ class OutboundCall:
                     )
                     self._answered(Outcome(Result.ANSWERED, code="200", carrier=self._record.trunk))
                     return None
-                case CallFailed() if event.unreachable and not gave_up:
+                case CallFailed() if event.unreachable:
                     return self._end(Result.UNREACHABLE)
                 case CallFailed() if not gave_up:
                     return self._end(RESULTS.get(event.status, Result.UNREACHABLE), event.status)
@@ -161,6 +165,9 @@ class OutboundCall:
         finally:
             playing.cancel()
             hung_up.cancel()
+            played, _ = await asyncio.gather(playing, hung_up, return_exceptions=True)
+            if isinstance(played, Exception):
+                log.error("call.prompt_failed", exc_info=played, extra={"transid": self._record.message})
         self._end("answered")
 
     async def _play(self, prompt: Prompt) -> None:
@@ -171,7 +178,11 @@ class OutboundCall:
         if isinstance(agreed, sdp.Refused):
             log.warning("call.no_media", extra={"transid": self._record.message, "reason": agreed.reason})
             return
-        self._media.connect(agreed)
+        try:
+            self._media.connect(agreed)
+        except GatewayError as error:  # an address that our socket cannot reach
+            log.warning("call.no_media", extra={"transid": self._record.message, "reason": str(error)})
+            return
         await asyncio.sleep(_BEFORE_PROMPT_SECONDS)
         await self._media.play(prompt.encoded(agreed.codec))
         await asyncio.sleep(_AFTER_PROMPT_SECONDS)

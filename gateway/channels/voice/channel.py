@@ -85,7 +85,7 @@ class VoiceChannel:
         self._busy[carrier] += 1
         task = asyncio.create_task(self._dial(message, index, carrier, trunk))
         self._tasks[key] = task
-        task.add_done_callback(lambda task: self._over(key, carrier, task))
+        task.add_done_callback(lambda task: self._over(message.id, index, carrier, task))
         return True
 
     def abandon(self, message: str, index: int) -> None:
@@ -161,9 +161,12 @@ class VoiceChannel:
             return step.via if step.via in self._trunks else ""
         return self._by_number.get(step.sender, "")
 
-    def _over(self, key: str, carrier: str, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(key, None)
+    def _over(self, message: str, index: int, carrier: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(f"{message}/{index}", None)
         self._busy[carrier] -= 1
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # a defect of ours; the chain must not wait for ever because of it
+            log.error("call.failed", exc_info=error, extra={"transid": message, "trunk": carrier})
+            reason = f"the call failed here: {type(error).__name__}"
+            self._report(message, index, Outcome(Result.UNREACHABLE, reason, carrier=carrier), ())
         self._room(carrier)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("call.failed", exc_info=task.exception(), extra={"trunk": carrier})
