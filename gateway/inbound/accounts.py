@@ -100,31 +100,40 @@ class Accounts:
         """Send what came of long messages whose other parts never did."""
         unit = Unit()
         for whole in self._reassembly.expire(unit, self._clock.now()):
-            account = whole.bind.partition(":")[2]
-            try:
-                self._accepting.accept(unit, self._request(account, whole, wanted=True))
-            except BadInput as error:
-                log.warning("submit_sm.parts_dropped", extra={"account": account, "reason": str(error)})
+            self._accept(unit, whole, wanted=True)
         await unit.commit(self._store)
 
     async def _part(self, account: str, inbound: Inbound, wanted: bool) -> str:
         unit = Unit()
         refusal: BadInput | None = None
         id = ""
-        wholes = self._reassembly.add(unit, source_name(account), inbound, self._clock.now())
-        for whole in wholes:
+        for whole in self._reassembly.add(unit, source_name(account), inbound, self._clock.now()):
+            if whole.incomplete:  # an earlier one had to make room; this submit_sm is not about it
+                self._accept(unit, whole, wanted=True)
+                continue
             try:
                 id = self._accepting.accept(unit, self._request(account, whole, wanted)).id
             except BadInput as error:
-                refusal = error
+                refusal = error  # the parts are done with all the same
         await unit.commit(self._store)
         if refusal is not None:
             raise refusal
         return id or next((write.id for write in unit.writes if isinstance(write, Part)), "")
 
+    def _accept(self, unit: Unit, whole: Whole, *, wanted: bool) -> None:
+        """Send a message that nobody waits for an answer about."""
+        account = whole.bind.partition(":")[2]
+        try:
+            self._accepting.accept(unit, self._request(account, whole, wanted))
+        except BadInput as error:
+            log.warning("submit_sm.parts_dropped", extra={"account": account, "reason": str(error)})
+
     def _request(self, account: str, whole: Whole, wanted: bool) -> SendRequest:
+        settings = self._accounts.get(account)
+        if settings is None:
+            raise BadInput(f"there is no account {account!r} any more", field="account")
         return SendRequest(
-            service=self._accounts[account].service,
+            service=settings.service,
             to=whole.recipient,
             sender=whole.sender,
             text=whole.text,
@@ -143,13 +152,14 @@ class Accounts:
 def _receipt(body: Mapping[str, Any]) -> DeliverSm:
     """A receipt travels against its message: source and destination change places."""
     state = _STATES.get(Status(body["status"]), MessageState.UNDELIVERABLE)
-    done = datetime.fromisoformat(body["timestamp"]).astimezone(UTC)
+    code = str(body["code"])
     text = format_receipt(
         body["transid"],
         state,
-        submit_date=done,
-        done_date=done,
-        err=str(body["code"] or "000")[:3] if state is not MessageState.DELIVERED else "000",
+        submit_date=_date(body["submitted"]),
+        done_date=_date(body["timestamp"]),
+        # err has three characters: "ESM" of "ESME_RINVDSTADR" would only mislead
+        err=code if state is not MessageState.DELIVERED and 0 < len(code) <= 3 else "000",
     )
     return DeliverSm(
         source_addr_ton=1,
@@ -159,3 +169,7 @@ def _receipt(body: Mapping[str, Any]) -> DeliverSm:
         esm_class=_RECEIPT,
         short_message=text,
     )
+
+
+def _date(written: str) -> datetime:
+    return datetime.fromisoformat(written).astimezone(UTC)
