@@ -213,6 +213,8 @@ class Dispatcher:
             if rooms[index] <= 0:
                 break
             submission = self.queue.popleft()
+            if not submission.wanted():
+                continue
             self._order += 1
             begun = self._begun[self._order] = Begun(submission, self._order)
             self.idle.clear()

@@ -50,17 +50,23 @@ class SubmitResult(Struct, frozen=True):
 class Submission:
     """A message: `pdus` are its segments in order, `ref` is the caller's own.
 
-    `results` fills up segment by segment; `done` is called once, when each segment has its result.
+    `results` fills up segment by segment; `done` is called once, when each segment has its result.  `wanted` is
+    asked before the message is handed over: one that nobody wants any more is dropped without a word.
     """
 
-    __slots__ = ("done", "pdus", "ref", "results")
+    __slots__ = ("done", "pdus", "ref", "results", "wanted")
 
     def __init__(
-        self, ref: object, pdus: list[SubmitSm], done: Callable[[Submission], None] | None = None
+        self,
+        ref: object,
+        pdus: list[SubmitSm],
+        done: Callable[[Submission], None] | None = None,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         self.ref = ref
         self.pdus = pdus
         self.done = done
+        self.wanted = wanted
         self.results: list[SubmitResult | None] = [None] * len(pdus)
 
 

@@ -270,6 +270,15 @@ async def test_nothing_is_written_before_it_is_handed_over(smsc: Smsc, start: St
     assert await caller.sent(submission) == [["accepted"]]
 
 
+async def test_a_message_that_nobody_wants_any_more_is_dropped_unsent(smsc: Smsc, start: Starter) -> None:
+    caller = start()
+    unwanted = caller.send("unwanted")
+    unwanted.wanted = lambda: False
+    wanted = caller.send("wanted")
+    assert await caller.sent(wanted) == [["accepted"]]
+    assert smsc.submits() == [b"wanted"] and caller.begun == [wanted]
+
+
 async def test_what_cannot_be_handed_over_stays_queued_in_order(
     smsc: Smsc, start: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
