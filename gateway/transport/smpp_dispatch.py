@@ -213,7 +213,7 @@ class Dispatcher:
             if rooms[index] <= 0:
                 break
             submission = self.queue.popleft()
-            if not submission.wanted():
+            if not self._wanted(submission):
                 continue
             self._order += 1
             begun = self._begun[self._order] = Begun(submission, self._order)
@@ -226,6 +226,15 @@ class Dispatcher:
             if self.on_room:
                 self.tell(self.on_room)
         return batch
+
+    def _wanted(self, submission: Submission) -> bool:
+        try:
+            return submission.wanted()
+        except (
+            Exception
+        ):  # the caller's fault must not end the bind; a message too many is better than one lost
+            log.exception("smpp.callback_failed", extra={"bind": self.name})
+            return True
 
     def _take_back(self, batch: list[tuple[Begun, Lane]]) -> None:
         for begun, _ in reversed(batch):

@@ -50,8 +50,8 @@ class SubmitResult(Struct, frozen=True):
 class Submission:
     """A message: `pdus` are its segments in order, `ref` is the caller's own.
 
-    `results` fills up segment by segment; `done` is called once, when each segment has its result.  `wanted` is
-    asked before the message is handed over: one that nobody wants any more is dropped without a word.
+    `results` fills up segment by segment; `done` is called once, when each segment has its result.  `wanted`
+    is asked before the message is handed over: one that nobody wants any more is dropped without a word.
     """
 
     __slots__ = ("done", "pdus", "ref", "results", "wanted")

@@ -512,8 +512,11 @@ async def test_a_callers_fault_does_not_end_the_session(smsc: Smsc, start: Start
     def faulty(_submission: Submission) -> None:
         raise RuntimeError("a bug elsewhere")
 
+    def unsure() -> bool:
+        raise RuntimeError("a bug elsewhere")
+
     submission = caller.send("a")
-    submission.done = faulty
+    submission.done, submission.wanted = faulty, unsure
     await caller.sent(submission)
     assert await caller.sent(caller.send("b")) == [["accepted"]]
     assert len(smsc.connections) == 1

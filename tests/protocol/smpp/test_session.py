@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -561,6 +562,57 @@ def test_lost_framing_is_nacked_and_ends_the_session() -> None:
     assert [type(event) for event in session.events()] == [Malformed, Closed]
     session.receive(EnquireLink().encode(4), 0.0)
     assert session.data_to_send() == b""
+
+
+_IDS = [
+    0x1,
+    0x4,
+    0x5,
+    0x6,
+    0x9,
+    0xB,
+    0x15,
+    0x21,
+    0x102,
+    0x103,
+    0x80000000,
+    0x80000004,
+    0x80000006,
+    0x80000015,
+    7,
+]
+
+
+@given(
+    st.sampled_from([smsc, granting, esme, bound]),
+    st.lists(
+        st.builds(
+            lambda command_id, number, body: (
+                struct.pack(">IIII", 16 + len(body), command_id, 0, number) + body
+            ),
+            st.sampled_from(_IDS),
+            st.integers(0, 4),
+            st.binary(max_size=60),
+        )
+        | st.binary(max_size=30),
+        max_size=8,
+    ),
+)
+def test_no_octets_raise_in_any_role(make: Callable[[], SmppSession], reads: list[bytes]) -> None:
+    session = make()
+    if session.room:
+        session.send(SubmitSm() if session.role is Role.ESME else DeliverSm(), 0.0)
+    for number, data in enumerate(reads):
+        session.receive(data, float(number))
+        for event in session.events():
+            if isinstance(event, BindRequested):
+                session.answer_bind(event.pdu, ESME_ROK)
+            elif isinstance(event, Requested):
+                session.respond(event.pdu)
+        session.tick(float(number))
+    frames = Framer()
+    assert all(decode(frame) for frame in frames.feed(session.data_to_send()))  # what we write is well-formed
+    assert frames.broken is None
 
 
 class Traffic(RuleBasedStateMachine):
