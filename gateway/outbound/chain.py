@@ -6,8 +6,9 @@ step to start or to abandon.  A chain ends when a step reaches its `until`, or w
 Rules that the table cannot show:
   * a step that is not applicable is skipped; one whose carrier is down is skipped only if a later step can be
     tried at once, otherwise it waits for its carrier: store and forward;
-  * a success that comes late, after the chain has moved on, counts, and stops the step in progress;
-  * the first final state wins: what contradicts it later changes nothing.
+  * a step that ran out of time or is in doubt has failed only for want of news: a success that comes late
+    counts, and stops the step in progress;
+  * any other first final state wins: what contradicts it later changes nothing.
 """
 
 from __future__ import annotations
@@ -111,11 +112,7 @@ def happened(message: Message, index: int, outcome: Outcome, test: TestStep, now
     else:
         cause = Cause.ACCEPTED
     state = after(record.state, cause)
-    if record.state is StepState.FAILED and state is StepState.FAILED and record.result != Result.TIMEOUT:
-        return Decision(message)  # it has failed already: the first final state wins
-    if record.state is StepState.SKIPPED or (
-        record.state is StepState.SUCCEEDED and record.result in (Result.DELIVERED, Result.ANSWERED)
-    ):
+    if _is_no_news(record, cause, outcome):
         return Decision(message)
     changed = _with_step(
         message,
@@ -134,7 +131,10 @@ def happened(message: Message, index: int, outcome: Outcome, test: TestStep, now
     match state:
         case StepState.SUCCEEDED:
             return _succeeded(message, changed, index, outcome)
-        case StepState.FAILED if record.state is not StepState.FAILED and index == message.step:
+        case StepState.FAILED if record.state is StepState.FAILED:
+            settled = message.status is Status.IN_DOUBT  # now it is known what became of it
+            return Decision(_exhausted(changed, now) if settled else changed)
+        case StepState.FAILED if index == message.step and not _has_succeeded(message):
             return _advance(changed, index + 1, test, now, (("step.failed", index),))
         case StepState.ACCEPTED if not message.status.final:
             return Decision(replace(changed, status=Status.SENT, carrier=outcome.carrier or changed.carrier))
@@ -144,7 +144,9 @@ def happened(message: Message, index: int, outcome: Outcome, test: TestStep, now
 
 def timed_out(message: Message, index: int, test: TestStep, now: float) -> Decision:
     """`within` of step `index` has run out."""
-    if index != message.step or message.steps[index].state not in (StepState.TRYING, StepState.ACCEPTED):
+    if index != message.step:
+        return Decision(message)  # the chain has moved on, and the timer is that of a later step
+    if message.steps[index].state not in (StepState.TRYING, StepState.ACCEPTED):
         return Decision(message, timer_done=True)
     seconds = message.plan[index].within_seconds
     outcome = Outcome(Result.TIMEOUT, f"not {message.plan[index].until} within {seconds:g} s")
@@ -152,6 +154,24 @@ def timed_out(message: Message, index: int, test: TestStep, now: float) -> Decis
     unsent = message.steps[index].state is StepState.TRYING
     decision = happened(message, index, outcome, test, now)
     return replace(decision, abandon=index) if unsent else decision
+
+
+def _is_no_news(record: StepRecord, cause: Cause, outcome: Outcome) -> bool:
+    """Whether what is reported of a step is of no consequence after what is known of it already."""
+    match record.state:
+        case StepState.SKIPPED:
+            return True
+        case StepState.SUCCEEDED:
+            return record.result != Result.ACCEPTED or outcome.result is Result.ACCEPTED
+        case StepState.FAILED:
+            undecided = record.result in (Result.TIMEOUT, Result.IN_DOUBT)
+            return not undecided or cause is Cause.ACCEPTED or outcome.result == record.result
+        case _:
+            return False
+
+
+def _has_succeeded(message: Message) -> bool:
+    return any(step.state is StepState.SUCCEEDED for step in message.steps)
 
 
 def _succeeded(before: Message, changed: Message, index: int, outcome: Outcome) -> Decision:
@@ -167,13 +187,14 @@ def _succeeded(before: Message, changed: Message, index: int, outcome: Outcome) 
         status = Status.IN_DOUBT
     else:
         status = Status.FAILED
-    changed = replace(
-        changed,
-        status=status,
-        reason=outcome.reason,
-        code=outcome.code,
-        carrier=outcome.carrier or changed.carrier,
-    )
+    if before.status not in _FINAL.values():  # a person has it: nothing can be better or worse
+        changed = replace(
+            changed,
+            status=status,
+            reason=outcome.reason,
+            code=outcome.code,
+            carrier=outcome.carrier or changed.carrier,
+        )
     current, abandon = before.step, -1
     if first and index != current and before.steps[current].state in (StepState.TRYING, StepState.ACCEPTED):
         abandon = current
@@ -192,26 +213,32 @@ def _succeeded(before: Message, changed: Message, index: int, outcome: Outcome) 
 def _advance(
     message: Message, index: int, test: TestStep, now: float, notes: tuple[tuple[str, int], ...]
 ) -> Decision:
-    """Start the first step from `index` on that can be tried, or end the chain."""
+    """Start the first step from `index` on that can be tried, or end the chain.
+
+    Steps after one that waits for its carrier stay pending: they are tested again when it has failed.
+    """
+    unfit: list[tuple[int, Result, str]] = []
     waiting = -1  # the first applicable step whose carrier is down
-    waiting_on = Carrier("")
+    chosen, carrier = -1, Carrier("")
     for i in range(index, len(message.plan)):
         fitness = test(message.plan[i])
-        if not fitness.not_applicable and fitness.carrier.up:
-            if waiting >= 0:
-                message = _skip(message, waiting, Result.NOT_AVAILABLE, waiting_on.reason, now)
-                notes += (("step.skipped", waiting),)
-            return _start(message, i, fitness.carrier, now, notes)
         if fitness.not_applicable:
-            message = _skip(message, i, Result.NOT_APPLICABLE, fitness.not_applicable, now)
-            notes += (("step.skipped", i),)
-        elif fitness.carrier.name and waiting < 0:
-            waiting, waiting_on = i, fitness.carrier
+            unfit.append((i, Result.NOT_APPLICABLE, fitness.not_applicable))
+        elif fitness.carrier.up:
+            chosen, carrier = i, fitness.carrier
+            break
         else:
-            message = _skip(message, i, Result.NOT_AVAILABLE, fitness.carrier.reason, now)
+            unfit.append((i, Result.NOT_AVAILABLE, fitness.carrier.reason))
+            if fitness.carrier.name and waiting < 0:
+                waiting, carrier = i, fitness.carrier
+    if chosen < 0:
+        chosen = waiting
+    for i, result, reason in unfit:
+        if i < chosen or chosen < 0:
+            message = _skip(message, i, result, reason, now)
             notes += (("step.skipped", i),)
-    if waiting >= 0:
-        return _start(message, waiting, waiting_on, now, notes)
+    if chosen >= 0:
+        return _start(message, chosen, carrier, now, notes)
     return Decision(_exhausted(message, now), timer_done=True, notes=notes)
 
 
