@@ -1,0 +1,72 @@
+"""The HTTP server: all resources in one application, on one address."""
+
+from __future__ import annotations
+
+import logging
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from gateway.http import messages, openapi, status
+from gateway.http.auth import KEYS, Keys
+from gateway.http.deps import DEPS, Deps
+from gateway.http.problem import problems
+
+_STOP_SECONDS = 5.0  # for requests under way
+
+
+def build(deps: Deps) -> web.Application:
+    app = web.Application(middlewares=[problems], client_max_size=messages.BATCH_LIMIT_OCTETS)
+    app[DEPS] = deps
+    app[KEYS] = Keys(deps.services)
+    for resource in (messages, status, openapi):
+        app.router.add_routes(resource.routes())
+    return app
+
+
+class HttpServer:
+    """Listens on "127.0.0.1:8080", "[::1]:8080" or ":8080" (all addresses); port 0: any free one."""
+
+    def __init__(self, listen: str, deps: Deps) -> None:
+        """Raises ValueError."""
+        host, colon, port = listen.rpartition(":")
+        if not (colon and port.isascii() and port.isdecimal()):
+            raise ValueError(f'{listen!r} is no host:port, as in "127.0.0.1:8080"')
+        self._host, self._port = host.strip("[]") or None, int(port)
+        self._runner = web.AppRunner(
+            build(deps), access_log=None, logger=_peer_log(), shutdown_timeout=_STOP_SECONDS
+        )
+
+    async def start(self) -> None:
+        """Raises OSError when the address cannot be had."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port, backlog=1024).start()
+
+    async def stop(self) -> None:
+        """Finish the requests under way and close every connection."""
+        await self._runner.cleanup()
+
+    @property
+    def port(self) -> int:
+        """The one it listens on."""
+        port: int = self._runner.addresses[0][1]
+        return port
+
+
+def _peer_log() -> logging.Logger:
+    logger = logging.getLogger(f"{__name__}.peer")
+    if not logger.filters:
+        logger.addFilter(_peer_faults)
+    return logger
+
+
+def _peer_faults(record: logging.LogRecord) -> bool:
+    """A peer that speaks no HTTP, as port scans do, is a line with its address, not a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.peer = record.args[0] if isinstance(record.args, tuple) and record.args else ""
+        record.reason = error.message.split("\n")[0]
+        record.msg, record.args, record.exc_info = "http.malformed", (), None
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        return logging.getLogger(record.name).isEnabledFor(logging.INFO)
+    return True

@@ -1,0 +1,52 @@
+"""Who calls: the header `key` holds the key of one service."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from gateway.config.model import Service
+from gateway.http.problem import Problem
+
+HEADER = "key"
+
+
+class Keys:
+    """Service names by the SHA-256 digest of their key: how long a look-up takes tells nothing of the keys.
+
+    `services` may change in place; its values are immutable.
+    """
+
+    def __init__(self, services: Mapping[str, Service]) -> None:
+        self._services = services
+        self._read: list[Service] = []
+        self._names: dict[bytes, str] = {}
+
+    def service(self, key: str) -> str | None:
+        """The name of the service that holds the key."""
+        if len(self._read) != len(self._services) or any(
+            old is not new for old, new in zip(self._read, self._services.values(), strict=True)
+        ):
+            self._read = list(self._services.values())
+            self._names = {_digest(s.key): name for name, s in self._services.items() if s.key}
+        return self._names.get(_digest(key))
+
+
+KEYS = web.AppKey("keys", Keys)
+
+
+def authenticate(request: web.Request) -> str:
+    """The name of the calling service.  Raises Problem 401."""
+    key = request.headers.get(HEADER, "")
+    if not key:
+        raise Problem(401, "no_key", 'the header "key" is missing; it holds the key of the service')
+    service = request.app[KEYS].service(key)
+    if service is None:
+        raise Problem(401, "unknown_key", 'no service has the key that the header "key" holds')
+    return service
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

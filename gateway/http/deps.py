@@ -1,0 +1,32 @@
+"""What the API needs of the rest of the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from gateway.config.model import Service
+from gateway.observe.health import CarrierState
+from gateway.observe.metrics import Metrics
+from gateway.outbound.accept import SendRequest
+from gateway.store.base import Store
+from gateway.values.message import Message
+
+__all__ = ["DEPS", "CarrierState", "Deps"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deps:
+    submit: Callable[[Sequence[SendRequest]], Awaitable[list[Message]]]  # OutboundPipeline.submit
+    store: Store
+    services: Mapping[str, Service]  # may change by a reload, in place
+    segments: Callable[[str], int]  # how many segments a text takes as SMS; may be more than can be sent
+    carriers: Callable[[], Sequence[CarrierState]]
+    health: Callable[[], list[str]]  # what is wrong, as sentences
+    metrics: Metrics
+    stopping: Callable[[], bool] = lambda: False
+
+
+DEPS = web.AppKey("deps", Deps)

@@ -1,0 +1,122 @@
+"""/openapi.json: the API's description, made from the types that read and write it (OpenAPI 3.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from gateway import __version__
+from gateway.http.auth import HEADER
+from gateway.http.models import (
+    Accepted,
+    BatchIn,
+    BatchOut,
+    MessageIn,
+    MessageList,
+    MessageStory,
+    Refused,
+)
+from gateway.http.problem import JSON, ProblemBody
+from gateway.values.outcome import Status
+
+_MODELS = (MessageIn, BatchIn, Accepted, Refused, BatchOut, MessageStory, MessageList, ProblemBody)
+Json = dict[str, Any]
+
+
+def routes() -> list[web.RouteDef]:
+    octets = msgspec.json.encode(document())
+
+    async def openapi(request: web.Request) -> web.Response:
+        return web.Response(body=octets, content_type=JSON)
+
+    return [web.get("/openapi.json", openapi)]
+
+
+def document() -> Json:
+    _, components = msgspec.json.schema_components(_MODELS, ref_template="#/components/schemas/{name}")
+    problems = {
+        "400": "The input is wrong: code, field and reason say how",
+        "401": "The key is missing or unknown",
+        "503": "The store fails; Retry-After says when to try again",
+    }
+    sending = {
+        **problems,
+        "413": "The body is too large",
+        "415": "The body is not JSON",
+        "429": "Too much at once; Retry-After says when to try again",
+    }
+    id = _parameter("id", "path", {"type": "string"}, "the `id` or `transid` of a message")
+    filters = [
+        _parameter("status", "query", {"enum": [str(status) for status in Status]}, "has come to this"),
+        _parameter("to", "query", {"type": "string"}, "went to this address"),
+        _parameter("correlationid", "query", {"type": "string"}, "was given this id"),
+        _parameter("direction", "query", {"enum": ["mt", "mo"]}, "to (mt) or from (mo) the customer"),
+        _parameter("before", "query", {"type": "string"}, "older than the message of this id"),
+        _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 500}, "messages in a page"),
+    ]
+    batch = _operation("Send up to 1,000 messages", "202", BatchOut, sending, body=BatchIn)
+    either = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in (ProblemBody, BatchOut)]
+    batch["responses"]["400"] = {
+        "description": "The body is wrong, or not one of its messages is right",
+        "content": {JSON: {"schema": {"anyOf": either}}},
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "trunkline Messaging API", "version": __version__},
+        "paths": {
+            "/v2/messages": {
+                "post": _operation("Send a message", "202", Accepted, sending, body=MessageIn),
+                "get": _operation("Search", "200", MessageList, problems, parameters=filters),
+            },
+            "/v2/messages/batch": {"post": batch},
+            "/v2/messages/{id}": {
+                "get": _operation(
+                    "A message with all that has happened to it",
+                    "200",
+                    MessageStory,
+                    {**problems, "404": "The service has no such message"},
+                    parameters=[id],
+                )
+            },
+        },
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": HEADER}},
+        },
+    }
+
+
+def _operation(
+    summary: str,
+    status: str,
+    result: type,
+    problems: dict[str, str],
+    *,
+    body: type | None = None,
+    parameters: list[Json] | None = None,
+) -> Json:
+    responses = {status: _content(result, summary)}
+    responses |= {code: _content(ProblemBody, what) for code, what in problems.items()}
+    operation: Json = {"summary": summary, "security": [{"key": []}], "responses": responses}
+    if body is not None:
+        operation["requestBody"] = {"required": True, **_content(body)}
+    if parameters:
+        operation["parameters"] = parameters
+    return operation
+
+
+def _content(model: type, description: str = "") -> Json:
+    content: Json = {"content": {JSON: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}}
+    return content | ({"description": description} if description else {})
+
+
+def _parameter(name: str, where: str, schema: Json, description: str) -> Json:
+    return {
+        "name": name,
+        "in": where,
+        "required": where == "path",
+        "schema": schema,
+        "description": description,
+    }

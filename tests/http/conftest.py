@@ -1,0 +1,167 @@
+"""The API on a free port, with the real outbound spine and store behind it; only the carriers are made up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from gateway.channels.base import Carrier
+from gateway.config.model import Chain, Secret, Service, Step, Template
+from gateway.http.app import HttpServer
+from gateway.http.deps import CarrierState, Deps
+from gateway.observe.metrics import Metrics
+from gateway.observe.system import IdSource, SystemClock
+from gateway.outbound.accept import Planner, SendRequest
+from gateway.outbound.pipeline import OutboundPipeline
+from gateway.outbound.segments import SegmentBook
+from gateway.protocol.sms import segments
+from gateway.store.base import Write
+from gateway.store.sqlite import SqliteStore
+from gateway.store.timers import Timers
+from gateway.values.errors import StoreError, Throttled
+from gateway.values.message import Message, StepPlan
+
+
+class Channel:
+    """Takes every message for carrier "north" and never says more."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def applicable(self, message: Message, step: StepPlan) -> str:
+        return ""
+
+    def available(self, message: Message, step: StepPlan) -> Carrier:
+        return Carrier("north")
+
+    def send(self, message: Message, index: int, carrier: str, done: Collection[int] = ()) -> bool:
+        self.sent.append(message.id)
+        return True
+
+    def abandon(self, message: str, index: int) -> None:
+        pass
+
+
+class Moody(SqliteStore):
+    """Counts commits, and refuses what comes: `full` is a disk, `crowded` its queue."""
+
+    full = False
+    crowded = False
+    commits = 0
+
+    def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
+        if self.crowded:
+            raise Throttled("100000 writes wait for the store", wait_seconds=1.5)
+        if not self.full:
+            self.commits += 1
+            return super().commit(writes)
+        refused = asyncio.get_running_loop().create_future()
+        refused.set_exception(StoreError(f"cannot write {self.path}: disk full"))
+        return refused
+
+
+def services() -> dict[str, Service]:
+    return {
+        "alerts": Service(
+            name="Alerts",
+            key=Secret("alerts-key"),
+            assets=["12345", "+442079460000"],
+            templates={"hello": Template(text="Hello $(name)", voice="Good day $(name)")},
+            chains={
+                "alert": Chain(
+                    steps=[Step(channel="sms", template="hello"), Step(channel="voice", template="hello")]
+                )
+            },
+        ),
+        "pizza": Service(name="Pizza", key=Secret("pizza-key"), assets=["PIZZA"]),
+        "silent": Service(name="No API access", assets=["54321"]),
+        "off": Service(name="Off", key=Secret("off-key"), status="suspended", assets=["777"]),
+    }
+
+
+class Api:
+    """The server, what stands behind it, and a client."""
+
+    def __init__(self, store: Moody) -> None:
+        clock = SystemClock()
+        self.store = store
+        self.channel = Channel()
+        self.services = services()
+        self.faults: list[str] = []
+        self.stopping = False
+        self.carriers = [
+            CarrierState(name="north", kind="bind", up=True, queued=1, outstanding=2),
+            CarrierState(name="east", kind="trunk", up=False, reason="no answer"),
+        ]
+        self.pipeline = OutboundPipeline(
+            store=store,
+            clock=clock,
+            new_id=IdSource(clock),
+            planner=Planner(self.services),
+            channels={"sms": self.channel, "voice": self.channel},
+            timers=Timers(clock, lambda timer: None),
+            book=SegmentBook(store),
+            consequences=lambda unit, event, message: None,
+            queue_limit=100,
+        )
+        self.metrics = Metrics()
+        self.surprise: Exception | None = None
+        self.deps = Deps(
+            submit=self._submit,
+            store=store,
+            services=self.services,
+            segments=lambda text: segments.count(text)[1],
+            carriers=lambda: self.carriers,
+            health=lambda: self.faults,
+            metrics=self.metrics,
+            stopping=lambda: self.stopping,
+        )
+        self.server = HttpServer("127.0.0.1:0", self.deps)
+
+    async def start(self) -> None:
+        await self.server.start()
+        self.session = aiohttp.ClientSession(f"http://127.0.0.1:{self.server.port}")
+
+    async def stop(self) -> None:
+        await self.session.close()
+        await self.server.stop()
+        await self.pipeline.stop()
+
+    async def _submit(self, requests: Sequence[SendRequest]) -> list[Message]:
+        if self.surprise is not None:
+            raise self.surprise
+        return await self.pipeline.submit(requests)
+
+    async def post(
+        self, path: str, body: Any, *, key: str = "alerts-key", **headers: str
+    ) -> tuple[int, dict[str, Any], aiohttp.ClientResponse]:
+        """`body`: octets as they are, anything else as JSON."""
+        octets = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        wanted = {"Content-Type": "application/json", "key": key} | headers
+        async with self.session.post(
+            path, data=octets, headers={name: value for name, value in wanted.items() if value}
+        ) as response:
+            assert response.content_type == "application/json"
+            return response.status, await response.json(), response
+
+    async def get(self, path: str, *, key: str = "alerts-key") -> tuple[int, dict[str, Any]]:
+        async with self.session.get(path, headers={"key": key} if key else {}) as response:
+            assert response.content_type == "application/json"
+            return response.status, await response.json()
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    store = Moody(tmp_path / "gateway.db")
+    await store.open()
+    api = Api(store)
+    await api.start()
+    yield api
+    await api.stop()
+    await store.close()
