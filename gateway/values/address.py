@@ -15,7 +15,7 @@ from gateway.values.errors import BadAddress
 _FORMATTING = re.compile(r"[\s().\-/\u00a0]")
 _NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
 _SHORT = re.compile(r"[0-9]{3,8}")
-_SENDER_ID = re.compile(r"(?=.*[A-Za-z])[\w &.,'+\-!]{1,11}", re.ASCII)
+_SENDER_ID = re.compile(r"(?=.*[A-Za-z])(?![+ ])[\w &.,'+\-!]{1,11}", re.ASCII)  # a + begins numbers
 
 
 class Kind(StrEnum):
