@@ -1,0 +1,132 @@
+"""gateway keyword: what a text to one of our numbers would come to."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import click
+
+from gateway.cli.messages import Address
+from gateway.cli.output import clean, print_json
+from gateway.cli.settings import config_option, json_option, settings
+from gateway.config.model import Action
+from gateway.rules.decide import ByKeyword, ByRules, Decision, Default, Nothing, Reserved, Resume, decide
+from gateway.rules.keywords import Keywords
+from gateway.rules.ruleset import Considered, Ruleset
+
+_ANYBODY = "+447700900000"  # a number of the range that is kept free for examples
+
+
+@click.group(
+    epilog="""\b
+Example:
+  gateway keyword test 12345 "order two"
+"""
+)
+def keyword() -> None:
+    """Keywords and what they lead to."""
+
+
+@keyword.command(
+    epilog="""\b
+Example:
+  $ gateway keyword test 12345 "order two"
+  12345 belongs to pizza.
+  The text reads as "order two".
+  The whole text is no keyword.
+  Its first word is the keyword ORDER (followed by "two"): service pizza starts the flow order.
+"""
+)
+@click.argument("number", type=Address())
+@click.argument("text")
+@click.option(
+    "--from",
+    "sender",
+    type=Address(),
+    default=_ANYBODY,
+    show_default=True,
+    metavar="N",
+    help="Who texts; rules may ask for it.",
+)
+@json_option
+@config_option
+def test(number: str, text: str, sender: str, as_json: bool, config: str) -> None:
+    """Say which keyword, rule or default would take TEXT to NUMBER, and why.
+
+    Works on the configuration alone: no session is taken to be open, and the sender has said no STOP.  Exits
+    with 1 if nothing would answer.
+    """
+    services = settings(config).services
+    keywords = Keywords.build(services)
+    decision = decide(
+        sender=sender, recipient=number, text=text, keywords=keywords, ruleset=Ruleset.build(services)
+    )
+    explained = keywords.explain(number, text)
+    if isinstance(decision, Reserved) and decision.match.keyword is None:
+        explained = explained[:3]  # what other words would come to does not matter for a reserved one
+    took, service, considered = _taken(decision)
+    if as_json:
+        rules = [
+            {"service": c.service, "rule": c.rule, "fired": c.fired, "why": c.reason} for c in considered
+        ]
+        print_json({"took": took, "service": service, "explained": explained, "rules": rules})
+    else:
+        for line in [*explained, *map(_about_rule, considered), *_outcome(decision)]:
+            click.echo(clean(line))
+    if isinstance(decision, Nothing):
+        click.get_current_context().exit(1)
+
+
+def _taken(decision: Decision) -> tuple[str, str, tuple[Considered, ...]]:
+    """What takes it, the service, and the rules that were looked at."""
+    match decision:
+        case Reserved(word, services):
+            return word, ", ".join(services), ()
+        case ByKeyword(match):
+            return f"keyword {match.name}", match.service, ()
+        case ByRules(decided, considered):
+            names = dict.fromkeys(d.rule for d in decided)
+            return f"rules {', '.join(names)}", decided[0].service, considered
+        case Default(match, considered):
+            return match.how, match.service, considered
+        case Nothing(_, considered):
+            return "nothing", "", considered
+        case Resume():  # not without an open run
+            return "session", "", ()
+        case _:
+            assert_never(decision)
+
+
+def _about_rule(considered: Considered) -> str:
+    acts = "acts" if considered.fired else "does not act"
+    return f"The rule {considered.rule} of {considered.service} {acts}: {considered.reason}."
+
+
+def _outcome(decision: Decision) -> list[str]:
+    match decision:
+        case ByRules(decided):
+            return [f"Service {d.service} {_deed(d.action)}, by its rule {d.rule}." for d in decided]
+        case Reserved(word, services, match) if services:
+            reply = "its own reply" if match.keyword is not None else "the built-in reply"
+            verb = {"stop": "opts the sender out of", "start": "opts the sender in to"}.get(
+                word, "answers for"
+            )
+            return [f"It {verb} {', '.join(services)} and gets {reply}."]
+        case Nothing(reason):
+            return [f"Nothing takes it: {reason}."]
+        case _:
+            return []
+
+
+def _deed(action: Action) -> str:
+    if action.send is not None:
+        return f"sends a message to {action.send.to}"
+    if action.reply:
+        return f'replies "{action.reply}"'
+    if action.flow:
+        return f"starts the flow {action.flow}"
+    if action.chain is not None:
+        return f"starts the chain {action.chain.name}"
+    if action.notify:
+        return f"notifies {action.notify}"
+    return f"opts the sender {action.opt}"

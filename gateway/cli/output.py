@@ -1,0 +1,51 @@
+"""Printing: tables for people, the same as tab-separated lines where standard output is no terminal, JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Row = Sequence[str]
+
+_GOOD = {"delivered", "answered", "handled", "up", "yes", "live"}
+_BAD = {"failed", "expired", "in-doubt", "down", "no", "suspended"}
+
+
+def clean(text: str) -> str:
+    """What a stranger has written, fit for a terminal: nothing in it moves the cursor or changes colours."""
+    return "".join(c if c.isprintable() or c in "\xa0\u200d" else repr(c)[1:-1] for c in text)
+
+
+def moment(at: float) -> str:
+    """2026-11-23 14:05:09 in UTC; "" for 0, which means it did not happen."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def listing(columns: Sequence[str], rows: Iterable[Row], *, console: Console | None = None) -> None:
+    """`console` is for tests; otherwise standard output decides."""
+    if console is None and not sys.stdout.isatty():
+        for row in rows:
+            click.echo("\t".join(map(clean, row)))
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(clean(cell), style=_style(cell)) for cell in row))
+    (console or Console()).print(table)
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _style(cell: str) -> str:
+    return "green" if cell in _GOOD else "red" if cell in _BAD else ""

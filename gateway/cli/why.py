@@ -1,0 +1,50 @@
+"""gateway why: the story of one message, call or session."""
+
+from __future__ import annotations
+
+import click
+
+from gateway.cli.output import clean, print_json
+from gateway.cli.settings import config_option, json_option, look
+from gateway.observe.why import Line, of_call, of_message, of_run
+from gateway.store.base import Store
+from gateway.values.clock import iso
+
+
+@click.command(
+    epilog="""\b
+Example:
+  $ gateway why 019ab2f0-6c1e-7d3a-8f4b-2b1c9d0e7a55
+  14:05:09.120  A message of alerts from 12345 to +447700900123: "ALERT: ..."
+  14:05:09.120  Accepted with the chain alert: sms, then sms, then voice.
+  14:05:09.120  Step 1 (sms by north) begins.
+"""
+)
+@click.argument("id")
+@json_option
+@config_option
+def why(id: str, as_json: bool, config: str) -> None:
+    """Tell what happened to a message, a call or a session, step by step.
+
+    ID is the whole transaction or session ID, as `gateway messages`, the API or the log print it.  Reads the
+    store beside the running gateway.  Times are UTC.
+    """
+    story = look(config, lambda store: _story(store, id))
+    if story is None:
+        raise click.ClickException(f"no message, call or session has the id {id}")
+    if as_json:
+        print_json([{"at": iso(line.at), "text": line.text} for line in story])
+        return
+    click.echo(iso(story[0].at)[:10])
+    for line in story:
+        click.echo(f"{iso(line.at)[11:-1]}  {clean(line.text)}")
+
+
+async def _story(store: Store, id: str) -> list[Line] | None:
+    if message := await store.message(id):
+        return of_message(message, await store.events(id), await store.segments(id))
+    if call := await store.call(id):
+        return of_call(call, await store.events(call.message or id))
+    if run := await store.run(id):
+        return of_run(run, await store.events(id))
+    return None

@@ -1,0 +1,263 @@
+"""The story of a message, a call or a session in plain sentences, from what the store recorded of it.
+
+Pure, and complete: an event of a type that has no sentence of its own is told by its name and fields.
+Numbers and texts are told as they are; who asks is the operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from gateway.values.call import Call
+from gateway.values.event import Event
+from gateway.values.message import Message, Segment
+from gateway.values.work import Run
+
+_Data = Mapping[str, Any]
+
+
+class Line(Struct, frozen=True):
+    """`at` in Unix seconds."""
+
+    at: float
+    text: str
+
+
+def of_message(message: Message, events: Iterable[Event], segments: Iterable[Segment] = ()) -> list[Line]:
+    """From the request, or the arrival, to what has been reached so far; the oldest first."""
+    lines = [Line(event.at, sentence(event)) for event in events]
+    lines += [Line(segment.updated_at or message.updated_at, _segment(segment)) for segment in segments]
+    began = Line(message.created_at, _opening(message))
+    return [began, *sorted(lines, key=lambda line: line.at), Line(message.updated_at, _reached(message))]
+
+
+def of_call(call: Call, events: Iterable[Event]) -> list[Line]:
+    """`events` are those of the call, or of the message whose voice step it is."""
+    caller = call.caller or "a withheld number"
+    if call.direction == "in":
+        began = f"{caller} rang {call.called} ({call.service}) over {call.trunk}."
+    else:
+        owner = f", step {call.step + 1} of message {call.message}" if call.message else ""
+        began = f"{call.service} called {call.called} from {caller} over {call.trunk}{owner}."
+    own = [event for event in events if not call.message or event.data.get("call") == call.id]
+    lines = [Line(call.started_at, began), *(Line(event.at, sentence(event)) for event in own)]
+    return [*lines, Line(call.ended_at or call.answered_at or call.started_at, _call_state(call))]
+
+
+def of_run(run: Run, events: Iterable[Event]) -> list[Line]:
+    began = f"Session of the flow {run.flow} (version {run.version}) of {run.service} with {run.customer}"
+    number = f" on {run.number}" if run.number else ""
+    lines = [Line(event.at, sentence(event)) for event in events]
+    return [Line(run.created_at, f"{began}{number}."), *lines, Line(run.updated_at, _run_state(run))]
+
+
+def sentence(event: Event) -> str:
+    """One sentence for one event."""
+    tell = _SENTENCES.get(event.type)
+    return tell(event.data) if tell else _plain(event)
+
+
+# -- messages ------------------------------------------------------------------------------------------
+
+
+def _opening(message: Message) -> str:
+    text = f': "{message.text}"' if message.text else ""
+    if message.direction == "mo":
+        return f"{message.sender} texted {message.recipient} by {message.carrier}{text}"
+    by = f"account {message.account}" if message.account else message.service
+    by = f"session {message.run} of {message.service}" if message.run else by
+    mark = f" (correlationid {message.correlationid})" if message.correlationid else ""
+    return f"A message of {by} from {message.sender} to {message.recipient}{mark}{text}"
+
+
+def _reached(message: Message) -> str:
+    state = "is" if not message.status.final else "has ended as"
+    why = _because(message.reason, message.code)
+    if message.direction == "mo":
+        service = message.service or "no service"
+        gaps = ", with parts missing" if message.incomplete else ""
+        return f"It is {message.status} by {service}{gaps}{why}."
+    return f"It {state} {message.status}{_by(message.carrier)}{why}."
+
+
+def _segment(segment: Segment) -> str:
+    # part 0: all that a restart has left of a submission whose answer was lost
+    part = f"Part {segment.part} of {segment.total}" if segment.part else "A part"
+    number = f" as {segment.smsc_id}" if segment.smsc_id else ""
+    step = f" (step {segment.step + 1})"
+    return f"{part} went to {segment.bind}{number}{step}: {segment.state}{_because('', segment.code)}."
+
+
+def _accepted(data: _Data) -> str:
+    steps: Sequence[str] = data.get("steps", ())
+    name = f" with the chain {data['chain']}" if data.get("chain") else ""
+    return f"Accepted{name}: {', then '.join(steps) or 'no step'}."
+
+
+def _step(data: _Data) -> str:
+    """Step 2 (sms by south)"""
+    carrier = _by(data.get("carrier", ""))
+    return f"Step {data.get('step', -1) + 1} ({data.get('channel', 'sms')}{carrier})"
+
+
+def _status(data: _Data) -> str:
+    carrier = _by(data.get("carrier", ""))
+    return f"The message is now {data.get('status')}{carrier}{_because_of(data)}."
+
+
+def _receipt(data: _Data) -> str:
+    news = "" if data.get("final") else ", not the last word"
+    code = f", code {data['code']}" if data.get("code") else ""
+    about = f"part {data.get('part')} ({data.get('smsc_id')})"
+    return f"A receipt of {data.get('bind')} about {about}: {data.get('state')}{code}{news}."
+
+
+# -- what comes in -------------------------------------------------------------------------------------
+
+
+def _received(data: _Data) -> str:
+    gaps = "; parts of it were missing" if data.get("incomplete") else ""
+    return f"A text from {data.get('from')} to {data.get('to')} came in{_by(data.get('carrier', ''))}{gaps}."
+
+
+def _decided(data: _Data) -> str:
+    match data.get("took"):
+        case "reserved":
+            return f'It is the reserved word for "{data.get("word")}".'
+        case "session":
+            return f"The open session {data.get('run')} took it."
+        case "keyword" if data.get("keyword"):
+            return f"The keyword {data['keyword']} took it ({data.get('how')})."
+        case "keyword":
+            return f"No keyword and no rule took it; the default did ({data.get('how')})."
+        case "rules":
+            return f"Rules took it: {', '.join(data.get('rules', ()))}."
+        case _:
+            return f"Nothing took it{_because_of(data)}."
+
+
+def _rule(data: _Data) -> str:
+    did = "acted" if data.get("fired") else "did not act"
+    return f"The rule {data.get('rule')} {did}{_because_of(data)}."
+
+
+def _call(what: str) -> Callable[[_Data], str]:
+    def tell(data: _Data) -> str:
+        status = f" ({data['status']})" if data.get("status") else ""
+        rang = f" after {data['ring_ms'] / 1000:.1f} s" if data.get("ring_ms") else ""
+        caller = data.get("from") or "a withheld number"
+        return f"The call from {caller} to {data.get('to')} {what}{rang}: {data.get('cause')}{status}."
+
+    return tell
+
+
+def _call_state(call: Call) -> str:
+    if call.state != "ended":
+        return f"It is {call.state}."
+    talked = call.ended_at - call.answered_at
+    spoken = f"It was answered and lasted {talked:.1f} s" if call.answered_at else "It was not answered"
+    news = "" if call.counted else "; no news, for the caller had just rung before"
+    return f"{spoken}{_because(call.cause, str(call.status or ''))}{news}."
+
+
+# -- sessions ------------------------------------------------------------------------------------------
+
+
+def _started(data: _Data) -> str:
+    session = f"Session {data['run']}" if data.get("run") else "The session"
+    return f"{session} of the flow {data.get('flow')} (version {data.get('version')}) begins."
+
+
+def _input(data: _Data) -> str:
+    given = data.get("input", {})
+    match given.get("kind"):
+        case "message":
+            return f'The customer wrote "{given.get("data", {}).get("text", "")}".'
+        case "time-up":
+            return "The time it waited for was up."
+        case "effect-done":
+            return f"Its act {given.get('key')} came out as {given.get('event')}{_because_of(given)}."
+        case "stop":
+            return f"It was stopped{_because_of(given)}."
+        case _:
+            return f"Input: {_fields(given)}."
+
+
+def _left(data: _Data) -> str:
+    note = f" ({data['note']})" if data.get("note") else ""
+    return f"Left {data.get('node')} by {data.get('event')} to {data.get('to')}{note}."
+
+
+def _ended(data: _Data) -> str:
+    unread = f"; {data['unread']} texts were left unread" if data.get("unread") else ""
+    return f"The session ended with {data.get('result')}{_because_of(data)}{unread}."
+
+
+def _run_state(run: Run) -> str:
+    if run.state == "ended":
+        return f"It has ended with {run.result}{_because(run.reason)}."
+    act = run.waiting.replace("effect:", "the outcome of act ")
+    what = {"message": "a message", "delay": "its delay to pass", "": "its next step"}.get(run.waiting, act)
+    return f"It is at {run.node} and waits for {what}."
+
+
+# -- the rest ------------------------------------------------------------------------------------------
+
+_SENTENCES: Mapping[str, Callable[[_Data], str]] = {
+    "message.accepted": _accepted,
+    "step.started": lambda data: f"{_step(data)} begins.",
+    "step.succeeded": lambda data: f"{_step(data)} succeeded: {data.get('result')}.",
+    "step.failed": lambda data: f"{_step(data)} failed: {data.get('result')}{_because_of(data)}.",
+    "step.skipped": lambda data: f"{_step(data)} was skipped: {data.get('result')}{_because_of(data)}.",
+    "step.resent": lambda data: f"{_step(data)} is sent again: its answer was lost in a restart.",
+    "sms.status": _status,
+    "receipt": _receipt,
+    "sms.received": _received,
+    "decided": _decided,
+    "rule": _rule,
+    "action.failed": lambda data: f"An action could not be done{_because_of(data)}.",
+    "consent.opted_out": lambda data: f"The customer is opted out{_because_of(data)}.",
+    "consent.opted_in": lambda data: f"The customer is opted in{_because_of(data)}.",
+    "notify.sent": lambda data: f"{data.get('url')} was notified (attempt {data.get('attempt')}).",
+    "notify.failed": lambda data: f"Notifying {data.get('url')} failed, {_attempt(data)}",
+    "notify.dead": lambda data: f"Notifying {data.get('url')} was given up, {_attempt(data)}",
+    "call.missed": _call("was missed"),
+    "call.answered": _call("was answered"),
+    "call.ended": _call("ended"),
+    "session.started": _started,
+    "session.input": _input,
+    "session.message-dropped": lambda data: f"More than {data.get('limit')} texts waited: one was dropped.",
+    "session.ended": _ended,
+    "node.entered": lambda data: f"Entered {data.get('node')} ({data.get('type')}).",
+    "node.left": _left,
+}
+
+
+def _attempt(data: _Data) -> str:
+    return f"attempt {data.get('attempt')}{_because_of(data)}."
+
+
+def _by(carrier: str) -> str:
+    return f" by {carrier}" if carrier else ""
+
+
+def _because_of(data: _Data) -> str:
+    return _because(str(data.get("reason", "")), str(data.get("code", "")))
+
+
+def _because(reason: str, code: str = "") -> str:
+    """ ", because REASON (CODE)", as far as there is one."""
+    shown = f" ({code})" if code and code not in reason else ""
+    return f", because {reason}{shown}" if reason else shown
+
+
+def _plain(event: Event) -> str:
+    fields = _fields(event.data)
+    return f"{event.type}: {fields}." if fields else f"{event.type}."
+
+
+def _fields(data: _Data) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in data.items())

@@ -1,0 +1,128 @@
+import json
+from typing import Any
+
+from gateway.values.call import Call
+from gateway.values.event import Event
+from gateway.values.message import Message, Segment
+from gateway.values.outcome import Status
+from gateway.values.work import Run
+
+AT = 1_795_442_709.12
+MESSAGE = Message(
+    id="m1",
+    direction="mt",
+    service="alerts",
+    sender="12345",
+    recipient="+447700900001",
+    text="Hello\x1b[2J",
+    status=Status.DELIVERED,
+    carrier="north",
+    created_at=AT,
+    updated_at=AT + 3,
+)
+RECORDS = [
+    MESSAGE,
+    Event(ref="m1", type="message.accepted", service="alerts", at=AT, data={"chain": "", "steps": ["sms"]}),
+    Event(
+        ref="m1",
+        type="receipt",
+        service="alerts",
+        at=AT + 3,
+        data={
+            "bind": "north",
+            "smsc_id": "A1",
+            "state": "delivered",
+            "final": True,
+            "code": "000",
+            "part": 1,
+        },
+    ),
+    Event(ref="m2", type="message.accepted", service="alerts", at=AT, data={}),
+    Event(
+        ref="m1",
+        type="call.ended",
+        service="alerts",
+        at=AT + 2,
+        data={"from": "+442079460000", "to": "+447700900001", "cause": "busy", "status": 486, "call": "c1"},
+    ),
+    Segment(
+        message="m1",
+        step=0,
+        part=1,
+        total=1,
+        bind="north",
+        smsc_id="A1",
+        state="delivered",
+        updated_at=AT + 1,
+    ),
+    Call(
+        id="c1",
+        direction="out",
+        service="alerts",
+        trunk="east",
+        caller="+442079460000",
+        called="+447700900001",
+        state="ended",
+        cause="busy",
+        status=486,
+        message="m1",
+        step=1,
+        started_at=AT + 1,
+        ended_at=AT + 2,
+    ),
+    Run(
+        id="r1",
+        service="pizza",
+        flow="order",
+        version="abc",
+        customer="+447700900001",
+        number="12345",
+        state="waiting",
+        waiting="message",
+        node="answer",
+        created_at=AT,
+        updated_at=AT,
+    ),
+]
+
+
+def test_the_story_of_a_message(place: Any) -> None:
+    place.fill(RECORDS)
+    result = place.run("why", "m1")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "2026-11-23",
+        '14:05:09.120  A message of alerts from 12345 to +447700900001: "Hello\\x1b[2J"',
+        "14:05:09.120  Accepted: sms.",
+        "14:05:10.120  Part 1 of 1 went to north as A1 (step 1): delivered.",
+        "14:05:11.120  The call from +442079460000 to +447700900001 ended: busy (486).",
+        "14:05:12.120  A receipt of north about part 1 (A1): delivered, code 000.",
+        "14:05:12.120  It has ended as delivered by north.",
+    ]
+
+
+def test_the_story_of_a_call(place: Any) -> None:
+    place.fill(RECORDS)
+    assert place.run("why", "c1").stdout.splitlines()[1:] == [
+        "14:05:10.120  alerts called +447700900001 from +442079460000 over east, step 2 of message m1.",
+        "14:05:11.120  The call from +442079460000 to +447700900001 ended: busy (486).",
+        "14:05:11.120  It was not answered, because busy (486).",
+    ]
+
+
+def test_the_story_of_a_session_as_json(place: Any) -> None:
+    place.fill(RECORDS)
+    assert json.loads(place.run("why", "r1", "--json").stdout) == [
+        {
+            "at": "2026-11-23T14:05:09.120Z",
+            "text": "Session of the flow order (version abc) of pizza with +447700900001 on 12345.",
+        },
+        {"at": "2026-11-23T14:05:09.120Z", "text": "It is at answer and waits for a message."},
+    ]
+
+
+def test_an_id_of_nothing(place: Any) -> None:
+    place.fill(RECORDS)
+    result = place.run("why", "m")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: no message, call or session has the id m\n"
