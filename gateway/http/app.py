@@ -7,6 +7,7 @@ import logging
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from gateway.config.endpoint import host_port
 from gateway.http import messages, openapi, status
 from gateway.http.auth import KEYS, Keys
 from gateway.http.deps import DEPS, Deps
@@ -25,14 +26,11 @@ def build(deps: Deps) -> web.Application:
 
 
 class HttpServer:
-    """Listens on "127.0.0.1:8080", "[::1]:8080" or ":8080" (all addresses); port 0: any free one."""
+    """Listens on "127.0.0.1:8080", "[::1]:8080" or "0.0.0.0:8080"; port 0: any free one."""
 
     def __init__(self, listen: str, deps: Deps) -> None:
         """Raises ValueError."""
-        host, colon, port = listen.rpartition(":")
-        if not (colon and port.isascii() and port.isdecimal()):
-            raise ValueError(f'{listen!r} is no host:port, as in "127.0.0.1:8080"')
-        self._host, self._port = host.strip("[]") or None, int(port)
+        self._host, self._port = host_port(listen)
         self._runner = web.AppRunner(
             build(deps), access_log=None, logger=_peer_log(), shutdown_timeout=_STOP_SECONDS
         )

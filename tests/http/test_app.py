@@ -49,7 +49,7 @@ async def test_listens_on_ipv6(api: Api) -> None:
 
 @pytest.mark.parametrize("listen", ["8080", "localhost", "127.0.0.1:http", "127.0.0.1:"])
 def test_address_without_host_and_port_is_refused(listen: str, api: Api) -> None:
-    with pytest.raises(ValueError, match="host:port"):
+    with pytest.raises(ValueError, match="ADDRESS:PORT"):
         HttpServer(listen, api.deps)
 
 
