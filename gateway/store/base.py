@@ -7,6 +7,7 @@ all; groups take effect in the order in which commit was called, and several sha
 
 from __future__ import annotations
 
+import logging
 from asyncio import Future, shield
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -17,6 +18,8 @@ from gateway.values.call import Call
 from gateway.values.event import Event
 from gateway.values.message import Consent, Message, Part, Receipt, Segment
 from gateway.values.work import Effect, FlowVersion, Notification, Run, Timer
+
+log = logging.getLogger(__name__)
 
 Record = (
     Message
@@ -95,7 +98,12 @@ class Unit:
         except BaseException as error:
             self._settle(error)
             raise
-        future.add_done_callback(lambda done: self._settle(done.exception()))
+        if (
+            future.done()
+        ):  # a store that refuses at once; the callback would come after the caller has gone on
+            self._settle(future.exception())
+        else:
+            future.add_done_callback(lambda done: self._settle(done.exception()))
         await shield(future)
 
     def _settle(self, error: BaseException | None) -> None:
@@ -103,7 +111,10 @@ class Unit:
             self.take_back()
             return
         for act in self.acts:
-            act()
+            try:
+                act()
+            except Exception:  # the others are of other messages
+                log.exception("unit.act_failed")
 
     def take_back(self) -> None:
         """Forget what was decided: it will not become durable."""

@@ -84,7 +84,8 @@ class Timers:
         if len(self._heap) > 2 * len(self._turns) + _STALE:  # long ones that were cleared early
             self._heap = [entry for entry in self._heap if self._turns.get(entry[2]) == entry[1]]
             heapq.heapify(self._heap)
-        self._arm()
+        if self._heap[0][1] == turn or self._handle is None:
+            self._arm()
 
     def _arm(self) -> None:
         if self._handle:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.store.base import TABLES, Delete, MessageQuery, Record, Store, Write
-from gateway.values.errors import StoreError
+from gateway.store.base import TABLES, Delete, MessageQuery, Record, Store, Unit, Write
+from gateway.values.errors import StoreError, Throttled
 from gateway.values.message import StepPlan, StepRecord, StepState
 from gateway.values.outcome import Result, Status
 from gateway.values.work import Effect, Timer
@@ -463,3 +464,81 @@ def test_any_sequence_of_groups_does_what_a_dict_does(
         assert found | timers == model
 
     asyncio.run(run())
+
+
+# Unit
+
+
+def unit_of(log: list[str], *writes: Write) -> Unit:
+    unit = Unit()
+    unit.writes.extend(writes)
+    for name in ("one", "two"):
+        unit.acts.append(partial(log.append, f"act {name}"))
+        unit.undo.append(partial(log.append, f"undo {name}"))
+    return unit
+
+
+async def test_a_unit_acts_once_its_writes_are_durable(store: Store, records: Records) -> None:
+    log: list[str] = []
+    unit = unit_of(log, records.message())
+    committing = asyncio.ensure_future(unit.commit(store))
+    await asyncio.sleep(0)
+    assert log == []
+    await committing
+    assert log == ["act one", "act two"] and await store.message("m1") == records.message()
+
+
+async def test_a_unit_without_writes_acts_at_once(store: Store) -> None:
+    log: list[str] = []
+    await unit_of(log).commit(store)
+    assert log == ["act one", "act two"]
+
+
+async def test_a_unit_that_cannot_be_written_is_forgotten_before_its_caller_goes_on(
+    store: Store, records: Records
+) -> None:
+    log: list[str] = []
+    with pytest.raises(StoreError):
+        await unit_of(log, records.message(text="\ud800")).commit(store)
+    assert log == ["undo two", "undo one"]
+    log.clear()
+    with pytest.raises(StoreError):  # refused before the writer has seen it
+        await unit_of(log, records.event(data={"x": object()})).commit(store)
+    assert log == ["undo two", "undo one"]
+
+
+class FullStore:
+    def commit(self, writes: object) -> asyncio.Future[None]:
+        raise Throttled("full")
+
+
+async def test_a_unit_that_finds_the_queue_full_is_forgotten(records: Records) -> None:
+    log: list[str] = []
+    with pytest.raises(Throttled):
+        await unit_of(log, records.message()).commit(cast(Store, FullStore()))
+    assert log == ["undo two", "undo one"]
+
+
+async def test_a_cancelled_caller_does_not_keep_a_unit_from_acting(store: Store, records: Records) -> None:
+    log: list[str] = []
+    unit = unit_of(log, records.message())
+    committing = asyncio.ensure_future(unit.commit(store))
+    await asyncio.sleep(0)
+    acted = asyncio.Event()
+    unit.acts.append(acted.set)
+    committing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await committing
+    await acted.wait()
+    assert log == ["act one", "act two"]
+
+
+async def test_an_act_that_fails_does_not_stop_the_others(
+    store: Store, records: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    log: list[str] = []
+    unit = unit_of(log, records.message())
+    unit.acts.insert(0, partial(log.remove, "what is not there"))
+    await unit.commit(store)
+    assert log == ["act one", "act two"]
+    assert [record.message for record in caplog.records] == ["unit.act_failed"]
