@@ -22,9 +22,14 @@ class Consents:
         """Note what a customer said; it holds at once, and for ever once the unit is durable."""
         key = (consent.service, consent.address)
         before = self._opted_out.get(key)
-        self._put(key, consent if consent.opted_out else None)
+        after = consent if consent.opted_out else None
+        self._put(key, after)
         unit.writes.append(consent)
-        unit.undo.append(lambda: self._put(key, before))
+        unit.undo.append(lambda: self._take_back(key, after, before))
+
+    def _take_back(self, key: tuple[str, str], after: Consent | None, before: Consent | None) -> None:
+        if self._opted_out.get(key) is after:  # else the customer has said more since
+            self._put(key, before)
 
     def _put(self, key: tuple[str, str], consent: Consent | None) -> None:
         if consent is None:
