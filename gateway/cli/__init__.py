@@ -13,16 +13,31 @@ from gateway import __version__
 
 # name -> module:attribute; its one-line help stands here, so that `gateway --help` loads none of them
 _COMMANDS = {
+    "run": ("gateway.cli.run:run", "Run the gateway."),
+    "demo": ("gateway.cli.demo:demo", "Watch real SMPP and SIP traffic go through the gateway."),
     "check": (
         "gateway.cli.check:check",
         "Load the configuration and print everything that is wrong with it.",
     ),
+    "send": ("gateway.cli.send:send", "Send a message through the running gateway."),
+    "status": ("gateway.cli.status:status", "Show how the running gateway is: carriers, queues."),
+    "messages": ("gateway.cli.messages:messages", "Search the messages, newest first."),
+    "calls": ("gateway.cli.messages:calls", "List the calls, newest first."),
+    "why": ("gateway.cli.why:why", "Tell what happened to a message, a call or a session."),
+    "keyword": ("gateway.cli.keyword:keyword", "Try a text: which keyword or rule takes it, and why."),
+    "flow": ("gateway.cli.flow:flow", "List, show and check flows; follow a session."),
+    "trunk": ("gateway.cli.trunk:trunk", "Ask a SIP peer whether it is there."),
+    "text": ("gateway.cli.text:text", "Say how a text goes on air: alphabet, segments."),
+    "service": ("gateway.cli.service:service", "Make a key for a service's HTTP API."),
+    "db": ("gateway.cli.db:db", "Look at the store, back it up, give space back."),
 }
 
 _EXAMPLES = """\b
 Examples:
   gateway check                                 the configuration in conf/
   gateway check -c /etc/trunkline/gateway.toml  another one
+  gateway messages --status failed              what went wrong lately
+  gateway why ID                                and why
 """
 
 

@@ -1,0 +1,182 @@
+"""gateway flow: the flows of the configuration, and what a session of one did."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import click
+
+from gateway.cli.lint import lint as faults_of
+from gateway.cli.output import clean, listing, moment, print_json
+from gateway.cli.picture import mermaid, tree
+from gateway.cli.settings import config_option, json_option, look, service_of, settings
+from gateway.config.load import load
+from gateway.config.model import Gateway
+from gateway.flows.definition import Flow, read
+from gateway.observe.why import sentence
+from gateway.store.base import Store
+from gateway.values.clock import iso
+from gateway.values.event import Event
+from gateway.values.work import Run
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  gateway flow list
+  gateway flow show pizza/order
+  gateway flow trace 019ab2f0-6c1e-7d3a-8f4b-2b1c9d0e7a55
+"""
+)
+def flow() -> None:
+    """Flows: list, look at, check, and follow a session through one."""
+
+
+@flow.command(
+    "list",
+    epilog="""\b
+Example:
+  gateway flow list --json
+""",
+)
+@json_option
+@config_option
+def list_(as_json: bool, config: str) -> None:
+    """List the flows of all services, with the version that new sessions get."""
+    flows = list(_flows(settings(config)))
+    if as_json:
+        print_json(
+            [
+                {
+                    "service": service,
+                    "flow": f.name,
+                    "version": f.version,
+                    "start": f.start,
+                    "nodes": len(f.nodes),
+                }
+                for service, f in flows
+            ]
+        )
+        return
+    listing(
+        ("service", "flow", "version", "start", "nodes"),
+        [(service, f.name, f.version, f.start, str(len(f.nodes))) for service, f in flows],
+    )
+
+
+@flow.command(
+    epilog="""\b
+Examples:
+  gateway flow show order
+  gateway flow show pizza/order --mermaid > order.mmd
+"""
+)
+@click.argument("name")
+@click.option("--mermaid", "as_mermaid", is_flag=True, help="As a Mermaid flowchart, for documents.")
+@config_option
+def show(name: str, as_mermaid: bool, config: str) -> None:
+    """Show a flow: its nodes, and where each of their events leads.
+
+    NAME is FLOW, or SERVICE/FLOW where two services have a flow of that name.
+    """
+    found = _find(settings(config), name)
+    click.echo("\n".join(mermaid(found) if as_mermaid else tree(found)))
+
+
+@flow.command(
+    epilog="""\b
+Example:
+  gateway flow lint && git commit
+"""
+)
+@json_option
+@config_option
+def lint(as_json: bool, config: str) -> None:
+    """Check the flows of all services; exit with 1 if one of them cannot run.
+
+    `gateway check` checks the whole configuration, flows included.
+    """
+    loaded = load(config, environ=os.environ, lint=faults_of, secrets=False)
+    faults = [fault for fault in loaded.faults if fault.path.startswith("flows.") or fault.path == ""]
+    if as_json:
+        print_json([{"file": f.file, "line": f.line, "path": f.path, "what": f.what} for f in faults])
+    else:
+        for fault in faults:
+            click.echo(str(fault))
+        if not faults:
+            click.echo("no findings in the flows")
+    click.get_current_context().exit(1 if faults else 0)
+
+
+@flow.command(
+    epilog="""\b
+Example:
+  gateway flow trace 019ab2f0-6c1e-7d3a-8f4b-2b1c9d0e7a55
+"""
+)
+@click.argument("run_id")
+@json_option
+@config_option
+def trace(run_id: str, as_json: bool, config: str) -> None:
+    """Follow a session through its flow: inputs, nodes, events, and the session data as it is now.
+
+    RUN_ID is the session ID.  Reads the store beside the running gateway.
+    """
+
+    async def ask(store: Store) -> tuple[Run | None, list[Event]]:
+        return await store.run(run_id), await store.events(run_id)
+
+    run, events = look(config, ask)
+    if run is None:
+        raise click.ClickException(f"no session has the id {run_id}; gateway why tells of messages and calls")
+    if as_json:
+        print_json(
+            {
+                "session": run.id,
+                "service": run.service,
+                "flow": run.flow,
+                "version": run.version,
+                "state": run.state,
+                "node": run.node,
+                "result": run.result,
+                "data": run.data,
+                "events": [{"at": iso(e.at), "type": e.type, "data": e.data} for e in events],
+            }
+        )
+        return
+    click.echo(f"{run.service}/{run.flow} version {run.version}, {run.state} at {run.node or 'no node'}")
+    listing(("time", "node", "what"), [(moment(e.at), *_step(e)) for e in events])
+    for name, value in sorted(run.data.items()):
+        click.echo(clean(f"$({name}) = {value}"))
+
+
+def _flows(gateway: Gateway) -> Iterable[tuple[str, Flow]]:
+    for name, service in gateway.services.items():
+        for flow_name, written in service.flows.items():
+            yield name, read(flow_name, written)
+
+
+def _find(gateway: Gateway, name: str) -> Flow:
+    service, slash, short = name.rpartition("/")
+    if slash:
+        service_of(gateway, service)
+    found = [(s, f) for s, f in _flows(gateway) if f.name == short and service in ("", s)]
+    if not found:
+        known = ", ".join(f"{s}/{f.name}" for s, f in _flows(gateway)) or "none"
+        raise click.ClickException(f"there is no flow {name} (there are: {known})")
+    if len(found) > 1:
+        which = " or ".join(f"{s}/{f.name}" for s, f in found)
+        raise click.ClickException(f"several services have a flow {name}: say {which}")
+    return found[0][1]
+
+
+def _step(event: Event) -> tuple[str, str]:
+    match event.type:
+        case "node.entered":
+            return event.data.get("node", ""), f"entered ({event.data.get('type')})"
+        case "node.left":
+            note = f" ({event.data['note']})" if event.data.get("note") else ""
+            return event.data.get("node", ""), f"{event.data.get('event')} -> {event.data.get('to')}{note}"
+        case _:
+            return "", sentence(event)
