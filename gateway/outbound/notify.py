@@ -108,6 +108,7 @@ class Notifier:
         self._turns: dict[Key, deque[Notification]] = {}  # those that wait for the one under way
         self._stored: dict[Key, float] = {}  # when the first of those in the store only is due
         self._left: set[Key] = set()  # with a new one left to the store while a sweep was reading
+        self._released: set[str] = set()  # ids done while a sweep was reading: what it read of them is old
         self._unrecorded: list[Unit] = []  # what became of notifications, which the store has refused so far
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
@@ -183,6 +184,7 @@ class Notifier:
     async def _bring(self) -> bool:
         """Bring in one page.  True: there may be more."""
         self._left.clear()
+        self._released.clear()
         now, limit = self._clock.now(), len(self._held) + _PAGE
         page = await self._store.notifications(due_before=now, limit=limit)
         put_off: list[Write] = []
@@ -190,7 +192,7 @@ class Notifier:
         brought: set[Key] = set()
         for notification in page:
             key = _key(notification)
-            if notification.id in self._held:
+            if notification.id in self._held or notification.id in self._released:
                 continue
             due = self._stored.get(key, 0.0)
             if due <= now and self._crowded(key[1]):
@@ -250,7 +252,9 @@ class Notifier:
         self._queue(notification, receiver)
 
     def _release(self, notifications: Sequence[Notification], key: Key) -> None:
-        self._held.difference_update(notification.id for notification in notifications)
+        ids = [notification.id for notification in notifications]
+        self._held.difference_update(ids)
+        self._released.update(ids)
         receiver = self._receivers[key[1]]
         receiver.load -= len(notifications)
         if not receiver.load:

@@ -36,9 +36,20 @@ class Hands:
 
 
 class Moody(SqliteStore):
-    """A store that refuses to write while it is `full`."""
+    """A store that refuses to write while it is `full`, and keeps what was read until `delivered`."""
 
     full = False
+    found = False
+    delivered: asyncio.Event | None = None
+
+    async def notifications(
+        self, *, state: str = "pending", due_before: float, limit: int
+    ) -> list[Notification]:
+        found = await super().notifications(state=state, due_before=due_before, limit=limit)
+        if self.delivered is not None:
+            self.found = True
+            await self.delivered.wait()
+        return found
 
     def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
         if not self.full:
@@ -358,6 +369,7 @@ async def test_order_survives_a_restart(
     await until(lambda: not before.waiting)
     await before.stop()
     receiver.status = 200
+    clock.time += 0.1
     after = await notifiers()
     await owe(after, store, receiver.url(), 2)
     await after.sweep()
@@ -448,6 +460,31 @@ async def test_backlog_of_a_silent_receiver_leaves_memory_to_others(
         await notifier.sweep()
     assert len(silent.arrived) == len(set(silent.arrived)) == 100
     assert await owed(store) == []
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_what_is_done_while_a_sweep_reads_is_not_taken_again_from_what_it_read(
+    status: int,
+    store: Moody,
+    receivers: Callable[[], Awaitable[Receiver]],
+    notifiers: Callable[[], Awaitable[Notifier]],
+) -> None:
+    receiver, notifier = await receivers(), await notifiers()
+    receiver.status = status
+    receiver.open.clear()
+    await owe(notifier, store, receiver.url(), 1)
+    await owe(notifier, store, receiver.url(), 2)
+    await until(lambda: bool(receiver.arrived))
+    store.delivered = asyncio.Event()
+    sweep = asyncio.create_task(notifier.sweep())
+    await until(lambda: store.found)
+    receiver.open.set()
+    await until(lambda: not notifier.waiting)
+    store.delivered.set()
+    await sweep
+    await until(lambda: not notifier.waiting)
+    assert receiver.numbers == ([1, 2] if status == 200 else [1])
+    assert len(await owed(store)) == (0 if status == 200 else 2)
 
 
 async def test_taken_notification_is_not_repeated_while_the_store_refuses_to_record_it(
