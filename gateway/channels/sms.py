@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
+import zlib
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
@@ -25,34 +26,54 @@ log = logging.getLogger(__name__)
 # type of number, numbering plan (SMPP 3.4 sections 5.2.5, 5.2.6)
 _TON_NPI = {Kind.NUMBER: (1, 1), Kind.SHORTCODE: (3, 0), Kind.SENDER_ID: (5, 0)}
 _UDHI = 0x40
+# `on_in_doubt = "resend"`: a carrier that delivers and never answers must not have the customer get a text
+# for ever
+_RESENDS = 3
 
 
 class Tally:
     """What has come back of one step, over all its flights."""
 
-    __slots__ = ("accepted", "failed", "total")
+    __slots__ = ("accepted", "cancelled", "failed", "resent", "total")
 
     def __init__(self, total: int, accepted: set[int]) -> None:
         self.total = total
         self.accepted = accepted  # parts
         self.failed = False
+        self.cancelled = False
+        self.resent: Counter[int] = Counter()  # by part
 
 
 class Flight:
-    """PDUs of one step on their way to a carrier; `parts` are their numbers in the message, from 1."""
+    """PDUs of one step on their way to a carrier; `parts` are their numbers in the message, from 1.
 
-    __slots__ = ("cancelled", "carrier", "message", "parts", "pdus", "step", "tally")
+    `bind` holds the settings that they were made by: a reload may take the carrier away meanwhile.
+    """
+
+    __slots__ = ("bind", "carrier", "message", "parts", "pdus", "step", "tally")
 
     def __init__(
-        self, message: Message, step: int, carrier: str, parts: list[int], pdus: list[SubmitSm], tally: Tally
+        self,
+        message: Message,
+        step: int,
+        carrier: str,
+        bind: Bind,
+        parts: list[int],
+        pdus: list[SubmitSm],
+        tally: Tally,
     ) -> None:
         self.message = message
         self.step = step
         self.carrier = carrier
+        self.bind = bind
         self.parts = parts
         self.pdus = pdus
         self.tally = tally
-        self.cancelled = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Nobody needs it any more: what is not written must not be."""
+        return self.tally.cancelled
 
     @property
     def key(self) -> str:
@@ -76,8 +97,8 @@ class SegmentResult(Protocol):
 class SmsChannel:
     """`enqueue` hands a flight to the carrier's bind, False when it is full; `state` is (up, reason);
     `routes` gives the candidate binds; `refusal` is the consent test; `known` is told of each segment whose
-    id is known, `doubted` of each whose answer was lost, `give_back` of a step that a stopping bind has not
-    written (effect key, carrier, parts that were)."""
+    id is known, `doubted` of each whose answer was lost, `give_back` of a step that a stopped bind has not
+    written (effect key, carrier, parts that were): it goes back to the store."""
 
     def __init__(
         self,
@@ -104,7 +125,6 @@ class SmsChannel:
         self._doubted = doubted
         self._give_back = give_back
         self.stopping = False
-        self._references = itertools.count(1)
         self._flying: dict[str, Flight] = {}
 
     def applicable(self, message: Message, step: StepPlan) -> str:
@@ -132,17 +152,22 @@ class SmsChannel:
                 message.id, index, _rejected("", f"there is no bind {carrier!r} any more", carrier), ()
             )
             return True
-        reference = next(self._references) & 0xFFFF
+        # the same after a restart, or parts sent before and after it would not come together
+        reference = zlib.crc32(f"{message.id}/{index}".encode()) & 0xFFFF
         try:
             cuts = split(step.text, reference=reference, method=LongMethod(bind.long_messages))
         except TooManySegments as error:
             self._report(message.id, index, _rejected("", str(error), carrier), ())
             return True
         wanted = [cut for cut in cuts if cut.part not in done]
+        if not wanted:
+            self._report(message.id, index, Outcome(Result.ACCEPTED, carrier=carrier), ())
+            return True
         flight = Flight(
             message,
             index,
             carrier,
+            bind,
             [cut.part for cut in wanted],
             [_submit_sm(step.sender, message.recipient, cut, bind) for cut in wanted],
             Tally(len(cuts), set(done)),
@@ -156,28 +181,29 @@ class SmsChannel:
     def abandon(self, message: str, index: int) -> None:
         flight = self._flying.pop(f"{message}/{index}", None)
         if flight is not None:
-            flight.cancelled = True
+            flight.tally.cancelled = True
 
     def result(self, flight: Flight, result: SegmentResult) -> None:
         """What the bind says of one PDU of a flight."""
-        bind = self._binds[flight.carrier]
+        over = flight.tally.failed or flight.cancelled
+        resend = flight.bind.on_in_doubt == "resend" and not over
         match result.kind:
             case "accepted":
                 self._accepted(flight, result)
             case "rejected":
                 segment = self._segment(flight, result.part, "rejected", code=result.status_text)
                 self._tell(flight, _rejected(result.status_text, "", flight.carrier), segment)
-            case "unsent" if flight.tally.failed:
+            case "unsent" if over:
                 pass  # it goes down with the part that failed
-            case "unsent" if self.stopping:
-                self._give_back(flight.key, flight.carrier, sorted(flight.tally.accepted))
-            case "in_doubt" | "unsent" if bind.on_in_doubt == "resend" and not self.stopping:
+            case "in_doubt" | "unsent" if resend and not self.stopping:
                 self._again(flight, result.part)
-            case _:
+            case "in_doubt" if not resend:
                 self._doubt(flight, result.part)
+            case _:  # the bind was stopped
+                self._return(flight)
 
     def _accepted(self, flight: Flight, result: SegmentResult) -> None:
-        form = self._binds[flight.carrier].receipt_id
+        form = flight.bind.receipt_id
         segment = self._segment(flight, result.part, "accepted", smsc_id=response_id(result.message_id, form))
         tally = flight.tally
         tally.accepted.add(segment.part)
@@ -192,18 +218,28 @@ class SmsChannel:
 
     def _again(self, flight: Flight, part: int) -> None:
         """Send a part once more, as the bind's on_in_doubt = "resend" says."""
+        flight.tally.resent[part_number := flight.parts[part]] += 1
+        if flight.tally.resent[part_number] > _RESENDS:
+            self._doubt(flight, part)
+            return
         log.warning("submit_sm.resent", extra={"transid": flight.message.id, "bind": flight.carrier})
         again = Flight(
             flight.message,
             flight.step,
             flight.carrier,
-            [flight.parts[part]],
+            flight.bind,
+            [part_number],
             [flight.pdus[part]],
             flight.tally,
         )
         self._flying[again.key] = again
         if not self._enqueue(again):
-            self._doubt(flight, part)
+            self._return(flight)
+
+    def _return(self, flight: Flight) -> None:
+        """Back to the store, to be sent when the bind takes messages again."""
+        self._flying.pop(flight.key, None)
+        self._give_back(flight.key, flight.carrier, sorted(flight.tally.accepted))
 
     def _doubt(self, flight: Flight, part: int) -> None:
         segment = self._segment(flight, part, "in-doubt")
