@@ -13,7 +13,7 @@ from gateway.channels.base import Channel
 from gateway.outbound import chain
 from gateway.outbound.accept import Planner, SendRequest
 from gateway.outbound.segments import SegmentBook
-from gateway.store.base import Delete, Store, Unit
+from gateway.store.base import Delete, Store, Unit, Write
 from gateway.store.timers import Timers
 from gateway.values.clock import Clock
 from gateway.values.errors import StoreError, Throttled
@@ -61,6 +61,7 @@ class OutboundPipeline:
         self._recent: OrderedDict[str, Message] = OrderedDict()  # newer here than a reader of the store sees
         self._unrecorded: deque[Unit] = deque()  # outcomes that the store has refused so far
         self._refills: dict[str, _Refill] = {}  # by carrier: more waits in the store than in memory
+        self._retrying: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- accepting ---------------------------------------------------------------------------------
@@ -127,32 +128,42 @@ class OutboundPipeline:
         self._time_out(message, int(timer.data["step"]))
 
     def hand_over(self, keys: Sequence[str], carrier: str) -> asyncio.Future[None]:
-        """Mark effects as begun, durably: from now on a crash leaves them in doubt."""
+        """Mark effects as begun, durably: from now on a crash leaves them in doubt.
+
+        One that has been abandoned meanwhile has no row any more, and gets none.
+        """
         now = self._clock.now()
         effects: list[Effect] = []
         for key in keys:
             id, _, step = key.rpartition("/")
-            message = self._live.get(id)
-            kind = _EFFECT_KIND[message.plan[int(step)].channel] if message else "submit"
-            effects.append(Effect(key=key, kind=kind, ref=id, state="begun", carrier=carrier, created_at=now))
+            message, index = self._live.get(id), int(step)
+            if message is not None and _tries(message, index):
+                kind = _EFFECT_KIND[message.plan[index].channel]
+                effects.append(
+                    Effect(key=key, kind=kind, ref=id, state="begun", carrier=carrier, created_at=now)
+                )
         return self._store.commit(effects)
 
     def give_back(self, key: str, carrier: str, done: list[int]) -> None:
-        """An act that was marked begun was not carried out: it is ready again, but for its parts `done`."""
+        """An act that a channel had taken on was not carried out, but for its parts `done`.
+
+        It is ready again, and waits in the store until `refill` brings it.
+        """
         id, _, step = key.rpartition("/")
-        message = self._live.get(id)
-        if message is not None:
+        message, index = self._live.get(id), int(step)
+        if message is not None and _tries(message, index):
             unit = Unit()
             unit.writes.append(
                 Effect(
                     key=key,
-                    kind=_EFFECT_KIND[message.plan[int(step)].channel],
+                    kind=_EFFECT_KIND[message.plan[index].channel],
                     ref=id,
                     carrier=carrier,
-                    data={"done": done} if done else {},
+                    data={"done": done},
                     created_at=self._clock.now(),
                 )
             )
+            unit.acts.append(lambda: self._leave(id, index, carrier))
             self.record(unit)
 
     def record(self, unit: Unit) -> None:
@@ -181,9 +192,8 @@ class OutboundPipeline:
         after = ""
         while page := await self._store.effects(state="begun", after=after, limit=_PAGE):
             after = page[-1].key
-            for effect in page:
-                await self._settle(effect, repeat=in_doubt(effect))
-        for carrier in {"", *await self._carriers_waiting()}:
+            await asyncio.gather(*[self._settle(effect, repeat=in_doubt(effect)) for effect in page])
+        for carrier in await self._carriers_waiting():
             self.refill(carrier, force=True)
 
     def refill(self, carrier: str, *, force: bool = False) -> None:
@@ -201,10 +211,12 @@ class OutboundPipeline:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._retrying is not None:
+            self._retrying.cancel()
         while self._unrecorded:
             try:
-                await self._unrecorded[0].commit(self._store)
-            except StoreError:
+                await self._store.commit(self._fresh(self._unrecorded[0]))
+            except (StoreError, Throttled):
                 log.error("outcomes.unrecorded", extra={"units": len(self._unrecorded)})
                 return
             self._unrecorded.popleft()
@@ -286,6 +298,9 @@ class OutboundPipeline:
             self._live[message.id] = message
             return
         self._recent[message.id] = message
+        self._trim()
+
+    def _trim(self) -> None:
         if len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
 
@@ -293,52 +308,61 @@ class OutboundPipeline:
         self._live.pop(id, None)
         self._recent.pop(id, None)
 
+    def _leave(self, id: str, index: int, carrier: str) -> None:
+        """Leave an act to the store, which has its effect, until there is room at its carrier."""
+        message = self._live.pop(id, None)
+        if message is None:
+            return
+        self._recent[id] = message
+        self._trim()
+        self._refills.setdefault(carrier, _Refill()).left(f"{id}/{index}")
+
     def _send(self, id: str, index: int, carrier: str) -> None:
         message = self._live.get(id)
-        if message is None or message.step != index or message.steps[index].state is not StepState.TRYING:
+        if message is None or not _tries(message, index):
             return  # it has been abandoned, or has run out of time, before it was durable
-        refill = self._refills.get(carrier)
-        if refill is not None:
-            refill.skipped += 1  # older ones wait in the store: keep the order
-            self._live.pop(id, None)
-        elif not self._channels[message.plan[index].channel].send(message, index, carrier):
-            self._refills[carrier] = _Refill(skipped=1)
-            self._live.pop(id, None)
+        # where older ones wait in the store it waits behind them
+        channel = self._channels[message.plan[index].channel]
+        if carrier in self._refills or not channel.send(message, index, carrier):
+            self._leave(id, index, carrier)
 
     async def _refill(self, carrier: str, state: _Refill) -> None:
         try:
             while True:
-                seen = state.skipped
+                state.go_back()
                 page = await self._store.effects(
                     state="ready", carrier=carrier, after=state.after, limit=_PAGE
                 )
-                if not page and seen == state.skipped:
+                if not page and not state.back:
                     del self._refills[carrier]
                     return
-                if not page:
-                    state.after = ""
-                    continue
                 for effect in page:
                     if not await self._carry_out(effect):
                         return  # full again; the carrier will say when there is room
                     state.after = effect.key
+        except StoreError as error:
+            log.error("refill.failed", extra={"carrier": carrier, "reason": str(error)})
+            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.refill, carrier)
         finally:
             state.running = False
 
     async def _carry_out(self, effect: Effect) -> bool:
         """Do one act that waited in the store.  False: its carrier has no room."""
         id, _, step = effect.key.rpartition("/")
-        if effect.kind not in ("submit", "call") or id in self._live:
+        if effect.kind not in _EFFECT_KIND.values() or id in self._live:
             return True
-        message = await self._store.message(id)
         index = int(step)
-        if message is None or message.step != index or message.steps[index].state is not StepState.TRYING:
+        done: set[int] = set()
+        if "done" in effect.data:  # some parts may have been taken after it was given back
+            segments = await self._store.segments(id)
+            done = {*effect.data["done"], *_taken(segments, index)}
+        message = await self.load(id)
+        if message is None or not _tries(message, index) or id in self._live:
             return True
-        self._live[id] = message
-        done = frozenset(effect.data.get("done", ()))
+        self._remember(message)
         if self._channels[message.plan[index].channel].send(message, index, effect.carrier, done):
             return True
-        self._live.pop(id, None)
+        self._leave(id, index, effect.carrier)
         return False
 
     async def _carriers_waiting(self) -> set[str]:
@@ -346,22 +370,22 @@ class OutboundPipeline:
         after = ""
         while page := await self._store.effects(state="ready", after=after, limit=_PAGE):
             after = page[-1].key
-            carriers |= {effect.carrier for effect in page}
+            carriers |= {effect.carrier for effect in page if effect.kind in _EFFECT_KIND.values()}
         return carriers
 
     async def _settle(self, effect: Effect, *, repeat: bool) -> None:
         id, _, step = effect.key.rpartition("/")
-        if effect.kind not in ("submit", "call"):
+        if effect.kind not in _EFFECT_KIND.values():
             return
-        message, index = await self._store.message(id), int(step)
+        index = int(step)
+        segments = await self._store.segments(id) if repeat else []
+        message = await self.load(id)
         unit = Unit()
-        if message is None or message.steps[index].state is not StepState.TRYING:
+        if message is None or not _tries(message, index):
             unit.writes.append(Delete(Effect, (effect.key,)))
         elif repeat:
             now = self._clock.now()
-            segments = await self._store.segments(id)
-            done = [s.part for s in segments if s.step == index and s.state != "in-doubt"]
-            unit.writes.append(replace(effect, state="ready", data={"done": done}))
+            unit.writes.append(replace(effect, state="ready", data={"done": _taken(segments, index)}))
             unit.writes.append(
                 _event(message, "step.resent", now, {"step": index, "carrier": effect.carrier})
             )
@@ -381,7 +405,12 @@ class OutboundPipeline:
     async def _report_stored(
         self, id: str, index: int, outcome: Outcome, segments: Sequence[Segment]
     ) -> None:
-        message = await self.load(id)
+        try:
+            message = await self.load(id)
+        except StoreError as error:
+            log.error("outcome.unread", extra={"transid": id, "reason": str(error)})
+            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.report, id, index, outcome, segments)
+            return
         unit = Unit()
         unit.writes.extend(segments)
         if message is not None:
@@ -389,9 +418,18 @@ class OutboundPipeline:
         self.record(unit)
 
     async def _timer_stored(self, timer: Timer) -> None:
-        message = await self.load(timer.ref)
+        try:
+            message = await self.load(timer.ref)
+        except StoreError as error:
+            log.error("timer.unread", extra={"transid": timer.ref, "reason": str(error)})
+            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.timer, timer)
+            return
         if message is not None:
             self._time_out(message, int(timer.data["step"]))
+            return
+        unit = Unit()  # deleted by retention
+        self._timers.clear(unit, timer.kind, timer.ref)
+        self.record(unit)
 
     def _time_out(self, message: Message, index: int) -> None:
         unit = Unit()
@@ -405,8 +443,7 @@ class OutboundPipeline:
         try:
             future = self._store.commit(unit.writes)
         except Throttled:
-            self._unrecorded.append(unit)
-            self._retry_later()
+            self._refused(unit)
             return
         future.add_done_callback(lambda done: self._recorded(unit, done))
 
@@ -419,17 +456,25 @@ class OutboundPipeline:
                 act()
             return
         log.error("outcome.unrecorded", extra={"reason": str(error)})
-        self._unrecorded.append(unit)
-        self._retry_later()
+        self._refused(unit)
 
-    def _retry_later(self) -> None:
-        if len(self._unrecorded) == 1:
-            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._retry)
+    def _refused(self, unit: Unit) -> None:
+        self._unrecorded.append(unit)
+        if self._retrying is None:
+            self._retrying = asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._retry)
 
     def _retry(self) -> None:
+        self._retrying = None
         units, self._unrecorded = self._unrecorded, deque()
         for unit in units:
+            unit.writes = self._fresh(unit)
             self.record(unit)
+
+    def _fresh(self, unit: Unit) -> list[Write]:
+        """The unit's writes with messages as they are now: later units may have been written before it."""
+        return [
+            (self._known(write.id) or write) if isinstance(write, Message) else write for write in unit.writes
+        ]
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
@@ -445,17 +490,35 @@ class OutboundPipeline:
 class _Refill:
     """A carrier for which more waits in the store than in memory: how far it has been brought in."""
 
-    __slots__ = ("after", "running", "skipped")
+    __slots__ = ("after", "back", "running")
 
-    def __init__(self, skipped: int = 0) -> None:
-        self.after = ""
+    def __init__(self) -> None:
+        self.after = ""  # the key of the last effect that was brought in
+        self.back = ""  # the smallest key that was left to the store since
         self.running = False
-        self.skipped = skipped  # sends left to the store since
+
+    def left(self, key: str) -> None:
+        self.back = min(self.back or key, key)
+
+    def go_back(self) -> None:
+        """Read again from what was left behind."""
+        if self.back:
+            self.after = min(self.after, self.back[:-1])  # which sorts just before it
+            self.back = ""
 
 
 def _open(message: Message) -> bool:
     """Whether a step of it is being tried."""
-    return message.step >= 0 and message.steps[message.step].state is StepState.TRYING
+    return message.step >= 0 and _tries(message, message.step)
+
+
+def _tries(message: Message, index: int) -> bool:
+    return message.step == index and message.steps[index].state is StepState.TRYING
+
+
+def _taken(segments: Sequence[Segment], index: int) -> list[int]:
+    """The parts of a step that its carrier is known to have."""
+    return [s.part for s in segments if s.step == index and s.state != "in-doubt"]
 
 
 def _event(message: Message, type: str, now: float, data: dict[str, object]) -> Event:
