@@ -38,7 +38,7 @@ class Receipts:
         if segment is None:
             self.unmatched += 1
             unit.writes.append(receipt)
-            unit.acts.append(lambda: self._book.early(receipt))
+            self._book.early(unit, receipt)
             log.info("receipt.unmatched", extra={"bind": receipt.bind, "smsc_id": receipt.smsc_id})
             return
         self.matched += 1
@@ -61,12 +61,11 @@ class Receipts:
             log.error("receipt.early_lost", extra={"transid": segment.message, "reason": str(error)})
 
     async def _apply(self, unit: Unit, receipt: Receipt, segment: Segment) -> None:
-        changed, outcome = await self._book.settle(segment, receipt)
-        unit.writes.append(replace(receipt, message=segment.message))
-        if changed is not segment:
-            unit.writes.append(changed)
-            unit.undo.append(lambda: self._book.remember(segment))
+        await self._book.prepare(segment)
         message = await self._pipeline.load(segment.message)
+        # from here on nothing waits: what was read is still so when it is changed
+        unit.writes.append(replace(receipt, message=segment.message))
+        outcome = self._book.settle(unit, segment, receipt)
         if message is None:  # deleted by retention
             return
         data = {
