@@ -20,7 +20,7 @@ MAX_TEXT = 255 * 153  # characters: what 255 segments of GSM text hold
 
 
 class SendRequest(Struct, frozen=True, kw_only=True):
-    """One message to one destination.  `text` or `template`, or `chain`."""
+    """One message to one destination.  `text` (sent as it is) or `template`, or `chain`."""
 
     service: str
     to: str
@@ -130,8 +130,6 @@ class Planner:
         step = Step(
             channel="voice" if request.channel == "voice" else "sms",
             sender=request.sender,
-            template=request.template,
-            text=request.text,
         )
         return self._step(request, service, step, request.until, request.validity_seconds)
 
@@ -149,12 +147,15 @@ class Planner:
     def _step(
         self, request: SendRequest, service: Service, step: Step, until: Result, within_seconds: float
     ) -> StepPlan:
-        text = step.text or request.text
-        name = step.template or request.template
+        # a request's text is what it says: variables are for templates and the texts of chains
+        text = request.text
+        name = step.template or ("" if text else request.template)
         wav, language = request.wav, "en"
         variables = {**request.variables, "to": request.to}
         try:
-            if name and not step.text:
+            if step.text:
+                text = render_sms(step.text, variables)
+            elif name:
                 template = service.templates.get(name)
                 if template is None:
                     known = ", ".join(service.templates) or "none"
@@ -168,8 +169,6 @@ class Planner:
                     text, wav = render_voice(template, variables), template.wav
                 else:
                     text = render_sms(template, variables)
-            elif step.text:
-                text = render_sms(step.text, variables)
         except UnknownVariable as error:
             raise BadInput(str(error), field="variables", code="missing_variable") from None
         if not text and not wav:
