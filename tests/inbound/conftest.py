@@ -70,7 +70,7 @@ class RefusingStore(SqliteStore):
         if self.refuses == "later":
             loop = asyncio.get_running_loop()
             done: asyncio.Future[None] = loop.create_future()
-            loop.call_soon(lambda: done.done() or done.set_exception(StoreError("the disk is full")))
+            loop.call_soon(done.set_exception, StoreError("the disk is full"))
             return done
         return super().commit(writes)
 

@@ -172,7 +172,7 @@ async def test_stop_ends_the_open_session(open_world: Any, mo: Any) -> None:
 
 @pytest.mark.parametrize("settings", ['status = "suspended"\n', ""])
 async def test_stop_counts_where_it_cannot_be_confirmed(open_world: Any, mo: Any, settings: str) -> None:
-    """The confirmation raised out of `deliver`: no opt-out, no deliver_sm_resp, and the SMSC tried for ever."""
+    """The confirmation raised out of `deliver`: no opt-out, no deliver_sm_resp."""
     world = await open_world(alerts=settings + ALERTS)
     sender = CUSTOMER if settings else "54321"  # nobody can be texted at a shortcode
     assert await world.deliver(*mo("STOP", sender=sender)) == [ESME_ROK]

@@ -52,6 +52,48 @@ def test_a_message_of_one_part_is_complete_at_once() -> None:
     assert Assembler(60).add(key(1), 1, payload(b"a"), 0) == Complete(key(1), (payload(b"a"),))
 
 
+def test_a_part_that_is_taken_back_is_as_if_it_had_never_come() -> None:
+    parts = Assembler(60, limit_octets=2)
+    parts.add(key(), 1, payload(b"a", "t1"), 0)
+    assert not parts.take_back(key(), 1, "other")
+    assert not parts.take_back(key(), 2, "t1")
+    assert parts.take_back(key(), 1, "t1")
+    assert (len(parts), parts.deadline()) == (0, None)
+    parts.add(key(), 1, payload(b"xy", "t2"), 0)  # its octets are free again
+    assert len(parts) == 1
+
+
+def test_a_reopened_message_waits_for_what_was_lost_of_it() -> None:
+    parts = Assembler(60)
+    for part, token in enumerate(("t1", "t2", "t3"), 1):
+        complete = parts.add(key(), part, payload(token.encode(), token), 0)
+    assert complete is not None
+    parts.reopen(complete, {"t3"}, 5)
+    assert parts.deadline() == 65
+    again = parts.add(key(), 3, payload(b"t3", "t4"), 6)
+    assert again is not None and again.tokens == ("t1", "t2", "t4")
+
+
+def test_a_reopened_message_that_times_out_is_no_repeat_of_itself() -> None:
+    parts = Assembler(60)
+    parts.add(key(2), 1, payload(b"a", "t1"), 0)
+    complete = parts.add(key(2), 2, payload(b"b", "t2"), 0)
+    assert complete is not None
+    parts.reopen(complete, {"t2"}, 0)
+    [incomplete] = parts.expire(60)
+    assert (incomplete.missing, incomplete.repeat) == ((2,), False)
+    parts.reopen(incomplete, (), 60)
+    assert parts.expire(120) == [incomplete]
+
+
+def test_nothing_is_reopened_when_all_parts_are_lost() -> None:
+    parts = Assembler(60)
+    complete = parts.add(key(1), 1, payload(b"a", "t1"), 0)
+    assert complete is not None
+    parts.reopen(complete, {"t1"}, 0)
+    assert len(parts) == 0
+
+
 def test_copies_are_ignored_and_the_first_token_counts() -> None:
     parts = Assembler(60)
     parts.add(key(2), 1, payload(b"a", "first"), 0)

@@ -1,0 +1,253 @@
+"""Peers that submit to us: statuses, long messages, receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.config.model import Account, Secret
+from gateway.inbound.accounts import REASSEMBLY_SECONDS, Accounts, source_name
+from gateway.inbound.reassembly import Reassembly, Source
+from gateway.protocol.smpp import constants
+from gateway.protocol.smpp.pdu import DeliverSm, SubmitSm
+from gateway.protocol.smpp.receipt import MessageState, parse
+from gateway.protocol.sms.coding import Coding
+from gateway.protocol.sms.segments import LongMethod, split
+from gateway.values.errors import Throttled
+from gateway.values.outcome import Result, Status
+from gateway.values.work import Notification
+
+CUSTOMER = "+447700900123"
+SHOP = 'name = "Shop"\nassets = ["12345", "PIZZA"]\n'
+LONG = "0123456789" * 40  # three parts
+
+
+class Peer:
+    """An account's session: keeps what is delivered to it and answers with `status`."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[str, DeliverSm]] = []
+        self.status = constants.ESME_ROK
+
+    async def deliver(self, account: str, pdu: DeliverSm) -> int:
+        self.got.append((account, pdu))
+        return self.status
+
+
+class Desk:
+    """Accounts over a World, and the peer behind them."""
+
+    def __init__(self, world: Any, reassembly: Reassembly) -> None:
+        self.world, self.peer = world, Peer()
+        self.submit: Callable[..., Awaitable[Any]] = world.outbound.submit
+        self.settings = {"acme": Account(system_id="acme", password=Secret("x"), service="shop")}
+        self.accounts = Accounts(
+            accounts=self.settings,
+            store=world.store,
+            clock=world.clock,
+            accepting=world.outbound,
+            submit=lambda requests: self.submit(requests),
+            reassembly=reassembly,
+            deliver=self.peer.deliver,
+        )
+
+    async def submitted(self, *pdus: SubmitSm) -> list[tuple[int, str]]:
+        answers = [await self.accounts.submitted("acme", pdu) for pdu in pdus]
+        await self.world.settled()
+        return answers
+
+
+def reassembly(world: Any) -> Reassembly:
+    return Reassembly({source_name("acme"): Source(REASSEMBLY_SECONDS, Coding.GSM)}, world.new_id)
+
+
+@pytest.fixture
+async def desk(open_world: Any) -> Desk:
+    world = await open_world(shop=SHOP)
+    return Desk(world, reassembly(world))
+
+
+def submit_sm(
+    text: str = "Hello", *, to: bytes = b"447700900123", sender: bytes = b"12345", registered: int = 1
+) -> list[SubmitSm]:
+    return [
+        SubmitSm(
+            source_addr=sender,
+            dest_addr_ton=1,
+            destination_addr=to,
+            esm_class=0x40 if cut.udhi else 0,
+            registered_delivery=registered,
+            data_coding=int(cut.data_coding),
+            short_message=cut.octets,
+        )
+        for cut in split(text, reference=3, method=LongMethod.UDH8)
+    ]
+
+
+async def test_a_submit_sm_is_durable_before_it_is_answered(desk: Desk) -> None:
+    [(status, id)] = [await desk.accounts.submitted("acme", pdu) for pdu in submit_sm("Hi €")]
+    stored = await desk.world.store.message(id)
+    assert status == constants.ESME_ROK
+    assert (stored.text, stored.recipient, stored.sender) == ("Hi €", CUSTOMER, "12345")
+    assert (stored.account, stored.service, stored.receipt_wanted) == ("acme", "shop", True)
+    assert desk.world.texts == ["Hi €"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"to": b"12"}, constants.ESME_RINVDSTADR),
+        ({"to": b"12345"}, constants.ESME_RINVDSTADR),
+        ({"sender": b"99999"}, constants.ESME_RINVSRCADR),
+        ({"text": ""}, constants.ESME_RINVMSGLEN),
+    ],
+)
+async def test_what_cannot_be_sent_is_refused_with_its_status(
+    desk: Desk, fields: dict[str, Any], status: int
+) -> None:
+    assert await desk.submitted(*submit_sm(**fields)) == [(status, "")]
+    assert await desk.world.messages() == []
+
+
+async def test_no_sender_means_the_services_own(desk: Desk) -> None:
+    await desk.submitted(*submit_sm(sender=b""))
+    assert [m.sender for m in desk.world.sms.sent] == ["12345"]
+
+
+async def test_a_suspended_service_sends_nothing(open_world: Any) -> None:
+    world = await open_world(shop='status = "suspended"\n' + SHOP)
+    desk = Desk(world, reassembly(world))
+    assert await desk.submitted(*submit_sm()) == [(constants.ESME_RSUBMITFAIL, "")]
+
+
+async def test_too_much_at_once_is_throttled(desk: Desk) -> None:
+    async def full(requests: Any) -> Any:
+        raise Throttled("full")
+
+    desk.submit = full
+    assert await desk.submitted(*submit_sm()) == [(constants.ESME_RTHROTTLED, "")]
+
+
+@pytest.mark.parametrize("text", ["Hello", LONG])
+async def test_a_store_that_fails_is_a_system_error_and_nothing_was_taken(desk: Desk, text: str) -> None:
+    desk.world.store.refuses = "later"
+    assert set(await desk.submitted(*submit_sm(text))) == {(constants.ESME_RSYSERR, "")}
+    desk.world.store.refuses = ""
+    answers = await desk.submitted(*submit_sm(text))
+    assert {status for status, _ in answers} == {constants.ESME_ROK}
+    assert desk.world.texts == [text]
+
+
+async def test_a_full_store_throttles_long_messages_too(desk: Desk) -> None:
+    desk.world.store.refuses = "at once"
+    assert set(await desk.submitted(*submit_sm(LONG))) == {(constants.ESME_RTHROTTLED, "")}
+
+
+async def test_the_parts_of_a_long_message_go_out_as_one_under_the_last_ones_id(desk: Desk) -> None:
+    first, second, third = submit_sm(LONG)
+    answers = await desk.submitted(third, first, second)
+    assert {status for status, _ in answers} == {constants.ESME_ROK}
+    ids = [id for _, id in answers]
+    assert len(set(ids)) == 3 and all(ids)
+    [message] = desk.world.sms.sent
+    assert (message.text, message.id) == (LONG, ids[-1])
+
+
+async def test_parts_survive_a_restart(desk: Desk) -> None:
+    first, second, third = submit_sm(LONG)
+    await desk.submitted(first, second)
+    world = desk.world
+    await world.restart()
+    parts = reassembly(world)
+    await parts.start(world.store)
+    await Desk(world, parts).submitted(third)
+    assert world.texts == [LONG]
+
+
+async def test_a_long_message_to_nobody_is_refused_at_its_last_part(desk: Desk) -> None:
+    answers = await desk.submitted(*submit_sm(LONG, to=b"12345"))
+    assert [status for status, _ in answers] == [0, 0, constants.ESME_RINVDSTADR]
+    assert await desk.world.store.parts() == []
+
+
+async def test_a_part_is_not_refused_for_an_earlier_message_that_makes_room(desk: Desk) -> None:
+    await desk.submitted(submit_sm(LONG, sender=b"99999")[0])
+    answers = await desk.submitted(submit_sm("abcdefghij" * 40, sender=b"99999")[0])
+    assert answers[0][0] == constants.ESME_ROK and answers[0][1]
+
+
+async def test_parts_whose_others_never_came_are_sent_when_their_time_is_up(desk: Desk) -> None:
+    await desk.submitted(submit_sm(LONG)[0])
+    desk.world.clock.forward(REASSEMBLY_SECONDS)
+    await desk.accounts.expire_parts()
+    assert [text == LONG[: len(text)] for text in desk.world.texts] == [True]
+    assert await desk.world.store.parts() == []
+
+
+async def test_parts_of_an_account_that_is_gone_are_dropped(desk: Desk) -> None:
+    await desk.submitted(submit_sm(LONG)[0])
+    desk.settings.clear()
+    desk.world.clock.forward(REASSEMBLY_SECONDS)
+    await desk.accounts.expire_parts()
+    assert desk.world.texts == [] and await desk.world.store.parts() == []
+
+
+async def notification(desk: Desk, result: Result, code: str = "") -> Notification:
+    """What the status of a message that the account submitted comes to."""
+    await desk.submitted(*submit_sm())
+    message = desk.world.sms.sent[-1]
+    desk.world.clock.forward(60)
+    await desk.world.outcome(message, Result.ACCEPTED)
+    await desk.world.outcome(message, result, "why", code)
+    [body] = desk.world.notifier.to("smpp:acme")
+    return Notification(
+        id="n",
+        ref=message.id,
+        service="shop",
+        url="smpp:acme",
+        body=msgspec.json.encode(body),
+        due=0.0,
+        created_at=0.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "state", "err"),
+    [
+        (Result.DELIVERED, "000", MessageState.DELIVERED, "000"),
+        (Result.UNDELIVERED, "005", MessageState.UNDELIVERABLE, "005"),
+        (Result.UNDELIVERED, "ESME_RINVDSTADR", MessageState.UNDELIVERABLE, "000"),
+        (Result.EXPIRED, "", MessageState.EXPIRED, "000"),
+    ],
+)
+async def test_a_receipt_reads_as_the_standard_writes_it(
+    desk: Desk, result: Result, code: str, state: MessageState, err: str
+) -> None:
+    owed = await notification(desk, result, code)
+    assert await desk.accounts.receipt(owed) == ""
+    [(account, pdu)] = desk.peer.got
+    assert (account, pdu.esm_class) == ("acme", 0x04)
+    assert (pdu.source_addr, pdu.destination_addr) == (b"447700900123", b"12345")
+    receipt = parse(pdu.short_message)
+    assert receipt is not None
+    assert (receipt.message_id, receipt.state, receipt.err) == (owed.ref, state, err)
+    assert receipt.submit_date is not None and receipt.done_date is not None
+    assert receipt.submit_date.at is not None and receipt.done_date.at is not None
+    assert (receipt.done_date.at - receipt.submit_date.at).total_seconds() == 60
+    assert pdu.encode(1)
+
+
+async def test_a_receipt_that_the_account_refuses_is_owed_further(desk: Desk) -> None:
+    owed = await notification(desk, Result.DELIVERED)
+    desk.peer.status = constants.ESME_RX_T_APPN
+    assert await desk.accounts.receipt(owed) == "deliver_sm_resp 0x00000064"
+
+
+async def test_a_status_in_doubt_is_unknown_to_the_account(desk: Desk) -> None:
+    await desk.submitted(*submit_sm())
+    await desk.world.outcome(desk.world.sms.sent[-1], Result.IN_DOUBT)
+    [body] = desk.world.notifier.to("smpp:acme")
+    assert body["status"] == Status.IN_DOUBT

@@ -1,0 +1,181 @@
+"""Parts in memory and in the store: they agree whatever the store does."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from gateway.inbound import sms
+from gateway.inbound.reassembly import Reassembly, Source, Whole
+from gateway.protocol.sms.coding import Coding
+from gateway.store.base import Delete, Unit
+from gateway.values.errors import Throttled
+from gateway.values.message import Part
+
+LONG = "0123456789" * 40  # three parts
+
+
+class Bench:
+    """A Reassembly, and what a store would hold."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Part] = {}
+        self.ids = map(str, itertools.count(1))
+        self.reassembly = Reassembly({"north": Source(60.0, Coding.GSM)}, lambda: next(self.ids))
+
+    def add(self, pdu: Any, now: float = 0.0) -> tuple[Unit, list[Whole]]:
+        """The unit is open: `stored` or `refused` ends it."""
+        unit = Unit()
+        return unit, self.reassembly.add(unit, "north", sms.read(pdu), now)
+
+    def take(self, pdu: Any, now: float = 0.0) -> list[Whole]:
+        unit, wholes = self.add(pdu, now)
+        self.stored(unit)
+        return wholes
+
+    def stored(self, unit: Unit) -> None:
+        for write in unit.writes:
+            if isinstance(write, Part):
+                self.rows[write.id] = write
+            elif isinstance(write, Delete):
+                self.rows.pop(write.key[0], None)
+        for act in unit.acts:
+            act()
+
+    def refused(self, unit: Unit) -> None:
+        unit.take_back()
+
+    async def parts(self) -> list[Part]:
+        return list(self.rows.values())
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_the_last_part_gives_the_whole_and_removes_the_rows(bench: Bench, mo: Any) -> None:
+    first, second, third = mo(LONG)
+    assert bench.take(third) == [] and bench.take(first) == []
+    assert len(bench.rows) == 2
+    assert bench.take(second) == [Whole("north", "+447700900123", "12345", LONG, False)]
+    assert bench.rows == {} and bench.reassembly.deadline() is None
+
+
+def test_a_copy_of_a_durable_part_is_nothing_new(bench: Bench, mo: Any) -> None:
+    part = mo(LONG)[0]
+    bench.take(part)
+    unit, wholes = bench.add(part)
+    assert (unit.writes, wholes) == ([], [])
+
+
+def test_a_copy_of_a_part_that_is_being_written_must_come_again(bench: Bench, mo: Any) -> None:
+    """It was acknowledged although the store might still refuse the first."""
+    part = mo(LONG)[0]
+    unit, _ = bench.add(part)
+    with pytest.raises(Throttled):
+        bench.add(part)
+    bench.refused(unit)
+    bench.take(part)
+    assert len(bench.rows) == 1
+
+
+def test_parts_in_flight_together_make_one_whole(bench: Bench, mo: Any) -> None:
+    units = []
+    for pdu in mo(LONG):
+        unit, wholes = bench.add(pdu)
+        units.append(unit)
+    assert [w.text for w in wholes] == [LONG]
+    for unit in units:
+        bench.stored(unit)
+    assert bench.rows == {}
+
+
+def test_a_whole_that_was_refused_with_a_part_of_it_is_made_when_both_come_again(
+    bench: Bench, mo: Any
+) -> None:
+    first, second, third = mo(LONG)
+    bench.take(first)
+    before, _ = bench.add(second)
+    last, wholes = bench.add(third)
+    assert len(wholes) == 1
+    bench.refused(before)
+    bench.refused(last)
+    assert bench.take(third) == [], "the second part is known to be missing"
+    assert [w.text for w in bench.take(second)] == [LONG]
+    assert bench.rows == {}
+
+
+def test_a_whole_refused_at_once_waits_for_its_last_part_only(bench: Bench, mo: Any) -> None:
+    first, second, third = mo(LONG)
+    bench.take(first)
+    before, _ = bench.add(second)
+    last, _ = bench.add(third)
+    bench.refused(last)
+    bench.stored(before)
+    assert [w.text for w in bench.take(third)] == [LONG]
+    assert bench.rows == {}
+
+
+def test_a_whole_whose_part_alone_was_refused_is_whole(bench: Bench, mo: Any) -> None:
+    first, second, third = mo(LONG)
+    bench.take(first)
+    before, _ = bench.add(second)
+    last, wholes = bench.add(third)
+    bench.refused(before)
+    assert [w.text for w in wholes] == [LONG]
+    bench.stored(last)
+    bench.take(second)  # the carrier brings it again: part of a message that was completed
+    unit = Unit()
+    assert bench.reassembly.expire(unit, 60.0) == []
+
+
+def test_a_reused_reference_gives_up_the_old_message_or_neither(bench: Bench, mo: Any) -> None:
+    bench.take(mo(LONG)[0])
+    other = mo("abcdefghij" * 40)[0]
+    unit, wholes = bench.add(other, 1.0)
+    assert [w.incomplete for w in wholes] == [True]
+    bench.refused(unit)
+    assert len(bench.rows) == 1
+    unit, wholes = bench.add(other, 1.0)
+    bench.stored(unit)
+    assert [w.incomplete for w in wholes] == [True]
+    assert [row.octets[:3] for row in bench.rows.values()] == [b"abc"]
+
+
+def test_what_is_given_up_after_its_time_comes_again_if_it_was_refused(bench: Bench, mo: Any) -> None:
+    bench.take(mo(LONG)[0], now=5.0)
+    assert bench.reassembly.deadline() == 65.0
+    unit = Unit()
+    assert len(bench.reassembly.expire(unit, 65.0)) == 1
+    bench.refused(unit)
+    assert bench.reassembly.deadline() == 125.0
+    unit = Unit()
+    assert len(bench.reassembly.expire(unit, 125.0)) == 1
+    bench.stored(unit)
+    assert bench.rows == {}
+
+
+async def test_parts_of_before_a_restart_are_taken_up_and_those_of_a_peer_that_is_gone_are_not(
+    bench: Bench, mo: Any
+) -> None:
+    first, second, third = mo(LONG)
+    bench.take(first)
+    bench.take(second)
+    other = Reassembly({"south": Source(60.0, Coding.GSM)}, lambda: next(bench.ids))
+    await other.start(bench)  # type: ignore[arg-type]
+    assert other.deadline() is None
+    bench.reassembly = Reassembly({"north": Source(60.0, Coding.GSM)}, lambda: next(bench.ids))
+    await bench.reassembly.start(bench)  # type: ignore[arg-type]
+    assert [w.text for w in bench.take(third)] == [LONG]
+
+
+def test_peers_of_the_same_reference_do_not_mix(bench: Bench, mo: Any) -> None:
+    bench.reassembly.configure({"south": Source(60.0, Coding.GSM)})
+    first, second, third = mo(LONG)
+    bench.take(first)
+    bench.take(second)
+    unit = Unit()
+    assert bench.reassembly.add(unit, "south", sms.read(third), 0.0) == []

@@ -1,0 +1,102 @@
+"""From a deliver_sm to what it carries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.config.model import Bind
+from gateway.inbound import sms
+from gateway.protocol.smpp.fields import pack_tlvs
+from gateway.protocol.smpp.pdu import DeliverSm
+from gateway.protocol.sms.coding import Binary, Text
+
+RECEIPT = b"id:1A stat:DELIVRD err:000 text:"
+MESSAGE_STATE, RECEIPTED_MESSAGE_ID = 0x0427, 0x001E
+
+
+def bind(**settings: Any) -> Bind:
+    return Bind(host="smsc", system_id="gw", **settings)
+
+
+@pytest.mark.parametrize(
+    ("octets", "ton", "address"),
+    [
+        (b"447700900123", 1, "+447700900123"),
+        (b"447700900123", 0, "+447700900123"),
+        (b"+447700900123", 0, "+447700900123"),
+        (b"12345", 3, "12345"),
+        (b"12345", 1, "12345"),
+        (b"PIZZA", 5, "PIZZA"),
+        (b"07700900123", 2, "07700900123"),  # a national number is kept as it came
+        (b"\xff\x00", 5, "\ufffd\x00"),
+        (b"", 0, ""),
+    ],
+)
+def test_addresses_are_canonical_or_kept_as_they_came(octets: bytes, ton: int, address: str) -> None:
+    pdu = DeliverSm(source_addr=octets, source_addr_ton=ton, destination_addr=b"12345")
+    assert sms.addresses(pdu) == (address, "12345")
+
+
+def test_a_text_with_a_header_is_a_part() -> None:
+    pdu = DeliverSm(
+        source_addr=b"447700900123",
+        destination_addr=b"12345",
+        esm_class=0x40,
+        short_message=b"\x05\x00\x03\x07\x02\x01Hello",
+    )
+    inbound = sms.read(pdu)
+    assert inbound.data.concat is not None
+    assert (inbound.data.concat.reference, inbound.data.concat.total, inbound.data.octets) == (7, 2, b"Hello")
+
+
+@pytest.mark.parametrize(
+    "tlvs",
+    [
+        {0x020C: b"\x00\x07", 0x020E: b"\x02"},  # no part number
+        {0x020C: b"", 0x020E: b"\x02", 0x020F: b"\x01"},
+    ],
+)
+def test_half_of_the_sar_parameters_make_no_part(tlvs: dict[int, bytes]) -> None:
+    pdu = DeliverSm(short_message=b"Hello", tlv_octets=pack_tlvs(tlvs))
+    assert sms.read(pdu).data.concat is None
+
+
+@pytest.mark.parametrize(
+    ("esm_class", "tlvs", "settings", "found"),
+    [
+        (0x04, {}, {}, ("1A", "delivered", True)),
+        (0x20, {}, {}, ("1A", "delivered", False)),  # an intermediate notification is not the last word
+        (0x04, {}, {"receipt_id": "hex"}, ("26", "delivered", True)),
+        (0x00, {}, {}, None),
+        (0x00, {}, {"receipt_by_text": True}, ("1A", "delivered", True)),
+        (0x00, {RECEIPTED_MESSAGE_ID: b"77\x00", MESSAGE_STATE: b"\x05"}, {}, ("77", "undeliverable", True)),
+    ],
+)
+def test_what_is_a_receipt(
+    esm_class: int,
+    tlvs: dict[int, bytes],
+    settings: dict[str, Any],
+    found: tuple[str, str, bool] | None,
+) -> None:
+    pdu = DeliverSm(esm_class=esm_class, short_message=RECEIPT, tlv_octets=pack_tlvs(tlvs))
+    receipt = sms.read_receipt(pdu, bind(**settings), "north", "id", 5.0)
+    assert (receipt and (receipt.smsc_id, receipt.state, receipt.final)) == found
+
+
+def test_a_text_that_only_mentions_an_id_is_no_receipt_even_where_texts_count() -> None:
+    pdu = DeliverSm(short_message=b"my id: 7")
+    assert sms.read_receipt(pdu, bind(receipt_by_text=True), "north", "id", 5.0) is None
+
+
+@pytest.mark.parametrize(
+    ("esm_class", "flagged"), [(0x00, False), (0x04, True), (0x44, True), (0x20, True), (0x08, False)]
+)
+def test_esm_class_tells_receipts(esm_class: int, flagged: bool) -> None:
+    assert sms.is_receipt(DeliverSm(esm_class=esm_class)) is flagged
+
+
+def test_octets_that_are_no_text_are_shown_in_hex() -> None:
+    assert sms.text_of(Text("Hello")) == "Hello"
+    assert sms.text_of(Binary(b"\x00\xff")) == "00ff"

@@ -1,0 +1,233 @@
+"""Calls to our numbers: each policy, and one call.missed for each call."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.config.model import Number, Seconds, Service, Trunk
+from gateway.inbound.voice import InboundCalls
+from gateway.protocol.sip.call import Call as SipCall
+from gateway.protocol.sip.call import CallCancelled, CallCause, CallState, Direction, IncomingCall
+from gateway.store.base import Unit
+from gateway.values.call import Call
+from gateway.values.event import Event
+
+OURS = "+442079460000"
+CALLER = "+447700900123"
+
+
+class FakePhone:
+    """SIP: keeps each call's state by the real table, so that nothing illegal passes.  It cannot answer."""
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+
+    def ring(self, call: SipCall) -> None:
+        call.step(CallCause.RING)
+        self.did.append("ring")
+
+    def reject(self, call: SipCall, status: int, reason: str = "") -> None:
+        call.step(CallCause.REJECT)
+        self.did.append(f"reject {status}")
+
+
+class FakeClock:
+    at = 1000.0
+
+    def now(self) -> float:
+        return self.at + 1_800_000_000
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+class Bench:
+    """Inbound calls over one trunk; what they record becomes durable at once, or when `flush` is called."""
+
+    def __init__(self, number: Number, status: str = "live") -> None:
+        self.clock, self.phone = FakeClock(), FakePhone()
+        self.ids = map(str, itertools.count(1))
+        self.durable_at_once = True
+        self.units: list[Unit] = []
+        self.told: list[tuple[Event, Call]] = []
+        services = {"shop": Service(name="Shop", status=status, numbers={OURS: number})}  # type: ignore[arg-type]
+        trunk = Trunk(host="127.0.0.1", numbers=[OURS])
+        self.calls = InboundCalls(
+            services=services,
+            trunks={"east": trunk, "west": Trunk(host="127.0.0.2")},
+            phone=self.phone,
+            clock=self.clock,
+            new_id=lambda: next(self.ids),
+            record=self._record,
+            consequences=lambda unit, event, call: self.told.append((event, call)),
+        )
+
+    def _record(self, unit: Unit) -> None:
+        self.units.append(unit)
+        if self.durable_at_once:
+            self.flush()
+
+    def flush(self) -> None:
+        for unit in self.units:
+            for act in unit.acts:
+                act()
+            unit.acts.clear()
+
+    def ring(self, caller: str = CALLER, called: str = OURS, trunk: str = "east") -> SipCall:
+        peer = ("127.0.0.1", 5060)
+        call = SipCall("sip", Direction.INBOUND, CallState.INCOMING, caller, called, peer, trunk)
+        self.calls.incoming(IncomingCall(call, caller, called, peer, trunk, b""))
+        return call
+
+    def cancel(self, call: SipCall) -> None:
+        call.step(CallCause.REMOTE_CANCEL)  # SIP has answered 487 before it tells
+        self.calls.cancelled(CallCancelled(call, ""))
+
+    @property
+    def records(self) -> list[Call]:
+        return [w for unit in self.units for w in unit.writes if isinstance(w, Call)]
+
+    @property
+    def missed(self) -> list[dict[str, Any]]:
+        """The data of each call.missed."""
+        return [w.data for unit in self.units for w in unit.writes if isinstance(w, Event)]
+
+
+@pytest.fixture
+def bench() -> Callable[..., Bench]:
+    return lambda status="live", **number: Bench(Number(**number), status)
+
+
+async def test_reject_at_once_never_rings(bench: Any) -> None:
+    it = bench(policy="reject-at-once", reject=603)
+    it.ring()
+    assert it.phone.did == ["reject 603"]
+    [record] = it.records
+    assert (record.state, record.cause, record.status) == ("ended", "rejected-by-policy", 603)
+    assert (record.caller, record.called, record.service, record.trunk) == (CALLER, OURS, "shop", "east")
+    assert it.missed == [{"from": CALLER, "to": OURS, "cause": "rejected-by-policy", "ring_ms": 0}]
+
+
+async def test_ring_then_reject_rings_for_its_time(bench: Any) -> None:
+    it = bench(policy="ring-then-reject", ring=Seconds(0.01), reject=480)
+    it.ring()
+    assert it.phone.did == ["ring"] and it.missed == [] and len(it.calls) == 1
+    it.clock.at += 20
+    await asyncio.sleep(0.03)
+    assert it.phone.did == ["ring", "reject 480"]
+    assert [m["ring_ms"] for m in it.missed] == [20_000]
+    assert len(it.calls) == 0
+
+
+@pytest.mark.parametrize("policy", ["ring-then-reject", "ring-until-cancel"])
+async def test_a_caller_who_hangs_up_has_missed_us(bench: Any, policy: str) -> None:
+    it = bench(policy=policy)
+    call = it.ring()
+    it.clock.at += 3.2
+    it.cancel(call)
+    assert it.phone.did == ["ring"], "SIP answers the CANCEL itself"
+    assert it.missed == [{"from": CALLER, "to": OURS, "cause": "caller-cancelled", "ring_ms": 3200}]
+    assert [record.status for record in it.records] == [487]
+    assert len(it.calls) == 0
+
+
+async def test_a_refusal_waits_for_its_record(bench: Any) -> None:
+    it = bench(policy="reject-at-once")
+    it.durable_at_once = False
+    call = it.ring()
+    assert it.phone.did == [] and call.state is CallState.INCOMING
+    it.flush()
+    assert it.phone.did == ["reject 486"]
+
+
+async def test_a_cancel_while_the_refusal_is_being_recorded_misses_once(bench: Any) -> None:
+    it = bench(policy="reject-at-once")
+    it.durable_at_once = False
+    it.cancel(it.ring())
+    it.flush()
+    assert it.phone.did == []
+    assert len(it.missed) == 1 and len(it.records) == 1
+
+
+async def test_a_time_that_runs_out_after_the_cancel_does_nothing(bench: Any) -> None:
+    it = bench(policy="ring-then-reject", ring=Seconds(0.01))
+    it.cancel(it.ring())
+    await asyncio.sleep(0.03)
+    assert it.phone.did == ["ring"] and len(it.missed) == 1
+
+
+async def test_the_same_caller_within_the_window_is_recorded_but_no_news(bench: Any) -> None:
+    it = bench(policy="reject-at-once", duplicates=Seconds(60))
+    it.ring()
+    it.clock.at += 59
+    it.ring()
+    it.ring(caller="+447700900999")
+    it.clock.at += 1
+    it.ring()
+    assert [record.counted for record in it.records] == [True, False, True, True]
+    assert len(it.missed) == len(it.told) == 3
+
+
+async def test_no_window_counts_every_call(bench: Any) -> None:
+    it = bench(policy="reject-at-once", duplicates=Seconds(0))
+    it.ring()
+    it.ring()
+    assert len(it.missed) == 2
+
+
+@pytest.mark.parametrize("caller", ["", "anonymous", "Restricted", "unavailable", "\ufffd"])
+async def test_withheld_callers_have_no_number_and_are_not_one_person(bench: Any, caller: str) -> None:
+    """ "anonymous" passed for a sender ID: all such callers were one, and within the window no news."""
+    it = bench(policy="reject-at-once")
+    it.ring(caller=caller)
+    it.ring(caller=caller)
+    assert [m["from"] for m in it.missed] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("called", "trunk"),
+    [("+442079460001", "east"), (OURS, "west"), (OURS, "nobody"), ("", "east"), ("shop", "east")],
+)
+async def test_a_number_that_the_trunk_does_not_bring_is_not_found(
+    bench: Any, called: str, trunk: str
+) -> None:
+    it = bench(policy="ring-then-reject")
+    it.ring(called=called, trunk=trunk)
+    assert it.phone.did == ["reject 404"]
+    assert it.records == [] and len(it.calls) == 0
+
+
+async def test_a_suspended_services_number_is_not_found(bench: Any) -> None:
+    it = bench(status="suspended")
+    it.ring()
+    assert it.phone.did == ["reject 404"]
+
+
+async def test_numbers_are_compared_in_one_form(bench: Any) -> None:
+    it = bench(policy="reject-at-once")
+    it.ring(caller="00447700900123", called="442079460000")
+    assert [(m["from"], m["to"]) for m in it.missed] == [(CALLER, OURS)]
+
+
+async def test_a_changed_configuration_holds_for_the_next_call(bench: Any) -> None:
+    it = bench(policy="reject-at-once")
+    other = "+442079460009"
+    services = {"shop": Service(name="Shop", numbers={other: Number(policy="reject-at-once", reject=603)})}
+    it.calls.configure(services, {"west": Trunk(host="127.0.0.2", numbers=[other])})
+    it.ring()
+    it.ring(called=other, trunk="west")
+    assert it.phone.did == ["reject 404", "reject 603"]
+
+
+async def test_stopping_refuses_what_rings_and_counts_it(bench: Any) -> None:
+    it = bench(policy="ring-until-cancel")
+    it.ring()
+    it.ring(caller="+447700900999")
+    it.calls.stop()
+    assert it.phone.did == ["ring", "ring", "reject 480", "reject 480"]
+    assert len(it.missed) == 2 and len(it.calls) == 0
