@@ -191,8 +191,10 @@ class SmsChannel:
             case "accepted":
                 self._accepted(flight, result)
             case "rejected":
-                segment = self._segment(flight, result.part, "rejected", code=result.status_text)
-                self._tell(flight, _rejected(result.status_text, "", flight.carrier), segment)
+                code = _code(result.status_text)
+                segment = self._segment(flight, result.part, "rejected", code=code)
+                reason = f"{flight.carrier} answered {result.status_text}" if code else result.status_text
+                self._tell(flight, _rejected(code, reason, flight.carrier), segment)
             case "unsent" if over:
                 pass  # it goes down with the part that failed
             case "in_doubt" | "unsent" if resend and not self.stopping:
@@ -271,6 +273,12 @@ class SmsChannel:
             code=code,
             updated_at=self._clock.now(),
         )
+
+
+def _code(status_text: str) -> str:
+    """The name in "ESME_RINVDSTADR: Invalid Destination Address"; "" if no carrier said it."""
+    name = status_text.partition(":")[0]
+    return name if name.startswith(("ESME_", "status 0x")) else ""
 
 
 def _rejected(code: str, reason: str, carrier: str) -> Outcome:

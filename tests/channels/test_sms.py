@@ -307,6 +307,24 @@ def test_the_first_part_that_fails_is_the_outcome(plain: Bench) -> None:
     assert len(plain.outcomes) == 1 and plain.segments[-1] == (3, "rejected")
 
 
+@pytest.mark.parametrize(
+    ("status_text", "code", "reason"),
+    [
+        (constants.status_text(0x0B), "ESME_RINVDSTADR", "north answered ESME_RINVDSTADR: "),
+        (constants.status_text(0x777), "status 0x00000777", "north answered status 0x00000777"),
+        ("destination_addr has 25 octets", "", "destination_addr has 25 octets"),
+    ],
+)
+def test_the_code_of_a_rejection_is_the_carriers_status_without_its_description(
+    plain: Bench, status_text: str, code: str, reason: str
+) -> None:
+    plain.send()
+    plain.answer(0, "rejected", status_text=status_text)
+    [outcome] = plain.outcomes
+    assert outcome.code == code
+    assert outcome.reason.startswith(reason)
+
+
 def test_a_lost_answer_leaves_the_step_in_doubt(plain: Bench) -> None:
     plain.send(LONG, sender="12345")
     plain.answer(0, "in_doubt")
