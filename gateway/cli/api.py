@@ -85,9 +85,8 @@ class Api:
         except TimeoutError:
             raise Unanswered(f"{self._url} did not answer within {_SECONDS:g} s") from None
         except aiohttp.ClientConnectorError as error:
-            raise Unanswered(
-                f"no gateway answers at {self._url} ({error.strerror}): is it running?"
-            ) from None
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise Unanswered(f"no gateway answers at {self._url} ({reason}): is it running?") from None
         except aiohttp.ClientError as error:
             raise Unanswered(f"{self._url} broke off: {error}") from None
         try:

@@ -10,11 +10,15 @@ from datetime import UTC, datetime
 import click
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 Row = Sequence[str]
 
+_FOLDING = {"text", "reason", "what"}  # sentences; what people copy stays in one piece
+_FOLDING_WIDTH = 10
 _GOOD = {"delivered", "answered", "handled", "up", "yes", "live"}
 _BAD = {"failed", "expired", "in-doubt", "down", "no", "suspended"}
 
@@ -30,17 +34,37 @@ def moment(at: float) -> str:
 
 
 def listing(columns: Sequence[str], rows: Iterable[Row], *, console: Console | None = None) -> None:
-    """`console` is for tests; otherwise standard output decides."""
+    """`console` is for tests; otherwise standard output decides.
+
+    A table that a terminal is too narrow for is printed as one paragraph a row: its first and last cell, then
+    the others by name.
+    """
+    rows = [[clean(cell) for cell in row] for row in rows]
     if console is None and not sys.stdout.isatty():
         for row in rows:
-            click.echo("\t".join(map(clean, row)))
+            click.echo("\t".join(row))
         return
+    console = console or Console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        if column in _FOLDING:
+            table.add_column(column, overflow="fold", min_width=_FOLDING_WIDTH)
+        else:
+            table.add_column(column, no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(clean(cell), style=_style(cell)) for cell in row))
-    (console or Console()).print(table)
+        table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
+    anywhere = console.options.update(max_width=10_000)  # else the answer is never more than there is
+    if Measurement.get(console, anywhere, table).minimum <= console.width:
+        console.print(table)
+        return
+    for row in rows:
+        console.print(Text("  ".join((row[0], row[-1])), style="bold"))
+        told = [
+            Text.assemble((f"{column} ", "dim"), (cell, _style(cell)))
+            for column, cell in zip(columns[1:-1], row[1:-1], strict=True)
+            if cell
+        ]
+        console.print(Padding(Text("  ").join(told), (0, 0, 0, 2)))
 
 
 def print_json(value: object) -> None:

@@ -43,6 +43,31 @@ def test_a_table_for_people_takes_texts_literally() -> None:
     assert "text" in shown
 
 
+ROW = ("2026-11-23 14:05:09", "+447700900001", "", "x" * 100, "019ab2f0-6c1e-7d3a-8f4b-2b1c9d0e7a55")
+
+
+def shown(width: int) -> list[str]:
+    screen = io.StringIO()
+    console = Console(file=screen, width=width)
+    listing(("time", "to", "carrier", "text", "id"), [ROW], console=console)
+    return [line.rstrip() for line in screen.getvalue().splitlines()]
+
+
+def test_a_table_folds_texts_only() -> None:
+    lines = shown(110)
+    assert all(any(whole in line for line in lines) for whole in (ROW[0], ROW[1], ROW[4]))
+    assert sum(line.count("x") for line in lines) - lines[0].count("x") - lines[1].count("x") == 100
+
+
+def test_a_table_too_wide_for_the_terminal_becomes_paragraphs() -> None:
+    assert shown(70) == [
+        "2026-11-23 14:05:09  019ab2f0-6c1e-7d3a-8f4b-2b1c9d0e7a55",
+        "  to +447700900001  text",
+        "  " + "x" * 68,
+        "  " + "x" * 32,
+    ]
+
+
 def test_json_keeps_letters_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"text": "für"})
     out = capsys.readouterr().out
