@@ -1,0 +1,161 @@
+"""One outbound call from INVITE to BYE."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.config.model import Seconds
+from gateway.protocol.rtp.g711 import Codec
+from gateway.protocol.sip.call import CallState
+from gateway.values.outcome import Result
+
+OURS, CUSTOMER = "+442079460000", "+447700900123"
+
+
+async def test_an_answered_call_hears_the_prompt_and_is_hung_up(exchange: Any) -> None:
+    it = exchange()
+    call = await it.dial()
+    assert (call.to_number, call.from_number, call.peer) == (CUSTOMER, OURS, ("127.0.0.1", 5060))
+    assert b"m=audio 20000 " in it.phone.offers[0]
+    it.phone.rings(call)
+    it.clock.at = 4.0
+    it.phone.answers(call, it.answer_sdp())
+    await it.until(lambda: it.results)
+    assert it.results == [Result.ANSWERED], "said at the answer, not after the prompt"
+    [media] = it.media
+    await it.until(lambda: media.playing)
+    assert (media.target.remote_address, media.target.remote_port) == ("127.0.0.9", 30_000)
+    assert media.played == [b"uHello"]
+    it.clock.at = 9.0
+    media.playing.set_result(True)
+    await it.over()
+    assert call.state is CallState.ENDING
+    assert it.events == ["call.answered", "call.ended"]
+    record = it.record
+    assert (record.state, record.cause, record.status, record.sip_call_id) == (
+        "ended",
+        "answered",
+        200,
+        call.id,
+    )
+    assert (record.answered_at - record.started_at, record.ended_at - record.started_at) == (4.0, 9.0)
+    assert it.results == [Result.ANSWERED]
+
+
+async def test_the_prompt_is_played_in_the_codec_that_was_agreed(exchange: Any) -> None:
+    it = exchange()
+    call = await it.dial(text="", wav="/prompts/hello.wav")
+    it.phone.answers(call, it.answer_sdp(Codec.PCMA))
+    await it.until(lambda: it.media[0].played)
+    assert it.media[0].played == [b"a/prompts/hello.wav"]
+
+
+async def test_a_person_who_hangs_up_first_ends_the_call(exchange: Any) -> None:
+    it = exchange()
+    call = await it.dial()
+    it.phone.answers(call, it.answer_sdp())
+    await it.until(lambda: it.media[0].playing)
+    it.phone.hangs_up(call)
+    await it.over()
+    assert it.events == ["call.answered", "call.ended"]
+    assert it.media[0].playing.cancelled()
+    assert (it.record.cause, it.results) == ("answered", [Result.ANSWERED])
+
+
+async def test_a_person_who_hangs_up_with_the_answer_has_answered(exchange: Any) -> None:
+    it = exchange()
+    call = await it.dial()
+    it.phone.answers(call, it.answer_sdp())
+    it.phone.hangs_up(call)
+    await it.over()
+    assert it.events == ["call.answered", "call.ended"] and it.media[0].played == []
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        (486, Result.BUSY),
+        (600, Result.BUSY),
+        (408, Result.NO_ANSWER),
+        (487, Result.NO_ANSWER),
+        (403, Result.REJECTED),
+        (603, Result.REJECTED),
+        (404, Result.UNREACHABLE),
+        (503, Result.UNREACHABLE),
+    ],
+)
+async def test_a_refusal_is_its_own_outcome(exchange: Any, status: int, result: Result) -> None:
+    it = exchange()
+    call = await it.dial()
+    it.phone.fails(call, status)
+    await it.over()
+    [(id, index, outcome)] = it.reports
+    assert (id, index, outcome.result, outcome.code, outcome.carrier) == ("m", 0, result, str(status), "east")
+    assert it.events == ["call.ended"]
+    assert (it.record.cause, it.record.status, it.record.answered_at) == (str(result), status, 0.0)
+
+
+async def test_nobody_answering_in_time_is_no_answer(exchange: Any) -> None:
+    it = exchange(ring_timeout=Seconds(0.02))
+    call = await it.dial()
+    it.phone.rings(call)
+    await it.over()
+    assert call.state is CallState.ENDED
+    assert it.results == [Result.NO_ANSWER] and it.events == ["call.ended"]
+
+
+async def test_a_trunk_that_never_responds_is_unreachable(exchange: Any) -> None:
+    it = exchange()
+    it.phone.fails(await it.dial(), 408, unreachable=True)
+    await it.over()
+    [(_, _, outcome)] = it.reports
+    assert (outcome.result, outcome.code) == (Result.UNREACHABLE, "")
+
+
+async def test_a_trunk_still_silent_after_the_ring_timeout_is_unreachable(exchange: Any) -> None:
+    """It counted as nobody answering when ring_timeout was shorter than SIP's timer B."""
+    it = exchange(ring_timeout=Seconds(0.01))
+    call = await it.dial()
+    await it.until(lambda: call.state is CallState.ABANDONED)
+    it.phone.fails(call, 408, unreachable=True)
+    await it.over()
+    assert it.results == [Result.UNREACHABLE]
+
+
+async def test_an_invite_that_cannot_be_sent_is_unreachable_at_once(exchange: Any) -> None:
+    """SIP said so before `invite` had given the call back: nobody heard it, and the call never ended."""
+    it = exchange()
+    it.phone.cannot_send = True
+    await it.dial()
+    await it.over()
+    assert it.results == [Result.UNREACHABLE] and it.events == ["call.ended"]
+
+
+async def test_an_answer_that_crosses_the_giving_up_is_no_answer(exchange: Any) -> None:
+    it = exchange(ring_timeout=Seconds(0.01))
+    call = await it.dial()
+    await it.until(lambda: call.state is CallState.ABANDONED)
+    it.phone.fails(call, 487)  # what the agent tells when the 200 comes after all; it has sent the BYE
+    await it.over()
+    assert it.results == [Result.NO_ANSWER]
+
+
+@pytest.mark.parametrize("answer", [b"", b"v=0\r\n", b"not sdp at all"])
+async def test_an_answer_without_usable_media_is_hung_up(exchange: Any, answer: bytes) -> None:
+    it = exchange()
+    call = await it.dial()
+    it.phone.answers(call, answer)
+    await it.over()
+    assert call.state is CallState.ENDING
+    assert it.events == ["call.answered", "call.ended"] and it.media[0].played == []
+
+
+async def test_a_media_address_that_cannot_be_reached_is_hung_up(exchange: Any) -> None:
+    it = exchange()
+    it.unreachable = True
+    call = await it.dial()
+    it.phone.answers(call, it.answer_sdp())
+    await it.over()
+    assert call.state is CallState.ENDING and it.events == ["call.answered", "call.ended"]

@@ -1,0 +1,163 @@
+"""The voice channel: which trunk, how many calls, and that every call is reported or hung up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.channels.base import Carrier
+from gateway.protocol.sip.call import CallState, OptionsAnswered, Probe
+from gateway.values.errors import StoreError
+from gateway.values.outcome import Result
+
+OURS, CUSTOMER = "+442079460000", "+447700900123"
+
+
+async def test_a_step_goes_by_the_trunk_of_its_number_or_the_one_it_names(exchange: Any) -> None:
+    it = exchange()
+    channel, message = it.channel, it.message()
+    assert channel.applicable(message, message.plan[0]) == ""
+    assert channel.available(message, message.plan[0]) == Carrier("east")
+    [foreign] = it.message(sender="12345").plan
+    assert channel.applicable(message, foreign) == "no trunk carries '12345'"
+    assert channel.available(message, foreign) == Carrier("", "no trunk")
+    [named] = it.message(sender="12345", via="east").plan
+    assert channel.available(message, named) == Carrier("east")
+    [missing] = it.message(via="west").plan
+    assert channel.applicable(message, missing) == "no trunk named 'west'"
+
+
+async def test_one_who_opted_out_is_not_called(exchange: Any) -> None:
+    it = exchange()
+    it.opted_out.add(CUSTOMER)
+    message = it.message()
+    assert it.channel.applicable(message, message.plan[0]) == "has opted out"
+
+
+async def test_a_call_is_handed_over_before_it_is_dialled(exchange: Any) -> None:
+    it = exchange()
+    await it.dial()
+    assert it.begun == [("m/0", "east")]
+
+
+async def test_no_more_calls_than_max_calls(exchange: Any) -> None:
+    it = exchange(max_calls=1)
+    call = await it.dial()
+    message = it.message("n")
+    assert it.channel.available(message, message.plan[0]).reason == "east has 1 calls, its max_calls"
+    assert not it.channel.send(message, 0, "east")
+    it.phone.fails(call, 486)
+    await it.over()
+    assert it.room == ["east"]
+    assert it.channel.available(message, message.plan[0]).up
+    await it.dial("n")
+
+
+async def test_calls_begin_no_faster_than_the_trunk_allows(exchange: Any) -> None:
+    it = exchange(calls_per_second=10)
+    await it.dial("one")
+    assert it.channel.send(it.message("two"), 0, "east")
+    await asyncio.sleep(0.15)
+    assert len(it.phone.calls) == 1
+    it.clock.at += 0.1
+    await it.until(lambda: len(it.phone.calls) == 2)
+
+
+async def test_events_go_to_their_own_call(exchange: Any) -> None:
+    it = exchange()
+    first, second = await it.dial("one"), await it.dial("two")
+    it.phone.fails(second, 486)
+    it.phone.fails(first, 603)
+    await it.over()
+    assert {(id, o.result) for id, _, o in it.reports} == {("one", Result.REJECTED), ("two", Result.BUSY)}
+    assert not it.channel.event(OptionsAnswered(Probe(("127.0.0.1", 5060)), 200))
+
+
+async def test_no_free_port_is_an_outcome(exchange: Any) -> None:
+    it = exchange()
+    it.no_port = True
+    assert it.channel.send(it.message(), 0, "east")
+    await it.over()
+    [(_, _, outcome)] = it.reports
+    assert (outcome.result, outcome.reason) == (Result.UNREACHABLE, "no RTP port is free on 127.0.0.1")
+    assert it.phone.calls == [] and it.room == ["east"]
+
+
+async def test_a_prompt_that_cannot_be_made_is_an_outcome_and_nobody_is_called(exchange: Any) -> None:
+    it = exchange()
+    assert it.channel.send(it.message(language="xx"), 0, "east")
+    await it.over()
+    [(_, _, outcome)] = it.reports
+    assert (outcome.result, outcome.reason) == (Result.UNREACHABLE, "no voice 'xx'")
+    assert it.begun == [] and it.phone.calls == []
+
+
+async def test_a_store_that_refuses_the_hand_over_means_no_call(exchange: Any) -> None:
+    it = exchange()
+    it.hand_over_error = StoreError("the disk is full")
+    assert it.channel.send(it.message(), 0, "east")
+    await it.over()
+    assert it.results == [Result.UNREACHABLE] and it.phone.calls == []
+
+
+async def test_a_defect_on_the_way_does_not_leave_the_chain_waiting(exchange: Any) -> None:
+    it = exchange()
+    it.hand_over_error = ZeroDivisionError("a defect")
+    assert it.channel.send(it.message(), 0, "east")
+    await it.over()
+    [(_, _, outcome)] = it.reports
+    assert (outcome.result, outcome.reason) == (Result.UNREACHABLE, "the call failed here: ZeroDivisionError")
+
+
+async def test_a_trunk_that_is_gone_is_an_outcome(exchange: Any) -> None:
+    it = exchange()
+    assert it.channel.send(it.message(), 0, "west")
+    [(_, _, outcome)] = it.reports
+    assert (outcome.result, outcome.carrier) == (Result.UNREACHABLE, "west")
+
+
+async def test_an_abandoned_step_that_rings_is_cancelled_and_not_reported(exchange: Any) -> None:
+    it = exchange()
+    call = await it.dial()
+    it.phone.rings(call)
+    it.channel.abandon("m", 0)
+    await it.over()
+    assert call.state is CallState.ENDED
+    assert it.reports == [] and it.events == ["call.ended"]
+    assert it.room == ["east"]
+
+
+async def test_abandoning_what_is_not_under_way_is_nothing(exchange: Any) -> None:
+    it = exchange()
+    it.channel.abandon("m", 0)
+    assert it.channel.send(it.message(), 0, "east")
+    it.channel.abandon("m", 0)  # before its task had a turn
+    await it.over()
+    assert it.phone.calls == [] and it.reports == []
+
+
+@pytest.mark.parametrize("talking", [False, True])
+async def test_stopping_hangs_up_what_is_up(exchange: Any, talking: bool) -> None:
+    it = exchange()
+    call = await it.dial()
+    it.phone.rings(call)
+    if talking:
+        it.phone.answers(call, it.answer_sdp())
+        await it.until(lambda: it.media[0].playing)
+    await it.channel.stop()
+    assert call.state is (CallState.ENDING if talking else CallState.ENDED)
+    assert it.events[-1] == "call.ended" and it.media[0].closed
+    assert it.results == ([Result.ANSWERED] if talking else [])
+    assert it.record.cause == ("answered" if talking else "no-answer")
+
+
+async def test_many_calls_at_once_all_end(exchange: Any) -> None:
+    it = exchange(max_calls=50)
+    it.plays_at_once = True
+    for n in range(50):
+        it.phone.answers(await it.dial(str(n)), it.answer_sdp())
+    await it.over()
+    assert it.results == [Result.ANSWERED] * 50
+    assert it.events.count("call.ended") == 50 and len(it.room) == 50
