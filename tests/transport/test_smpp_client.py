@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import random
 import socket
-import struct
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 import uvloop
-from smpplib import smpp
 
 from gateway.config.model import Bind, Seconds, Secret
 from gateway.protocol.smpp.constants import (
@@ -31,99 +27,7 @@ from gateway.protocol.smpp.pdu import DeliverSm, SubmitSm
 from gateway.transport import smpp_dispatch
 from gateway.transport.smpp_client import BindGroup, Inbound
 from gateway.transport.smpp_submission import Submission, SubmitResult
-
-SILENCE = -1  # no answer
-DROP = -2  # cut the connection instead of answering
-THROTTLE_AND_DROP = -3  # answer ESME_RTHROTTLED and cut the connection
-
-
-class Smsc:
-    """Answers binds, enquire_link and unbind; `statuses` says how the submits are answered, then ESME_ROK."""
-
-    def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.bind_status = ESME_ROK
-        self.statuses: list[int] = []
-        self.seen: list[tuple[int, str, bytes]] = []  # connection, command, short_message
-        self.answers: list[Any] = []
-        self.ids = itertools.count(1)
-        self.connections: list[socket.socket] = []
-        self.heard = threading.Condition()
-        self.threads = [threading.Thread(target=self._accept)]
-        self.threads[0].start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections.append(connection)
-            thread = threading.Thread(target=self._serve, args=(connection, len(self.connections) - 1))
-            self.threads.append(thread)
-            thread.start()
-
-    def _serve(self, connection: socket.socket, number: int) -> None:
-        stream = connection.makefile("rb")
-        try:
-            while header := stream.read(4):
-                data = header + stream.read(struct.unpack(">I", header)[0] - 4)
-                self._request(
-                    connection, number, smpp.parse_pdu(data, sequence=0, allow_unknown_opt_params=True)
-                )
-        except OSError:
-            pass
-        finally:
-            stream.close()
-            connection.close()
-
-    def _request(self, connection: socket.socket, number: int, pdu: Any) -> None:
-        with self.heard:
-            self.seen.append((number, pdu.command, getattr(pdu, "short_message", b"") or b""))
-            if pdu.is_response():
-                self.answers.append(pdu)
-            self.heard.notify_all()
-        if pdu.is_response():
-            return
-        fields = {}
-        status = ESME_ROK
-        if pdu.command.startswith("bind"):
-            status, fields = self.bind_status, {"system_id": "smsc"}
-        elif pdu.command == "submit_sm":
-            status = self.statuses.pop(0) if self.statuses else ESME_ROK
-            if status == DROP:
-                connection.shutdown(socket.SHUT_RDWR)
-            if status in (DROP, SILENCE):
-                return
-            fields = {"message_id": f"id-{next(self.ids)}"} if status == ESME_ROK else {}
-        last = status == THROTTLE_AND_DROP
-        status = ESME_RTHROTTLED if last else status
-        self.send(connection, pdu.command + "_resp", pdu.sequence, status=status, **fields)
-        if last:
-            connection.shutdown(socket.SHUT_WR)
-
-    def send(self, connection: socket.socket, command: str, sequence: int, **fields: Any) -> None:
-        pdu = smpp.make_pdu(command, sequence=sequence, **fields)
-        pdu.sequence = sequence
-        connection.sendall(pdu.generate())
-
-    def wait(self, condition: Callable[[], bool]) -> None:
-        with self.heard:
-            assert self.heard.wait_for(condition, 10)
-
-    def submits(self) -> list[bytes]:
-        return [text for _, command, text in self.seen if command == "submit_sm"]
-
-    def close(self) -> None:
-        for sock in (self.listener, *self.connections):
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            sock.close()
-        for thread in self.threads:
-            thread.join(10)
+from tests.peers.smpplib_smsc import DROP, SILENCE, THROTTLE_AND_DROP, Smsc
 
 
 class Caller:

@@ -1,0 +1,268 @@
+"""The daemon and the simulators as processes of their own, for tests from outside."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+KEY = "e2e-key"
+PATIENCE_SECONDS = 15.0
+_PORTS = range(10_000, 30_000)  # below those that the system gives to outgoing connections
+
+
+def free_port(kind: int = socket.SOCK_STREAM, address: str = "127.0.0.1") -> int:
+    """A port that nobody has, and that no outgoing connection takes before a process listens on it."""
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket(socket.AF_INET, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                continue
+            return port
+
+
+def until(found: Callable[[], T], what: str, *, timeout: float = PATIENCE_SECONDS) -> T:
+    """Ask until the answer is true; the answer.  Fails after `timeout` seconds, naming `what` was missing."""
+    end = time.monotonic() + timeout
+    while not (answer := found()):
+        assert time.monotonic() < end, f"not within {timeout:g} s: {what}"
+        time.sleep(0.02)
+    return answer
+
+
+class Simulator:
+    """A program of simulators/: JSON lines out, JSON lines in.  It ends with its standard input."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        self.events: list[Json] = []
+        self._taken: set[int] = set()
+        self._news = threading.Condition()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", f"simulators.{module}", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self.port: int = self.wait("listening")["port"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._news:
+                self.events.append(json.loads(line))
+                self._news.notify_all()
+
+    def tell(self, command: str, **fields: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"cmd": command, **fields}).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def wait(self, event: str, *, timeout: float = PATIENCE_SECONDS, **fields: object) -> Json:
+        """The oldest event that fits and that no `wait` has given yet."""
+        found: Json = {}
+
+        def look() -> bool:
+            for index, heard in enumerate(self.events):
+                if index not in self._taken and _fits(heard, event, fields):
+                    self._taken.add(index)
+                    found.update(heard)
+                    return True
+            return False
+
+        with self._news:
+            came = self._news.wait_for(look, timeout)
+        assert came, f"no {event} {fields} within {timeout:g} s; the last events: {self.events[-5:]}"
+        return found
+
+    def heard(self, event: str, **fields: object) -> list[Json]:
+        """All events that fit, so far."""
+        with self._news:
+            return [heard for heard in self.events if _fits(heard, event, fields)]
+
+    def close(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(10)
+        self._process.stdout.close()
+
+
+def _fits(heard: Json, event: str, fields: Mapping[str, object]) -> bool:
+    return heard["event"] == event and all(heard.get(key) == value for key, value in fields.items())
+
+
+class Daemon:
+    """`gateway run` on a configuration in `folder`; its state outlives it.
+
+    `settings` and `services` are TOML; store, HTTP and log are set here.
+    """
+
+    running: ClassVar[list[Daemon]] = []  # for the log tails of a failed test
+
+    def __init__(self, folder: Path, settings: str, services: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.config = folder / "gateway.toml"
+        self.state = folder / "state"
+        self.log_file = folder / "gateway.log"
+        self.http_port = free_port()
+        self.environment: dict[str, str] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        (folder / "services").mkdir(parents=True)
+        self.write(settings)
+        for name, text in services.items():
+            self.write_service(name, text)
+
+    def write(self, settings: str) -> None:
+        head = f'[http]\nlisten = "127.0.0.1:{self.http_port}"\n\n[log]\nformat = "json"\n\n'
+        self.config.write_text(head + settings)
+
+    def write_service(self, name: str, text: str) -> None:
+        (self.folder / "services" / f"{name}.toml").write_text(text)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self.terminate()
+
+    def launch(self) -> None:
+        """Start the process and do not wait for it."""
+        environment = {**os.environ, "STATE_DIRECTORY": str(self.state), **self.environment}
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gateway", "run", "-c", str(self.config)],
+                stdout=log,
+                stderr=log,
+                env=environment,
+            )
+        Daemon.running.append(self)
+
+    def start(self) -> None:
+        self.launch()
+        until(self._ready, "the daemon is ready")
+
+    def _ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"the daemon has ended:\n{self.tail()}"
+        try:
+            return self.get("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def ended(self, timeout: float = PATIENCE_SECONDS) -> int:
+        """Wait for the process; its exit status."""
+        assert self._process is not None
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+        finally:
+            self._process = None
+            Daemon.running.remove(self)
+        return status
+
+    def kill9(self) -> None:
+        self.signal(signal.SIGKILL)
+        self.ended()
+
+    def terminate(self) -> int:
+        self.signal(signal.SIGTERM)
+        return self.ended(20)
+
+    # what it says
+
+    def log(self, event: str) -> list[Json]:
+        """The log's lines of that name."""
+        lines = self.log_file.read_text().splitlines() if self.log_file.exists() else []
+        found = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+        return [line for line in found if line["event"] == event]
+
+    def tail(self, lines: int = 30) -> str:
+        return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Read the store as it is, beside the daemon."""
+        connection = sqlite3.connect(f"file:{self.state / 'gateway.db'}?mode=ro", uri=True, timeout=5)
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        finally:
+            connection.close()
+
+    # HTTP
+
+    def request(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=10)
+        try:
+            content = None if body is None else json.dumps(body)
+            connection.request(method, path, content, {"key": KEY, "Content-Type": "application/json"})
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> tuple[int, Json]:
+        return self.request("GET", path)
+
+    def send(self, **body: object) -> str:
+        """POST /v2/messages; "sender" is written "from".  The id."""
+        if "sender" in body:
+            body["from"] = body.pop("sender")
+        status, answer = self.request("POST", "/v2/messages", body)
+        assert status == 202, answer
+        return str(answer["id"])
+
+    def message(self, id: str) -> Json:
+        status, story = self.get(f"/v2/messages/{id}")
+        assert status == 200, story
+        return story
+
+    def reaches(self, id: str, *statuses: str, timeout: float = PATIENCE_SECONDS) -> Json:
+        """The message, once its status is one of these."""
+
+        def there() -> Json | None:
+            story = self.message(id)
+            return story if story["status"] in statuses else None
+
+        try:
+            story = until(there, f"status {statuses}", timeout=timeout)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {self.message(id)}") from None
+        assert story is not None
+        return story
