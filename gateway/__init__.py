@@ -2,7 +2,7 @@
 
 The house (* = pure: no socket, clock, database or await; it is told the time)
 
-    daemon.py     the composition root: the only module that knows everybody
+    daemon/       the composition root: the only module that knows everybody
     values/ *     address, message, call, outcome, event, ids, clock, errors
     config/       model *, load, check *: the TOML files, every fault with its place and remedy
     protocol/ *   sms, smpp, sip, sdp, rtp: sans-IO cores; bytes and the time in, events and bytes out
@@ -11,7 +11,7 @@ The house (* = pure: no socket, clock, database or await; it is told the time)
     text/ *       what may be known from words
     rules/ *      keywords, conditions (CEL), ruleset, decide
     flows/ *      definition, run, engine, effects, nodes
-    outbound/     from "please send" to an outcome: accept, chain *, routes *, pacing *, pipeline, notify
+    outbound/     from "please send" to an outcome: accept, chain *, routes *, pipeline, notify
     channels/     sms, voice, app behind one contract
     directory/    who and what exists: service, consent, key
     content/      what is said: template
@@ -20,7 +20,7 @@ The house (* = pure: no socket, clock, database or await; it is told the time)
     cli/          one file per command group
     observe/      log, metrics, health, systemd
 
-Who may import whom (tests/test_layout.py holds the code to it)
+Who may import whom (tests/test_layout.py reads this table and holds the code to it)
 
     values, protocol    nothing of ours
     text, config        values
@@ -29,15 +29,20 @@ Who may import whom (tests/test_layout.py holds the code to it)
     store               values
     directory, content  values, store.base
     channels            values, protocol, directory, content
-    outbound            values, store.base, channels.base, directory, content
-    inbound             values, protocol, text, rules, flows, store.base, directory, outbound.accept
+    outbound            values, store.base, store.timers, channels.base, directory, content
+    inbound             values, protocol, text, rules, flows, store.base, store.timers, directory,
+                        outbound.accept
     transport           protocol, config, values
-    http, cli           all but transport and the insides of protocol
-    observe             values; imported by all but the pure packages
+    http                all but transport, protocol, cli, daemon
+    cli                 all but transport
+    observe             values
     daemon              everything
 
 config.model, the typed settings, is open to everybody but values and protocol, as values is: without that
-each package would hold a copy of the settings it reads.
+each package would hold a copy of the settings it reads.  observe is open to all but the pure packages.
+store.timers is beside store.base what every store has in common: moments that are owed, whatever backend
+keeps them.  cli reaches protocol because `trunk probe` and the counting of segments use the daemon's own
+cores; a second reading of SIP or of the alphabets would be a second opinion.
 """
 
 __version__ = "0.1.0"

@@ -104,6 +104,11 @@ class SqliteStore:
         """Why the last transaction could not be written; "" when it could.  For the readiness check."""
         return "" if self._writer is None else self._writer.trouble
 
+    @property
+    def writing(self) -> bool:
+        """Whether the writer lives.  False while open means that only a restart helps."""
+        return self._writer is not None and self._writer.alive
+
     async def message(self, id: str) -> Message | None:
         return await self._one(Message, "message", id=id)
 

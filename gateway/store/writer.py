@@ -87,6 +87,10 @@ class Writer:
         self._refusal = ""
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
     async def close(self) -> None:
         """Write what is queued and close the connection."""
         if self._ended is None:

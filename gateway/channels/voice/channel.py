@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 
@@ -52,14 +53,24 @@ class VoiceChannel:
         self._report = report
         self._session_id = session_id
         self._room = room
+        self._by_number: dict[str, str] = {}
+        self._pace: dict[str, TokenBucket] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by effect key
+        self.busy: Counter[str] = Counter()  # calls under way by trunk
+        self._calls: dict[SipCall, OutboundCall] = {}
+        self.configure(trunks)
+
+    def configure(self, trunks: Mapping[str, Trunk]) -> None:
+        """Take changed trunks; calls under way go on."""
+        self._trunks = trunks
         self._by_number = {
             canonical(number): name for name, trunk in trunks.items() for number in trunk.numbers
         }
-        now = line.clock.monotonic()
-        self._pace = {name: TokenBucket(trunk.calls_per_second, now) for name, trunk in trunks.items()}
-        self._tasks: dict[str, asyncio.Task[None]] = {}  # by effect key
-        self._busy = dict.fromkeys(trunks, 0)
-        self._calls: dict[SipCall, OutboundCall] = {}
+        now = self._line.clock.monotonic()
+        for name, trunk in trunks.items():
+            pace = self._pace.get(name)
+            if pace is None or pace.rate != trunk.calls_per_second:
+                self._pace[name] = TokenBucket(trunk.calls_per_second, now)
 
     def applicable(self, message: Message, step: StepPlan) -> str:
         if not self._trunk(step):
@@ -71,7 +82,7 @@ class VoiceChannel:
         if not name:
             return Carrier("", "no trunk")
         limit = self._trunks[name].max_calls
-        return Carrier(name, f"{name} has {limit} calls, its max_calls" if self._busy[name] >= limit else "")
+        return Carrier(name, f"{name} has {limit} calls, its max_calls" if self.busy[name] >= limit else "")
 
     def send(self, message: Message, index: int, carrier: str, done: Collection[int] = ()) -> bool:
         trunk = self._trunks.get(carrier)
@@ -79,10 +90,10 @@ class VoiceChannel:
             outcome = Outcome(Result.UNREACHABLE, f"there is no trunk {carrier!r} any more", carrier=carrier)
             self._report(message.id, index, outcome, ())
             return True
-        if self._busy[carrier] >= trunk.max_calls:
+        if self.busy[carrier] >= trunk.max_calls:
             return False
         key = f"{message.id}/{index}"
-        self._busy[carrier] += 1
+        self.busy[carrier] += 1
         task = asyncio.create_task(self._dial(message, index, carrier, trunk))
         self._tasks[key] = task
         task.add_done_callback(lambda task: self._over(message.id, index, carrier, task))
@@ -163,7 +174,7 @@ class VoiceChannel:
 
     def _over(self, message: str, index: int, carrier: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(f"{message}/{index}", None)
-        self._busy[carrier] -= 1
+        self.busy[carrier] -= 1
         if not task.cancelled() and (error := task.exception()) is not None:
             # a defect of ours; the chain must not wait for ever because of it
             log.error("call.failed", exc_info=error, extra={"transid": message, "trunk": carrier})

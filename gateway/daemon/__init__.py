@@ -8,23 +8,19 @@ import logging
 import random
 import signal
 import sys
-from collections.abc import Callable, Mapping
-from functools import partial
-from ipaddress import ip_address, ip_network
+from collections.abc import Callable
 from pathlib import Path
-from socket import SOCK_DGRAM
-from typing import Any
-
-from msgspec.structs import replace
 
 from gateway import __version__
 from gateway.channels.base import Channel
 from gateway.channels.sms import Flight, SmsChannel
-from gateway.channels.voice.call import Line, Media
+from gateway.channels.voice.call import Line
 from gateway.channels.voice.channel import VoiceChannel
 from gateway.channels.voice.prompts import PromptCache
 from gateway.config.load import Loaded
-from gateway.config.model import Bind, Gateway, Service, Trunk
+from gateway.config.model import Bind, Gateway, Service
+from gateway.daemon.sip import SipSide
+from gateway.daemon.smpp import SmppSide
 from gateway.directory.consent import Consents
 from gateway.http.app import HttpServer
 from gateway.http.deps import CarrierState, Deps
@@ -47,8 +43,6 @@ from gateway.outbound.pipeline import OutboundPipeline
 from gateway.outbound.receipts import Receipts
 from gateway.outbound.routes import Routes
 from gateway.outbound.segments import SegmentBook
-from gateway.protocol.sip.call import CallCancelled, IncomingCall, SipEvent
-from gateway.protocol.smpp.pdu import DeliverSm
 from gateway.protocol.sms import segments
 from gateway.protocol.sms.coding import Coding
 from gateway.rules.keywords import Keywords
@@ -56,16 +50,13 @@ from gateway.rules.ruleset import Ruleset
 from gateway.store.base import Unit
 from gateway.store.sqlite import SqliteStore, path_of
 from gateway.store.timers import Timers
-from gateway.transport.rtp_udp import MediaPump, RtpPorts
-from gateway.transport.sip_udp import SipEndpoint
-from gateway.transport.smpp_client import BindGroup, Inbound
-from gateway.transport.smpp_server import SmppServer
-from gateway.transport.smpp_submission import Submission
+from gateway.transport.smpp_client import Inbound
+from gateway.transport.smpp_submission import SubmitResult
 from gateway.values.call import Call
 from gateway.values.errors import GatewayError
 from gateway.values.event import Event
 from gateway.values.message import Message, StepPlan
-from gateway.values.work import Effect, Notification, Timer
+from gateway.values.work import Effect, Timer
 
 log = logging.getLogger(__name__)
 
@@ -90,11 +81,8 @@ class Daemon:
         self._rng = random.SystemRandom()
         self._services: dict[str, Service] = dict(config.services)
         self._binds: dict[str, Bind] = dict(config.smpp.binds)
-        self._trunks: dict[str, Trunk] = {}
-        self._groups: dict[str, BindGroup] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
-        self._trouble = ""
         self.metrics = Metrics()
         self.systemd = Systemd()
         self.store = SqliteStore(path_of(config.store.url, state_directory), queue=config.store.queue)
@@ -108,8 +96,8 @@ class Daemon:
             clock=self._clock,
             routes=self._candidates,
             refusal=self._consents.refusal,
-            enqueue=self._enqueue,
-            state=self._bind_state,
+            enqueue=lambda flight: self._smpp.enqueue(flight),
+            state=lambda bind: self._smpp.state(bind),
             report=lambda *news: self.outbound.report(*news),
             known=lambda segment: self._receipts.known(segment),
             doubted=self._book.in_doubt,
@@ -136,7 +124,7 @@ class Daemon:
             posts={
                 "http": self._http_post,
                 "https": self._http_post,
-                ACCOUNT_SCHEME: self._post_to_account,
+                ACCOUNT_SCHEME: lambda notification: self._accounts.receipt(notification),
             },
         )
         self._fetcher = Fetcher(self.store, lambda *done: self._runs.fetched(*done))
@@ -159,7 +147,6 @@ class Daemon:
         self._reassembly = Reassembly(self._sources(), self._new_id)
         self._esme_reassembly = Reassembly(self._esme_sources(), self._new_id)
         self._decide_by(Keywords.build(self._services), Ruleset.build(self._services))
-        self._server: SmppServer | None = None
         self._accounts = Accounts(
             accounts=config.smpp.accounts,
             store=self.store,
@@ -167,12 +154,18 @@ class Daemon:
             accepting=self.outbound,
             submit=self.outbound.submit,
             reassembly=self._esme_reassembly,
-            deliver=self._deliver_to_account,
+            deliver=lambda account, pdu: self._smpp.deliver_to_account(account, pdu),
         )
-        self._sip: SipEndpoint | None = None
-        self._pump: MediaPump | None = None
-        self._calls_in: InboundCalls | None = None
-        self._voice: VoiceChannel | None = None
+        self._smpp = SmppSide(
+            self._binds,
+            hand_over=self._hand_over,
+            result=self._segment_result,
+            deliver=self._deliver,
+            submit=self._accounts.submitted,
+            room=self.outbound.refill,
+            rng=self._rng,
+        )
+        self._sip = SipSide(config.sip, self._rng) if config.sip is not None else None
         self.http = HttpServer(
             config.http.listen,
             Deps(
@@ -216,10 +209,12 @@ class Daemon:
         await self._esme_reassembly.start(self.store)
         await self._timers.start(self.store)
         try:
-            await self._start_sip()
-            await self._start_server()
+            if self._sip is not None:
+                await self._sip.open()
+                self._answer_calls(self._sip)
+            await self._smpp.listen(self.config.smpp)
             for name in self._binds:
-                self._start_bind(name)
+                self._smpp.start(name)
             await self.outbound.recover(self._may_repeat)
             await self._fetcher.recover()
             self._notifier.start()
@@ -228,7 +223,8 @@ class Daemon:
             await self.stop()
             raise StartError(f"cannot listen: {error}") from error
         self._tasks.append(asyncio.create_task(self._keep_house()))
-        self._tasks.append(asyncio.create_task(self.systemd.watch(lambda: not self._health())))
+        # a restart cures a dead writer, not a full disk
+        self._tasks.append(asyncio.create_task(self.systemd.watch(lambda: self.store.writing)))
         gc.collect()
         gc.freeze()  # what lives as long as the process need not be looked at again
         log.info("gateway.ready", extra={"version": __version__, "http": self.http.port})
@@ -243,173 +239,66 @@ class Daemon:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._server is not None:
-            await self._server.stop(GRACE_SECONDS / 2)
-        if self._calls_in is not None:
-            self._calls_in.stop()
-        if self._voice is not None:
-            await self._voice.stop()
+        await self._smpp.stop_server(GRACE_SECONDS / 2)
         if self._sip is not None:
             await self._sip.stop(GRACE_SECONDS / 2)
-        if self._pump is not None:
-            await self._pump.close()
         self._sms.stopping = True
-        await asyncio.gather(*(group.stop(GRACE_SECONDS) for group in self._groups.values()))
+        await self._smpp.stop(None, GRACE_SECONDS)
         self._timers.stop()
-        await self._notifier.stop()
+        await self._notifier.stop(GRACE_SECONDS / 5)
         await self._http_post.close()
         await self._fetcher.stop()
         await self.outbound.stop()
         self._prompts.close()
         await self.store.close()
         log.info("gateway.stopped")
+        self.systemd.close()
 
-    # -- SMPP --------------------------------------------------------------------------------------
-
-    def _start_bind(self, name: str) -> None:
-        group = BindGroup(
-            name,
-            self._binds[name],
-            hand_over=partial(self._hand_over, name),
-            on_result=self._sms_result,
-            on_late=self._sms_result,
-            on_deliver=self._deliver,
-            on_state=self._bind_changed,
-            rng=self._rng,
-        )
-        group.on_room = partial(self.outbound.refill, name)
-        self._groups[name] = group
-        group.start()
-
-    def _enqueue(self, flight: Flight) -> bool:
-        group = self._groups.get(flight.carrier)
-        submission = Submission(flight, flight.pdus, wanted=lambda: not flight.cancelled)
-        return group is not None and group.enqueue(submission)
-
-    def _bind_state(self, name: str) -> tuple[bool, str]:
-        group = self._groups.get(name)
-        return (group.up, "" if group.up else group.reason) if group else (False, "not started")
+    # -- carriers ----------------------------------------------------------------------------------
 
     def _candidates(self, message: Message, step: StepPlan) -> list[str]:
         service = self._services.get(message.service)
         return self._routes.candidates(step.sender, via=step.via, preferred=service.routes if service else ())
 
-    async def _hand_over(self, name: str, batch: list[Submission]) -> None:
-        keys = [flight.key for s in batch if isinstance(flight := s.ref, Flight)]
-        await self.outbound.hand_over(keys, name)
+    async def _hand_over(self, keys: list[str], carrier: str) -> None:
+        await self.outbound.hand_over(keys, carrier)
 
-    def _sms_result(self, submission: Submission, result: Any) -> None:
-        if isinstance(submission.ref, Flight):
-            self.metrics.segment(submission.ref.carrier, result.kind)
-            self._sms.result(submission.ref, result)
+    def _segment_result(self, flight: Flight, result: SubmitResult) -> None:
+        self.metrics.segment(flight.carrier, result.kind)
+        self._sms.result(flight, result)
 
     async def _deliver(self, inbound: Inbound) -> int:
         self.metrics.received(inbound.bind)
         return await self.inbound.deliver(inbound.bind, inbound.pdu)
 
-    def _bind_changed(self, name: str, up: bool, reason: str) -> None:
-        log.info("bind.up" if up else "bind.down", extra={"bind": name, "reason": reason})
-
-    async def _start_server(self) -> None:
-        listen = self.config.smpp.listen
-        if listen is not None:
-            self._server = SmppServer(
-                listen,
-                self.config.smpp.accounts,
-                on_submit=self._accounts.submitted,
-                on_state=self._account_changed,
-            )
-            await self._server.start()
-
-    def _account_changed(self, account: str, sessions: int, reason: str) -> None:
-        log.info("account.sessions", extra={"account": account, "sessions": sessions, "reason": reason})
-
-    async def _deliver_to_account(self, account: str, pdu: DeliverSm) -> int:
-        if self._server is None:
-            raise StartError("there is no SMPP server")
-        return await self._server.deliver(account, pdu)
-
-    async def _post_to_account(self, notification: Notification) -> str:
-        return await self._accounts.receipt(notification)
-
-    # -- SIP ---------------------------------------------------------------------------------------
-
-    async def _start_sip(self) -> None:
-        sip = self.config.sip
-        if sip is None:
-            return
-        await self._take_trunks(sip.trunks)
-        # `listen` holds one address: check refuses more
-        self._sip = SipEndpoint(
-            address=sip.listen[0],
-            advertise=sip.advertise,
-            admit=self._admit,
-            on_event=self._sip_event,
-            user_agent=f"trunkline/{__version__}",
-        )
-        await self._sip.start()
-        low, _, high = sip.rtp_ports.partition("-")
-        ports = RtpPorts(self._sip.host, range(int(low), int(high or low) + 1))
-        self._pump = MediaPump(ports, chance=self._rng)
-        self._calls_in = InboundCalls(
+    def _answer_calls(self, sip: SipSide) -> None:
+        """Both directions of calls, now that the endpoint knows its address."""
+        sip.calls_in = InboundCalls(
             services=self._services,
-            trunks=self._trunks,
-            phone=self._sip,
+            trunks=sip.trunks,
+            phone=sip.endpoint,
             clock=self._clock,
             new_id=self._new_id,
             record=self.outbound.record,
-            consequences=self.consequences.of_call,
+            consequences=self._of_call,
         )
-        self._voice = self._channels["voice"] = VoiceChannel(
-            trunks=self._trunks,
-            line=Line(phone=self._sip, clock=self._clock, note=self._note_call, media_address=self._sip.host),
-            open_media=self._open_media,
+        sip.voice = self._channels["voice"] = VoiceChannel(
+            trunks=sip.trunks,
+            line=Line(
+                phone=sip.endpoint,
+                clock=self._clock,
+                note=self._note_call,
+                media_address=sip.endpoint.host,
+            ),
+            open_media=sip.open_media,
             prompts=self._prompts,
             new_id=self._new_id,
             refusal=self._consents.refusal,
-            hand_over=self._hand_over_call,
+            hand_over=lambda key, carrier: self._hand_over([key], carrier),
             report=self.outbound.report,
-            session_id=lambda: self._rng.getrandbits(32),
+            session_id=sip.session_id,
             room=self.outbound.refill,
         )
-
-    async def _take_trunks(self, trunks: Mapping[str, Trunk]) -> None:
-        """Know the trunks by their IP addresses: a request names its source by nothing else."""
-        loop = asyncio.get_running_loop()
-        found: dict[str, Trunk] = {}
-        for name, trunk in trunks.items():
-            try:
-                infos = await loop.getaddrinfo(trunk.host, trunk.port, type=SOCK_DGRAM)
-                found[name] = replace(trunk, host=infos[0][4][0])
-            except OSError as error:
-                log.error("trunk.unresolved", extra={"trunk": name, "host": trunk.host, "reason": str(error)})
-                found[name] = trunk
-        self._trunks.clear()
-        self._trunks.update(found)
-        self._networks = [
-            (ip_network(text, strict=False), name)
-            for name, trunk in found.items()
-            for text in (trunk.host, *trunk.allow)
-            if _is_network(text)
-        ]
-
-    def _admit(self, source: str) -> str | None:
-        address = ip_address(source)
-        return next((name for network, name in self._networks if address in network), None)
-
-    def _sip_event(self, event: SipEvent) -> None:
-        assert self._calls_in is not None and self._voice is not None
-        if isinstance(event, IncomingCall):
-            self._calls_in.incoming(event)
-        elif not self._voice.event(event) and isinstance(event, CallCancelled):
-            self._calls_in.cancelled(event)
-
-    async def _open_media(self) -> Media:
-        assert self._pump is not None
-        return await self._pump.open()
-
-    async def _hand_over_call(self, key: str, carrier: str) -> None:
-        await self.outbound.hand_over([key], carrier)
 
     def _note_call(self, call: Call, what: str) -> None:
         """An outbound call has come a step further."""
@@ -425,10 +314,13 @@ class Daemon:
                 data={**data, "call": call.id},
             )
             unit.writes.append(event)
-            self.consequences.of_call(unit, event, call)
-        if what == "call.ended":
-            self.metrics.call("out", call.cause)
+            self._of_call(unit, event, call)
         self.outbound.record(unit)
+
+    def _of_call(self, unit: Unit, event: Event, call: Call) -> None:
+        if call.state == "ended":
+            self.metrics.call(call.direction, call.cause)
+        self.consequences.of_call(unit, event, call)
 
     # -- the core ----------------------------------------------------------------------------------
 
@@ -495,22 +387,7 @@ class Daemon:
     # -- what it looks like from outside -----------------------------------------------------------
 
     def carriers(self) -> list[CarrierState]:
-        binds = [
-            CarrierState(
-                name=name,
-                kind="bind",
-                up=group.up,
-                reason="" if group.up else group.reason,
-                queued=group.queued,
-                outstanding=group.outstanding,
-            )
-            for name, group in self._groups.items()
-        ]
-        trunks = [
-            CarrierState(name=name, kind="trunk", up=True, reason="", queued=0, outstanding=0)
-            for name in self._trunks
-        ]
-        return [*binds, *trunks]
+        return [*self._smpp.states(), *(self._sip.states() if self._sip is not None else ())]
 
     def _health(self) -> list[str]:
         """What is wrong, as sentences; empty when all is well."""
@@ -529,7 +406,11 @@ class Daemon:
             "runs_open": len(self._runs),
             "timers": len(self._timers),
             "store_queue": self.store.queued,
-            "receipts_unmatched": self._receipts.unmatched,
+            "receipts_matched_total": self._receipts.matched,
+            "receipts_unmatched_total": self._receipts.unmatched,
+            "notifications_sent_total": self._notifier.sent,
+            "notifications_failed_total": self._notifier.failed,
+            "notifications_dead_total": self._notifier.dead,
         }
 
     # -- reload ------------------------------------------------------------------------------------
@@ -574,18 +455,9 @@ class Daemon:
         self._routes = Routes(self._binds)
         self._reassembly.configure(self._sources())
         self._decide_by(keywords, ruleset)
-        if self._calls_in is not None and new.sip is not None:
-            await self._take_trunks(new.sip.trunks)
-            self._calls_in.configure(self._services, self._trunks)
-        await asyncio.gather(*(self._groups.pop(name).stop(GRACE_SECONDS) for name in gone))
+        if self._sip is not None and new.sip is not None:
+            await self._sip.configure(new.sip, self._services)
+        await self._smpp.stop(gone, GRACE_SECONDS)
         for name in fresh:
-            self._start_bind(name)
+            self._smpp.start(name)
         log.info("reload.done", extra={"binds_stopped": gone, "binds_started": fresh})
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True

@@ -1,0 +1,134 @@
+"""The SMPP side of the daemon: binds to carriers, and the server that accounts bind to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from gateway.channels.sms import Flight
+from gateway.config.model import Bind, Smpp
+from gateway.observe.health import CarrierState
+from gateway.protocol.smpp.pdu import DeliverSm, SubmitSm
+from gateway.transport.smpp_client import BindGroup, Inbound
+from gateway.transport.smpp_server import SmppServer
+from gateway.transport.smpp_submission import Submission, SubmitResult
+from gateway.values.errors import GatewayError
+
+log = logging.getLogger(__name__)
+
+
+class NoServer(GatewayError):
+    """There is no account that anything could be delivered to: [smpp.listen] is not configured."""
+
+
+class SmppSide:
+    """`hand_over(keys, bind)` makes effects "begun", durably; `result` is told what became of a segment;
+    `deliver` takes an inbound PDU and `submit(account, pdu)` an account's, each gives the status to answer
+    with; `room(bind)` is told of a bind whose queue has room again."""
+
+    def __init__(
+        self,
+        binds: Mapping[str, Bind],
+        *,
+        hand_over: Callable[[list[str], str], Awaitable[None]],
+        result: Callable[[Flight, SubmitResult], None],
+        deliver: Callable[[Inbound], Awaitable[int]],
+        submit: Callable[[str, SubmitSm], Awaitable[tuple[int, str]]],
+        room: Callable[[str], None],
+        rng: random.Random,
+    ) -> None:
+        self._binds = binds
+        self._hand_over = hand_over
+        self._result = result
+        self._deliver = deliver
+        self._submit = submit
+        self._room = room
+        self._rng = rng
+        self._groups: dict[str, BindGroup] = {}
+        self._server: SmppServer | None = None
+
+    async def listen(self, smpp: Smpp) -> None:
+        """Open the server, if there is one.  Raises OSError."""
+        if smpp.listen is not None:
+            self._server = SmppServer(
+                smpp.listen,
+                smpp.accounts,
+                on_submit=self._submit,
+                on_state=self._account_changed,
+            )
+            await self._server.start()
+
+    def start(self, name: str) -> None:
+        """Bring a bind up."""
+        group = BindGroup(
+            name,
+            self._binds[name],
+            hand_over=partial(self._begin, name),
+            on_result=self._answered,
+            on_late=self._answered,
+            on_deliver=self._deliver,
+            on_state=self._bind_changed,
+            rng=self._rng,
+        )
+        group.on_room = partial(self._room, name)
+        self._groups[name] = group
+        group.start()
+
+    async def stop(self, names: list[str] | None, grace_seconds: float) -> None:
+        """Unbind these binds, or all, after what was begun is finished or the grace is over."""
+        names = list(self._groups) if names is None else names
+        await asyncio.gather(*(self._groups[name].stop(grace_seconds) for name in names))
+        for name in names:
+            del self._groups[name]
+
+    async def stop_server(self, grace_seconds: float) -> None:
+        if self._server is not None:
+            await self._server.stop(grace_seconds)
+
+    def enqueue(self, flight: Flight) -> bool:
+        """See BindGroup.enqueue."""
+        group = self._groups.get(flight.carrier)
+        submission = Submission(flight, flight.pdus, wanted=lambda: not flight.cancelled)
+        return group is not None and group.enqueue(submission)
+
+    def state(self, name: str) -> tuple[bool, str]:
+        """(up, why not)."""
+        group = self._groups.get(name)
+        if group is None:
+            return False, "not started"
+        return group.up, "" if group.up else group.reason
+
+    async def deliver_to_account(self, account: str, pdu: DeliverSm) -> int:
+        """The status of the answer.  Raises NoServer, NotBound, WindowFull or NoAnswer."""
+        if self._server is None:
+            raise NoServer("no account can be reached: there is no [smpp.listen]")
+        return await self._server.deliver(account, pdu)
+
+    def states(self) -> list[CarrierState]:
+        return [
+            CarrierState(
+                name=name,
+                kind="bind",
+                up=group.up,
+                reason="" if group.up else group.reason,
+                queued=group.queued,
+                outstanding=group.outstanding,
+            )
+            for name, group in self._groups.items()
+        ]
+
+    async def _begin(self, name: str, batch: list[Submission]) -> None:
+        await self._hand_over([flight.key for s in batch if isinstance(flight := s.ref, Flight)], name)
+
+    def _answered(self, submission: Submission, result: SubmitResult) -> None:
+        if isinstance(submission.ref, Flight):
+            self._result(submission.ref, result)
+
+    def _bind_changed(self, name: str, up: bool, reason: str) -> None:
+        log.info("bind.up" if up else "bind.down", extra={"bind": name, "reason": reason})
+
+    def _account_changed(self, account: str, sessions: int, reason: str) -> None:
+        log.info("account.sessions", extra={"account": account, "sessions": sessions, "reason": reason})
