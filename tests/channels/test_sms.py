@@ -239,6 +239,7 @@ def test_a_full_bind_leaves_the_step_where_it_is(plain: Bench) -> None:
 
 
 def test_after_a_restart_the_missing_parts_join_those_that_were_sent(plain: Bench) -> None:
+    assert plain.channel.send(replace(message(WIDE), id="m0"), 0, "north")
     before = plain.send(WIDE)
     after = bench(system_id="gw")
     assert after.send(WIDE, done=(1,)) == before[1:], "the same reference, or no handset puts them together"

@@ -171,6 +171,13 @@ class Gate:
         given = {"step": 0, "bind": "north", "smsc_id": f"A{part}", "state": "accepted"} | fields
         return Segment(message=message.id, part=part, total=total, **given)  # type: ignore[arg-type]
 
+    async def until(self, condition: Callable[[], object]) -> None:
+        for _ in range(100_000):
+            if condition():
+                return
+            await asyncio.sleep(0)
+        raise AssertionError("it does not come to that")
+
     async def quiet(self) -> None:
         """Until nothing is being written, read or retried."""
         for _ in range(1000):

@@ -261,6 +261,31 @@ async def test_thousands_are_neither_lost_nor_doubled(gate: Gate) -> None:
     assert [id for id, *_ in gate.sms.sent] == wanted
 
 
+async def test_what_is_left_to_the_store_behind_a_refill_that_is_reading_is_found(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.outbound.pipeline._PAGE", 1)
+    gate.sms.room = 0
+    request = SendRequest(service="alerts", to=BOB, text="hi")
+    first = await gate.submit()
+    later: list[tuple[str, Unit]] = []
+    for _ in range(2):  # durable, and what follows from that is still to come
+        unit = Unit()
+        later.append((gate.pipeline.accept(unit, request).id, unit))
+        await gate.store.commit(unit.writes)
+    gate.sms.room = 9
+    gate.pipeline.refill("north")
+    (behind, unit), (last, last_unit) = later
+    # it has read past the second, and goes on to the third
+    await gate.until(lambda: gate.pipeline._refills["north"].after == f"{behind}/0")
+    for act in unit.acts:
+        act()
+    await gate.quiet()
+    for act in last_unit.acts:
+        act()
+    assert [id for id, *_ in gate.sms.sent] == [first.id, behind, last]
+
+
 async def test_what_runs_out_of_time_in_the_store_is_not_sent(gate: Gate) -> None:
     gate.sms.room = 0
     message = await gate.submit(validity_seconds=5.0)

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.config.model import Chain, Seconds, Service, Step, Template
+from gateway.outbound.accept import MAX_TEXT, Planner, SendRequest
+from gateway.values.errors import BadInput
+from gateway.values.message import Message, StepPlan, StepRecord
+from gateway.values.outcome import Result, Status
+
+BOB = "+447700900001"
+PLANNER = Planner(
+    {
+        "alerts": Service(
+            name="Alerts",
+            assets=["12345", "44 20 7946 0000", "PIZZA"],
+            templates={
+                "hello": Template(text="Hello $(name)", voice="Hello, $(name)!", language="de"),
+                "jingle": Template(text="La la", wav="jingle.wav"),
+            },
+            chains={
+                "alert": Chain(
+                    steps=[
+                        Step(
+                            channel="sms",
+                            via="north",
+                            template="hello",
+                            until="delivered",
+                            within=Seconds(60),
+                        ),
+                        Step(channel="sms", sender="PIZZA", text="For $(to): $(what)"),
+                        Step(channel="voice", template="hello", until="answered"),
+                    ]
+                ),
+                "given": Chain(steps=[Step(channel="sms"), Step(channel="voice", text="Listen")]),
+            },
+        ),
+        "bare": Service(name="Bare", assets=["12345"]),
+        "none": Service(name="None"),
+        "off": Service(name="Off", status="suspended", assets=["12345"]),
+    }
+)
+
+
+def plan(**fields: Any) -> Message:
+    request = {"service": "alerts", "to": BOB, "text": "hi"} | fields
+    return PLANNER.plan(SendRequest(**request), "m1", 5.0)
+
+
+def test_a_plain_request_is_a_chain_of_one_step() -> None:
+    message = plan(
+        to="0044 7700 900001", correlationid="c1", notify_url="https://example.org", account="acme"
+    )
+    assert message == Message(
+        id="m1",
+        direction="mt",
+        service="alerts",
+        sender="12345",
+        recipient=BOB,
+        text="hi",
+        status=Status.QUEUED,
+        plan=(StepPlan(channel="sms", sender="12345", text="hi"),),
+        steps=(StepRecord(),),
+        correlationid="c1",
+        notify_url="https://example.org",
+        account="acme",
+        created_at=5.0,
+        updated_at=5.0,
+    )
+
+
+def test_a_request_may_say_how_far_and_how_long() -> None:
+    [step] = plan(until=Result.DELIVERED, validity_seconds=90.0).plan
+    assert (step.until, step.within_seconds) == (Result.DELIVERED, 90.0)
+
+
+@pytest.mark.parametrize("text", ["costs $(5)", "$$(x)", "$(name)", "{name} $ %s"])
+def test_a_text_is_sent_as_it_is(text: str) -> None:
+    """It was read for variables: what a customer had texted could name one, or fail the answer."""
+    assert plan(text=text, variables={"name": "Bob"}).text == text
+    assert plan(text=text, chain="given").plan[0].text == text
+
+
+def test_a_template_is_filled_in_for_its_channel() -> None:
+    fill = {"text": "", "template": "hello", "variables": {"name": "Bob"}}
+    assert plan(**fill).plan[0].text == "Hello Bob"
+    [call] = plan(**fill, channel="voice").plan
+    assert (call.channel, call.text, call.language) == ("voice", "Hello, Bob!", "de")
+    [call] = plan(text="", template="jingle", channel="voice").plan
+    assert (call.text, call.wav) == ("", "jingle.wav")
+
+
+def test_a_call_goes_out_from_a_number() -> None:
+    [call] = plan(channel="voice", wav="x.wav", text="").plan
+    assert (call.sender, call.wav) == ("+442079460000", "x.wav")
+
+
+def test_a_chain_brings_its_steps() -> None:
+    message = plan(text="", chain="alert", variables={"name": "Bob", "what": "fire"})
+    assert message.chain == "alert" and len(message.steps) == 3
+    assert message.plan == (
+        StepPlan(
+            channel="sms",
+            sender="12345",
+            via="north",
+            text="Hello Bob",
+            language="de",
+            until=Result.DELIVERED,
+            within_seconds=60.0,
+        ),
+        StepPlan(channel="sms", sender="PIZZA", text=f"For {BOB}: fire"),
+        StepPlan(
+            channel="voice",
+            sender="+442079460000",
+            text="Hello, Bob!",
+            language="de",
+            until=Result.ANSWERED,
+        ),
+    )
+    assert (message.sender, message.text) == ("12345", "Hello Bob")
+
+
+def test_a_step_without_words_takes_those_of_the_request() -> None:
+    assert [step.text for step in plan(chain="given", text="Fire").plan] == ["Fire", "Listen"]
+    filled = plan(chain="given", text="", template="hello", variables={"name": "Bob"})
+    assert [step.text for step in filled.plan] == ["Hello Bob", "Listen"]
+
+
+@pytest.mark.parametrize("sender", ["12345", "+442079460000", "00442079460000", "PIZZA"])
+def test_a_service_sends_from_what_it_holds(sender: str) -> None:
+    assert plan(sender=sender).sender in ("12345", "+442079460000", "PIZZA")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "code"),
+    [
+        ({"service": "nobody"}, "service", "unknown_service"),
+        ({"service": "off"}, "service", "suspended"),
+        ({"to": "nonsense, this"}, "to", "bad_address"),
+        ({"to": "12345"}, "to", "bad_address"),
+        ({"sender": "99999"}, "from", "foreign_sender"),
+        ({"sender": "not an address"}, "from", "bad_address"),
+        ({"service": "none"}, "from", "no_sender"),
+        ({"service": "bare", "channel": "voice"}, "from", "no_sender"),
+        ({"text": ""}, "text", "empty"),
+        ({"text": "x" * (MAX_TEXT + 1)}, "text", "too_long"),
+        ({"text": "", "template": "hallo"}, "template", "unknown_template"),
+        ({"text": "", "template": "hello"}, "variables", "missing_variable"),
+        ({"chain": "alarm"}, "chain", "unknown_chain"),
+        ({"chain": "alert", "variables": {"name": "Bob"}}, "variables", "missing_variable"),
+    ],
+)
+def test_a_bad_request_is_refused_and_its_field_named(fields: dict[str, Any], field: str, code: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        plan(**fields)
+    assert (refused.value.field, refused.value.code) == (field, code)
+
+
+def test_the_longest_text_passes() -> None:
+    assert len(plan(text="x" * MAX_TEXT).text) == MAX_TEXT

@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.store.base import Unit
+from gateway.values.errors import StoreError, Throttled
+from gateway.values.message import Receipt
+from gateway.values.outcome import Result, Status
+
+Gate = Any
+Open = Any
+BOB, SHORT = "+447700900001", "12345"
+
+
+def receipt(smsc_id: str = "A1", state: str = "delivered", final: bool = True, **fields: Any) -> Receipt:
+    given: dict[str, Any] = {"id": f"r-{smsc_id}-{state}", "bind": "north", "received_at": 9.0} | fields
+    return Receipt(smsc_id=smsc_id, state=state, final=final, **given)
+
+
+async def arrive(gate: Gate, what: Receipt, recipient: str = BOB, sender: str = SHORT) -> None:
+    """What the inbound spine does with a receipt.  Raises what makes it refuse the deliver_sm."""
+    unit = Unit()
+    await gate.receipts.apply(unit, what, recipient, sender)
+    await unit.commit(gate.store)
+
+
+async def sent(gate: Gate, parts: int = 1, **fields: Any) -> Any:
+    """A message whose segments a carrier has accepted, as A1, A2, ..."""
+    message = await gate.submit(**fields)
+    await gate.begin(message)
+    answered(gate, message, parts)
+    return message
+
+
+def answered(gate: Gate, message: Any, parts: int = 1) -> None:
+    for n in range(1, parts + 1):
+        segment = gate.segment(message, n, parts)
+        gate.tell(message, Result.ACCEPTED if n == parts else None, segment)
+        gate.receipts.known(segment)
+
+
+async def test_a_receipt_delivers_its_message(gate: Gate) -> None:
+    message = await sent(gate)
+    await arrive(gate, receipt(code="000"))
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    assert gate.statuses == ["sent", "delivered"]
+    assert (await gate.store.segments(message.id))[0].state == "delivered"
+    [event] = [e for e in await gate.store.events(message.id) if e.type == "receipt"]
+    assert event.data == {
+        "bind": "north",
+        "smsc_id": "A1",
+        "state": "delivered",
+        "final": True,
+        "code": "000",
+        "part": 1,
+    }
+    assert await gate.store.unmatched("north", "A1") == []
+    assert (gate.receipts.matched, gate.receipts.unmatched) == (1, 0)
+
+
+async def test_a_failed_receipt_moves_a_chain_on_in_the_same_commit(gate: Gate) -> None:
+    message = await sent(gate, text="", chain="alert")
+    await arrive(gate, receipt(state="undeliverable"))
+    assert gate.sms.sent[1:] == [(message.id, 1, ())]
+    assert (await gate.stored(message)).steps[0].reason == "receipt: undeliverable"
+
+
+async def test_a_duplicate_is_ignored(gate: Gate) -> None:
+    message = await sent(gate)
+    for n in range(3):
+        await arrive(gate, receipt(id=f"r{n}"))
+    await arrive(gate, receipt(state="undeliverable"))
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    assert gate.statuses == ["sent", "delivered"]
+
+
+async def test_a_long_message_is_delivered_when_all_its_segments_are(gate: Gate) -> None:
+    message = await sent(gate, parts=3)
+    for n in (3, 1):
+        await arrive(gate, receipt(f"A{n}"))
+    assert gate.statuses == ["sent"]
+    await asyncio.gather(*[arrive(gate, receipt("A2", id=f"r{n}")) for n in range(3)])
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    assert gate.statuses == ["sent", "delivered"]
+
+
+async def test_one_failed_segment_fails_the_message(gate: Gate) -> None:
+    message = await sent(gate, parts=2)
+    await arrive(gate, receipt("A2", "undeliverable", code="011"))
+    await arrive(gate, receipt("A1"))
+    stored = await gate.stored(message)
+    assert (stored.status, stored.code) == (Status.FAILED, "011")
+
+
+async def test_a_receipt_that_comes_before_the_response_is_kept_and_applied(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    await arrive(gate, receipt())
+    assert await gate.store.unmatched("north", "A1") == [receipt()]
+    assert gate.receipts.unmatched == 1 and gate.statuses == []
+    answered(gate, message)
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    assert gate.statuses == ["sent", "delivered"]
+    assert await gate.store.unmatched("north", "A1") == []
+
+
+async def test_the_response_may_come_while_the_receipt_is_being_written(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    arriving = asyncio.ensure_future(arrive(gate, receipt()))
+    await gate.until(lambda: gate.receipts.unmatched)  # it has looked for its segment, and is being written
+    answered(gate, message)
+    await arriving
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
+async def test_the_response_may_come_while_the_segment_is_looked_for(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    arriving = asyncio.ensure_future(arrive(gate, receipt()))
+    await asyncio.sleep(0)  # the store is being asked
+    assert gate.receipts.unmatched == 0
+    answered(gate, message)
+    await arriving
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
+async def test_early_receipts_of_a_long_message(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    for n in (2, 1):
+        await arrive(gate, receipt(f"A{n}"))
+    answered(gate, message, 2)
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    assert gate.statuses == ["sent", "delivered"]
+
+
+async def test_an_intermediate_receipt_is_only_noted(gate: Gate) -> None:
+    message = await sent(gate)
+    await arrive(gate, receipt(state="enroute", final=False))
+    assert gate.statuses == ["sent"] and "receipt" in await gate.log(message)
+    await arrive(gate, receipt())
+    assert gate.statuses == ["sent", "delivered"]
+
+
+async def test_a_receipt_after_a_restart_finds_its_message(open_gate: Open) -> None:
+    gate = await open_gate()
+    message = await sent(gate, parts=2)
+    await arrive(gate, receipt("A1"))
+    await gate.quiet()
+    gate = await open_gate()
+    await gate.pipeline.recover(lambda effect: False)
+    await arrive(gate, receipt("A2"))
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
+async def test_a_receipt_settles_what_was_in_doubt_after_a_crash(open_gate: Open) -> None:
+    gate = await open_gate()
+    message = await gate.submit()
+    await gate.begin(message)
+    gate = await open_gate()
+    await gate.pipeline.recover(lambda effect: False)
+    await arrive(gate, receipt("X", "enroute", False))
+    await arrive(gate, receipt("X"))
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    assert gate.statuses == ["in-doubt", "delivered"]
+
+
+async def test_a_receipt_of_nobody_is_kept(gate: Gate) -> None:
+    await arrive(gate, receipt("Z"))
+    assert await gate.store.unmatched("north", "Z") == [receipt("Z")]
+
+
+@pytest.mark.parametrize(("how", "error"), [("at once", Throttled), ("later", StoreError)])
+@pytest.mark.parametrize("doubtful", [False, True])
+async def test_a_receipt_that_could_not_be_stored_is_applied_when_it_comes_again(
+    gate: Gate, how: str, error: type[Exception], doubtful: bool
+) -> None:
+    if doubtful:
+        message = await gate.submit()
+        gate.tell(message, Result.IN_DOUBT)
+        gate.book.in_doubt(gate.segment(message, smsc_id="", state="in-doubt"), BOB, SHORT)
+    else:
+        message = await sent(gate)
+    await gate.quiet()
+    gate.store.refuses = how
+    with pytest.raises(error):
+        await arrive(gate, receipt())
+    gate.store.refuses = ""
+    assert (await gate.stored(message)).status is not Status.DELIVERED
+    await arrive(gate, receipt())
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
+async def test_an_early_receipt_that_could_not_be_stored_comes_again(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    gate.store.refuses = "later"
+    with pytest.raises(StoreError):
+        await arrive(gate, receipt())
+    gate.store.refuses = ""
+    answered(gate, message)
+    assert (await gate.stored(message)).status is Status.SENT
+    await arrive(gate, receipt())
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
+async def test_receipts_wait_while_older_outcomes_cannot_be_recorded(gate: Gate) -> None:
+    message = await gate.submit()
+    gate.store.refuses = "at once"
+    answered(gate, message)
+    gate.store.refuses = ""
+    with pytest.raises(StoreError):
+        await arrive(gate, receipt())
+    await gate.quiet()
+    await arrive(gate, receipt())
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
+async def test_a_message_that_cannot_be_read_leaves_its_receipt_to_come_again(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.outbound.pipeline._RECENT", 0)
+    message = await sent(gate)
+    await gate.quiet()
+    gate.store.unreadable = True
+    with pytest.raises(StoreError):
+        await arrive(gate, receipt())
+    gate.store.unreadable = False
+    await arrive(gate, receipt())
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
+async def test_a_receipt_of_a_message_that_retention_has_deleted_is_recorded(gate: Gate) -> None:
+    message = await gate.submit()
+    gate.book.accepted(replace(gate.segment(message), message="gone"))
+    await arrive(gate, receipt())
+    assert (await gate.store.segments("gone"))[0].state == "delivered"
