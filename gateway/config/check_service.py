@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import phonenumbers
 from msgspec import Struct
 
 from gateway.config.model import Action, Bind, Chain, Gateway, Keyword, Rule, Send, Service, Step, Template
@@ -51,6 +52,9 @@ class _Checked:
         path, service = self._path, self._service
         if not service.name:
             yield Fault(f"{path}.name", "must not be empty")
+        if service.country and service.country not in phonenumbers.SUPPORTED_REGIONS:
+            near = nearest(service.country.upper(), phonenumbers.SUPPORTED_REGIONS)
+            yield Fault(f"{path}.country", f'"{service.country}" is no ISO 3166 code of two letters{near}')
         yield from _url(f"{path}.notify.status", service.notify.status)
         yield from _url(f"{path}.notify.inbound", service.notify.inbound)
         yield from self._held()

@@ -203,6 +203,7 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status: Literal["live", "suspended"] = "live"
     key: Secret = Secret("")  # of the HTTP API; empty: no API access
     hub_secret: Secret = Secret("")  # signs notifications; empty: they go unsigned
+    country: str = ""  # ISO 3166, "GB": numbers in requests may be in national form
     assets: list[str] = field(default_factory=list)
     routes: list[str] = field(default_factory=list)  # binds in order of preference
     notify: NotifyUrls = field(default_factory=NotifyUrls)

@@ -78,7 +78,7 @@ class Planner:
         if service.status != "live":
             raise BadInput(f"service {request.service!r} is suspended", field="service", code="suspended")
         try:
-            to = subscriber(request.to)
+            to = subscriber(request.to, service.country)
         except BadAddress as error:
             raise BadAddress(error.reason, field="to") from None
         plan = self._chain(request, service) if request.chain else (self._single(request, service),)

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+import phonenumbers
+from phonenumbers import NumberParseException
+
 from gateway.values.errors import BadAddress
 
 _FORMATTING = re.compile(r"[\s().\-/\u00a0]")
@@ -53,12 +56,27 @@ def canonical(text: str, *, international: bool = False) -> str:
     raise BadAddress(f"{text!r} is no phone number, shortcode or sender ID (1 to 11 letters and digits)")
 
 
-def subscriber(text: str) -> str:
-    """A number that a person can be reached at.  Raises BadAddress for shortcodes and sender IDs."""
+def subscriber(text: str, country: str = "") -> str:
+    """A number that a person can be reached at; one in national form ("07700 900123") is read as of
+    `country` (ISO 3166, "GB").  Raises BadAddress for shortcodes, sender IDs and unassigned country codes."""
+    if country and text.strip()[:1].isdigit() and not text.strip().startswith("00"):
+        return _national(text, country)
     address = canonical(text)
     if kind(address) is not Kind.NUMBER:
         raise BadAddress(f"{text!r} is not an E.164 number, for example +447700900123")
+    if not any(int(address[1:end]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE for end in (2, 3, 4)):
+        raise BadAddress(f"{text!r}: no country has the code +{address[1:4]}")
     return address
+
+
+def _national(text: str, country: str) -> str:
+    try:
+        number = phonenumbers.parse(text, country)
+    except NumberParseException as error:
+        raise BadAddress(f"{text!r} is no number of {country}: {error}") from None
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        raise BadAddress(f"{text!r} has the wrong length for a number of {country}")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def masked(address: str) -> str:

@@ -173,6 +173,13 @@ def test_a_mistake_in_what_a_service_holds_is_found(found: Found, head: str, pat
     assert what in faults[f"services.pizza.{path}"]
 
 
+def test_a_country_is_an_iso_3166_code(found: Found) -> None:
+    service = SERVICE.replace('name = "Pizza"', 'name = "Pizza"\ncountry = "gb"')
+    faults = found(MAIN + SIP, {"pizza": service})
+    assert list(faults) == ["services.pizza.country"]
+    assert 'did you mean "GB"?' in faults["services.pizza.country"]
+
+
 def test_an_asset_is_carried_by_a_bind_a_trunk_the_service_s_routes_or_a_step(found: Found) -> None:
     step = 'assets = ["PIZZA"]\nchains.c.steps = [{ channel = "sms", from = "PIZZA", via = "north" }]'
     for lines in ('assets = ["12345", "+442079460000"]', 'assets = ["PIZZA"]\nroutes = ["north"]', step):

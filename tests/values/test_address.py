@@ -88,6 +88,31 @@ def test_a_person_is_reached_at_a_number() -> None:
             subscriber(text)
 
 
+def test_a_number_whose_country_code_nobody_has_is_refused() -> None:
+    with pytest.raises(BadAddress, match=r"no country has the code \+999"):
+        subscriber("+999123456789")
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "address"),
+    [
+        ("07700 900123", "GB", "+447700900123"),
+        ("447700900123", "GB", "+447700900123"),
+        ("+41 79 555 01 02", "GB", "+41795550102"),
+        ("0041 79 555 01 02", "GB", "+41795550102"),
+        ("079 555 01 02", "CH", "+41795550102"),
+    ],
+)
+def test_national_numbers_are_read_as_of_the_country(text: str, country: str, address: str) -> None:
+    assert subscriber(text, country) == address
+
+
+@pytest.mark.parametrize("text", ["12345", "0", "077009001234567890"])
+def test_what_is_no_number_of_the_country_is_refused(text: str) -> None:
+    with pytest.raises(BadAddress):
+        subscriber(text, "GB")
+
+
 @given(st.text(max_size=20) | st.from_regex(r"\+?[0-9 ()./-]{3,18}", fullmatch=True))
 def test_any_text_is_refused_or_has_a_form_that_stays(text: str) -> None:
     try:
