@@ -156,6 +156,10 @@ class Daemon:
         if self._process is not None:
             self.terminate()
 
+    @property
+    def is_up(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def launch(self) -> None:
         """Start the process and do not wait for it."""
         environment = {**os.environ, "STATE_DIRECTORY": str(self.state), **self.environment}
@@ -170,9 +174,12 @@ class Daemon:
 
     def start(self) -> None:
         self.launch()
-        until(self._ready, "the daemon is ready")
+        self.until_ready()
 
-    def _ready(self) -> bool:
+    def until_ready(self) -> None:
+        until(self._is_ready, "the daemon is ready")
+
+    def _is_ready(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, f"the daemon has ended:\n{self.tail()}"
         try:
