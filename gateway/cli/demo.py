@@ -63,9 +63,8 @@ class Demo:
         for smsc, sessions in ((self.north, 2), (self.south, 1)):
             for _ in range(sessions):
                 bound = await smsc.wait("bound")
-            self._say(
-                f"the gateway is bound to SMSC {smsc.name} as {bound['system_id']}, {sessions} session(s)"
-            )
+            who, times = bound["system_id"], f"{sessions} session{'s' if sessions > 1 else ''}"
+            self._say(f"the gateway is bound to SMSC {smsc.name} as {who}, {times}")
 
     async def stop(self) -> None:
         await self.gateway.stop()
@@ -139,11 +138,11 @@ class Demo:
 
     async def _stop(self) -> None:
         await self._texts("Stop")
-        await self.north.wait("message", to=CUSTOMER, timeout=10)
-        self._line(SHORTCODE, CUSTOMER, "(confirms)", "by north", "green")
+        confirmed = await self.north.wait("message", to=CUSTOMER, timeout=10)
+        self._line(SHORTCODE, CUSTOMER, str(confirmed["text"]), "by north", "green")
         id = await self._alert(CUSTOMER, "you will not read this", expect="failed")
         story = await self._message(id)
-        self._say(f"status of {id}: {story['status']}: {story['reason']}")
+        self._line("gateway", "application", f"{story['status']}: {story['reason']}", "", "green")
         _hold(story["status"] == "failed" and "opted out" in story["reason"], "STOP was not respected")
 
     # -- what they are made of ---------------------------------------------------------------------
@@ -163,9 +162,7 @@ class Demo:
 
     async def _alert(self, to: str, what: str, expect: str = "queued") -> str:
         body = {"to": f"+{to}", "chain": "alert", "variables": {"what": what}, "correlationid": "demo"}
-        self._line(
-            "application", "gateway", f'POST /v2/messages {{"chain": "alert", "to": "+{to}"}}', "by HTTP"
-        )
+        self._line("application", "gateway", f"chain alert, to +{to}", "by POST /v2/messages")
         async with (
             aiohttp.ClientSession() as session,
             session.post(f"{self._base}/v2/messages", json=body, headers={"key": KEY}) as response,
@@ -212,8 +209,8 @@ class Demo:
 
     def _line(self, who: str, whom: str, what: str, how: str, colour: str = "cyan") -> None:
         line = Text(f"  {time.monotonic() - self._began:5.1f} s  ", style="dim")
-        line.append(f"{who:>13} -> {whom:<13}  ", style="default")
-        line.append(f"{what:<46} ", style=f"bold {colour}")
+        line.append(f"{_plus(who):>13} -> {_plus(whom):<13}  ", style="default")
+        line.append(f"{what:<40} ", style=f"bold {colour}")
         line.append(how, style="dim")
         self._console.print(line, soft_wrap=True)
 
@@ -238,6 +235,11 @@ class Demo:
     @property
     def _programs(self) -> tuple[Program, ...]:
         return self.north, self.south, self.east, self.webhook
+
+
+def _plus(number: str) -> str:
+    """As people write it; SMPP has no plus sign."""
+    return f"+{number}" if number.isdigit() and len(number) > 8 else number
 
 
 def _hold(true: object, otherwise: str) -> None:
@@ -270,7 +272,7 @@ def demo(context: click.Context, config: str, once: bool, any_ports: bool) -> No
 
 
 async def _demo(config: Path, *, once: bool, any_ports: bool) -> int:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)  # a long line is one line, also in a log
     ports = Ports(config)
     with tempfile.TemporaryDirectory(prefix="trunkline-demo-") as name:
         folder = Path(name)
@@ -280,9 +282,8 @@ async def _demo(config: Path, *, once: bool, any_ports: bool) -> int:
             console.print(f"[red]in use already: {', '.join(taken)}.  Try: gateway demo --any-ports[/]")
             return 1
         demo = Demo(console, config, ports, folder)
-        console.print(
-            "[bold]trunkline demo[/]: one gateway, two SMSCs, one SIP carrier; real traffic on loopback"
-        )
+        what = "a gateway, two SMSCs, a SIP carrier, an application; real traffic on loopback"
+        console.print(f"[bold]trunkline demo[/]: {what}", soft_wrap=True)
         task = asyncio.current_task()
         assert task is not None
         for signum in (signal.SIGINT, signal.SIGTERM):
