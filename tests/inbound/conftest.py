@@ -125,12 +125,22 @@ class FakeNotifier:
 
 
 class FakeReceipts:
+    """Refuses, if it `fails`, when it has changed memory already."""
+
     def __init__(self) -> None:
         self.applied: list[tuple[Receipt, str, str]] = []
+        self.fails = False
+        self.taken_back = 0
 
     async def apply(self, unit: Unit, receipt: Receipt, recipient: str, sender: str) -> None:
+        unit.undo.append(self._take_back)
+        if self.fails:
+            raise StoreError("outcomes that are older could not be recorded yet")
         unit.writes.append(receipt)
         unit.acts.append(lambda: self.applied.append((receipt, recipient, sender)))
+
+    def _take_back(self) -> None:
+        self.taken_back += 1
 
 
 class World:

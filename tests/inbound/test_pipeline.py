@@ -316,6 +316,17 @@ async def test_receipts_go_to_the_messages_they_speak_of(open_world: Any) -> Non
     assert await world.messages(direction="mo") == []
 
 
+async def test_a_receipt_that_cannot_be_applied_yet_must_come_again(open_world: Any) -> None:
+    world = await open_world(alerts=ALERTS)
+    world.receipts.fails = True
+    pdu = DeliverSm(source_addr=b"447700900123", esm_class=0x04, short_message=RECEIPT)
+    assert await world.deliver(pdu) == [ESME_RX_T_APPN]
+    assert (world.receipts.applied, world.receipts.taken_back) == ([], 1)
+    world.receipts.fails = False
+    assert await world.deliver(pdu) == [ESME_ROK]
+    assert (len(world.receipts.applied), world.receipts.taken_back) == (1, 1)
+
+
 async def test_an_unreadable_receipt_is_acknowledged_and_not_answered_like_a_text(open_world: Any) -> None:
     world = await open_world(alerts=ALERTS + '[default]\nreply = "What?"\n')
     pdu = DeliverSm(source_addr_ton=1, source_addr=b"447700900123", destination_addr=b"12345", esm_class=0x04)
