@@ -19,6 +19,8 @@ IMPURE = {"asyncio", "time", "socket", "random", "sqlite3"}
 
 # Modules with functions and no test file of their own, and where they are tested instead
 TESTED_ELSEWHERE = {
+    "cli/demo.py": "tests/e2e/test_demo.py plays it",
+    "cli/stage.py": "tests/e2e/test_demo.py plays it",
     "cli/run.py": "tests/e2e starts it as a process",
     "daemon/__init__.py": "tests/e2e starts it as a process",
     "daemon/sip.py": "tests/e2e starts it as a process",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.channels.base import Carrier
+from gateway.config.model import Trunk
 from gateway.protocol.sip.call import CallState, OptionsAnswered, Probe
 from gateway.values.errors import StoreError
 from gateway.values.outcome import Result
@@ -63,6 +64,20 @@ async def test_calls_begin_no_faster_than_the_trunk_allows(exchange: Any) -> Non
     assert len(it.phone.calls) == 1
     it.clock.at += 0.1
     await it.until(lambda: len(it.phone.calls) == 2)
+
+
+async def test_changed_trunks_hold_for_the_next_call_and_those_under_way_go_on(exchange: Any) -> None:
+    it = exchange()
+    call = await it.dial()
+    west = Trunk(host="127.0.0.2", numbers=["+442079460009"], calls_per_second=0.0)
+    it.channel.configure({"west": west})
+    message = it.message()
+    assert it.channel.applicable(message, message.plan[0]) == f"no trunk carries '{OURS}'"
+    [other] = it.message(sender="+442079460009").plan
+    assert it.channel.available(message, other) == Carrier("west")
+    it.phone.fails(call, 486)
+    await it.over()
+    assert it.results == [Result.BUSY]
 
 
 async def test_events_go_to_their_own_call(exchange: Any) -> None:
