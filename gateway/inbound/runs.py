@@ -274,6 +274,7 @@ class Runs:
                         channel="voice",
                         text=effect.text,
                         wav=effect.wav,
+                        language=effect.language,
                         until=Result.ANSWERED,
                         run=run.id,
                         run_key=effect.key,

@@ -31,6 +31,7 @@ class SendRequest(Struct, frozen=True, kw_only=True):
     chain: str = ""
     channel: str = "sms"
     wav: str = ""
+    language: str = "en"  # of a text to speak; a template brings its own
     until: Result = Result.ACCEPTED
     validity_seconds: float = 0.0  # give up when no carrier has taken it after so long; 0 = never
     correlationid: str = ""
@@ -150,7 +151,7 @@ class Planner:
         # a request's text is what it says: variables are for templates and the texts of chains
         text = request.text
         name = step.template or ("" if text else request.template)
-        wav, language = request.wav, "en"
+        wav, language = request.wav, request.language
         variables = {**request.variables, "to": request.to}
         try:
             if step.text:

@@ -156,11 +156,12 @@ async def test_a_session_that_a_call_began_texts_from_the_services_own_asset(ope
 
 async def test_a_call_node_places_a_call_from_the_number_that_was_called(open_world: Any) -> None:
     on = '{ answered = "end", busy = "end:5", error = "end:6" }'
-    world = await open_world(shop=SHOP + single('type = "call"\ntext = "Hello"', on))
+    world = await open_world(shop=SHOP + single('type = "call"\ntext = "Hallo"\nlanguage = "de"', on))
     await start(world, "one", called())
     [call] = world.voice.sent
     assert (call.sender, call.recipient) == ("+442079460000", CUSTOMER)
-    assert (call.plan[0].text, call.plan[0].until) == ("Hello", Result.ANSWERED)
+    [step] = call.plan
+    assert (step.text, step.language, step.until) == ("Hallo", "de", Result.ANSWERED)
     await world.outcome(call, Result.BUSY)
     assert await ended(world) == [(5, "it: busy")]
 
