@@ -163,6 +163,7 @@ class Daemon:
             deliver=self._deliver,
             submit=self._accounts.submitted,
             room=self.outbound.refill,
+            give_back=self.outbound.give_back,
             rng=self._rng,
         )
         self._sip = SipSide(config.sip, self._rng) if config.sip is not None else None
@@ -460,4 +461,6 @@ class Daemon:
         await self._smpp.stop(gone, GRACE_SECONDS)
         for name in fresh:
             self._smpp.start(name)
+        for name in set(gone) - set(fresh):
+            self.outbound.refill(name, force=True)  # nobody will take these: their chains must move on
         log.info("reload.done", extra={"binds_stopped": gone, "binds_started": fresh})

@@ -27,7 +27,8 @@ class NoServer(GatewayError):
 class SmppSide:
     """`hand_over(keys, bind)` makes effects "begun", durably; `result` is told what became of a segment;
     `deliver` takes an inbound PDU and `submit(account, pdu)` an account's, each gives the status to answer
-    with; `room(bind)` is told of a bind whose queue has room again."""
+    with; `room(bind)` is told of a bind whose queue has room, `give_back(key, bind, parts)` of a message that
+    a stopped bind has not begun."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class SmppSide:
         deliver: Callable[[Inbound], Awaitable[int]],
         submit: Callable[[str, SubmitSm], Awaitable[tuple[int, str]]],
         room: Callable[[str], None],
+        give_back: Callable[[str, str, list[int]], None],
         rng: random.Random,
     ) -> None:
         self._binds = binds
@@ -46,6 +48,7 @@ class SmppSide:
         self._deliver = deliver
         self._submit = submit
         self._room = room
+        self._give_back = give_back
         self._rng = rng
         self._groups: dict[str, BindGroup] = {}
         self._server: SmppServer | None = None
@@ -80,9 +83,12 @@ class SmppSide:
     async def stop(self, names: list[str] | None, grace_seconds: float) -> None:
         """Unbind these binds, or all, after what was begun is finished or the grace is over."""
         names = list(self._groups) if names is None else names
-        await asyncio.gather(*(self._groups[name].stop(grace_seconds) for name in names))
+        left = await asyncio.gather(*(self._groups[name].stop(grace_seconds) for name in names))
         for name in names:
             del self._groups[name]
+        for submission in (submission for submissions in left for submission in submissions):
+            if isinstance(flight := submission.ref, Flight):
+                self._give_back(flight.key, flight.carrier, sorted(flight.tally.accepted))
 
     async def stop_server(self, grace_seconds: float) -> None:
         if self._server is not None:
@@ -129,6 +135,8 @@ class SmppSide:
 
     def _bind_changed(self, name: str, up: bool, reason: str) -> None:
         log.info("bind.up" if up else "bind.down", extra={"bind": name, "reason": reason})
+        if up:
+            self._room(name)  # what was refused while there was no such bind waits in the store
 
     def _account_changed(self, account: str, sessions: int, reason: str) -> None:
         log.info("account.sessions", extra={"account": account, "sessions": sessions, "reason": reason})

@@ -16,7 +16,7 @@ from gateway.outbound.segments import SegmentBook
 from gateway.store.base import Delete, Store, Unit, Write
 from gateway.store.timers import Timers
 from gateway.values.clock import Clock
-from gateway.values.errors import StoreError, Throttled
+from gateway.values.errors import StoreError, Throttled, Unstorable
 from gateway.values.event import Event, Trigger
 from gateway.values.ids import NewId
 from gateway.values.message import Message, Segment, StepPlan, StepState
@@ -454,6 +454,10 @@ class OutboundPipeline:
         if error is None:
             for act in unit.acts:
                 act()
+            return
+        if isinstance(error, Unstorable):  # asking again would hold up everything behind it for ever
+            ids = [write.id for write in unit.writes if isinstance(write, Message)]
+            log.critical("outcome.dropped", extra={"reason": str(error), "transids": ids})
             return
         log.error("outcome.unrecorded", extra={"reason": str(error)})
         self._refused(unit)

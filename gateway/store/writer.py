@@ -23,7 +23,7 @@ from typing import Any
 
 from gateway.store.base import Write
 from gateway.store.rows import Change, Key, Row, Table, change
-from gateway.values.errors import StoreError, Throttled
+from gateway.values.errors import StoreError, Throttled, Unstorable
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Writer:
         try:
             group = Group([change(write) for write in writes], done)
         except (LookupError, TypeError, ValueError) as error:  # say, a dict with what JSON has no form for
-            done.set_exception(StoreError(f"a record cannot be stored: {error}"))
+            done.set_exception(Unstorable(f"a record cannot be stored: {error}"))
             return done
         self.queued += len(writes)
         self._groups.put(group)
@@ -248,7 +248,7 @@ class Writer:
                     self._apply([group])
                 except _GROUPS_OWN as error:
                     execute("ROLLBACK TO one")
-                    group.error = StoreError(f"a record cannot be stored: {error}")
+                    group.error = Unstorable(f"a record cannot be stored: {error}")
                 execute("RELEASE one")
             execute("COMMIT")
         except BaseException:

@@ -40,5 +40,11 @@ class StoreError(GatewayError):
     retryable = True
 
 
+class Unstorable(StoreError):
+    """A record that no attempt will ever store: a defect of ours."""
+
+    retryable = False
+
+
 class StoreUnusable(GatewayError):
     """The store cannot be opened at all; the text names the file and the way out."""

@@ -8,6 +8,7 @@ import pytest
 from gateway.outbound.accept import SendRequest
 from gateway.store.base import Unit
 from gateway.values.errors import BadInput, StoreError, Throttled
+from gateway.values.event import Event
 from gateway.values.message import StepState
 from gateway.values.outcome import Result, Status
 from gateway.values.work import Effect, Timer
@@ -465,3 +466,13 @@ async def test_many_begun_ones_are_settled(open_gate: Open) -> None:
     await gate.pipeline.recover(lambda effect: False)
     assert await gate.effects() == []
     assert (await gate.store.counts())["messages.in-doubt"] == 700
+
+
+async def test_a_record_that_nothing_can_store_does_not_hold_up_the_others(gate: Gate) -> None:
+    one, two = await gate.submit(), await gate.submit()
+    broken = Unit()
+    broken.writes.append(Event(ref=one.id, type="broken", service="alerts", at=1.0, data={"no": object()}))
+    gate.pipeline.record(broken)
+    gate.tell(two, Result.ACCEPTED)
+    await gate.until(lambda: not gate.pipeline.unrecorded)
+    assert (await gate.stored(two)).status is Status.SENT
