@@ -13,7 +13,7 @@ import pytest
 from gateway.store import writer as writer_module
 from gateway.store.sqlite import SqliteStore
 from gateway.store.writer import Writer
-from gateway.values.errors import StoreError, Throttled
+from gateway.values.errors import StoreError, Throttled, Unstorable
 
 Records = Any
 
@@ -85,7 +85,7 @@ async def test_only_the_group_that_cannot_be_written_fails(
     groups = [[records.message(f"m{n}"), records.event(f"m{n}")] for n in range(20)]
     groups[7] = [records.event("m7"), records.message("m7", **fields)]
     done = await asyncio.gather(*[store.commit(group) for group in groups], return_exceptions=True)
-    assert [type(outcome) for outcome in done] == [StoreError if n == 7 else type(None) for n in range(20)]
+    assert [type(outcome) for outcome in done] == [Unstorable if n == 7 else type(None) for n in range(20)]
     assert (await store.counts())["messages"] == (await store.counts())["events"] == 19
     assert await store.events("m7") == []
     assert store.trouble == ""
