@@ -105,7 +105,9 @@ class SipSide:
     async def stop(self, grace_seconds: float) -> None:
         """Refuse what rings, hang up what talks, and wait for the answers to each BYE."""
         if self.calls_in is not None:
-            self.calls_in.stop()
+            await self.calls_in.stop(
+                grace_seconds
+            )  # before the endpoint refuses them with a status of its own
         if self.voice is not None:
             await self.voice.stop()
         await self.endpoint.stop(grace_seconds)

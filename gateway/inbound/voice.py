@@ -72,6 +72,8 @@ class InboundCalls:
         self._numbers: dict[str, tuple[str, Number]] = {}
         self._trunk_numbers: dict[str, set[str]] = {}
         self._ringing: dict[SipCall, _Ringing] = {}
+        self._untold: set[SipCall] = set()  # rejected; said so once the record is durable
+        self._all_told = asyncio.Event()
         self._last: OrderedDict[tuple[str, str], float] = OrderedDict()
         self.configure(services, trunks)
 
@@ -114,10 +116,17 @@ class InboundCalls:
         if ringing is not None:
             self._missed(Unit(), ringing, event.call, "caller-cancelled", 487)
 
-    def stop(self) -> None:
+    async def stop(self, grace_seconds: float) -> None:
         """Refuse what rings: the callers have missed nobody, but they are told and counted."""
         for call in list(self._ringing):
             self._give_up(call)
+        if not self._untold:
+            return
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._all_told.wait()
+        except TimeoutError:
+            log.warning("calls.untold", extra={"calls": len(self._untold)})
 
     def _give_up(self, call: SipCall) -> None:
         """We reject: the policy's time is up."""
@@ -127,9 +136,14 @@ class InboundCalls:
         status = 480 if ringing.number.policy == "ring-until-cancel" else int(ringing.number.reject)
         unit = Unit()
         unit.acts.append(lambda: self._reject(call, status))
+        self._untold.add(call)
+        self._all_told.clear()
         self._missed(unit, ringing, call, "rejected-by-policy", status)
 
     def _reject(self, call: SipCall, status: int) -> None:
+        self._untold.discard(call)
+        if not self._untold:
+            self._all_told.set()
         if not call.ended:  # it may have been cancelled while its record was written
             self._phone.reject(call, status)
 

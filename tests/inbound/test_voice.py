@@ -228,6 +228,19 @@ async def test_stopping_refuses_what_rings_and_counts_it(bench: Any) -> None:
     it = bench(policy="ring-until-cancel")
     it.ring()
     it.ring(caller="+447700900999")
-    it.calls.stop()
+    it.durable_at_once = False
+    stopping = asyncio.ensure_future(it.calls.stop(10))
+    await asyncio.sleep(0)
+    assert it.phone.did == ["ring", "ring"] and not stopping.done()
+    it.flush()
+    await stopping
     assert it.phone.did == ["ring", "ring", "reject 480", "reject 480"]
     assert len(it.missed) == 2 and len(it.calls) == 0
+
+
+async def test_stopping_does_not_wait_for_ever_for_a_store_that_refuses(bench: Any) -> None:
+    it = bench(policy="ring-until-cancel")
+    it.ring()
+    it.durable_at_once = False
+    await it.calls.stop(0.01)
+    assert it.phone.did == ["ring"] and len(it.calls) == 0
