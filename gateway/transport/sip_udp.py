@@ -66,11 +66,9 @@ class SipEndpoint:
 
     async def start(self) -> None:
         """Bind and listen.  Raises OSError when the address cannot be had."""
+        raw = await _bound(self._address)
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: _Protocol(self), local_addr=self._address)
-        self._transport = transport
-        raw: socket.socket = transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_OCTETS)
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: _Protocol(self), sock=raw)
         host, port = raw.getsockname()[:2]
         self._agent = UserAgent(
             self._advertise or _reachable(host, raw.family),
@@ -245,6 +243,23 @@ def parse_listen(text: str) -> Address:
     if scheme != "udp" or not colon or not host or not (port.isascii() and port.isdigit()):
         raise ValueError(f"{text!r} is not udp:HOST:PORT")
     return host.strip("[]"), int(port)
+
+
+async def _bound(address: Address) -> socket.socket:
+    """A socket on the address.  Given only an address, uvloop keeps to itself why it cannot be had."""
+    loop = asyncio.get_running_loop()
+    infos = await loop.getaddrinfo(*address, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, place = infos[0]
+    raw = socket.socket(family, kind, protocol)
+    try:
+        raw.setblocking(False)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_OCTETS)
+        raw.bind(place)
+    except OSError as error:
+        raw.close()
+        host, port = address
+        raise OSError(error.errno, f"udp:{host}:{port}: {error.strerror}") from error
+    return raw
 
 
 def _reachable(host: str, family: int) -> str:

@@ -29,7 +29,7 @@ SCENES = {
         "0 lost",
         "status answered, by east",
     ],
-    "5. A customer says STOP": ["(confirms)", "failed: the customer has opted out"],
+    "5. A customer says STOP": ["Stop", "failed: the customer has opted out"],
 }
 
 

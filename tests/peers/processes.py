@@ -174,14 +174,20 @@ class Daemon:
 
     def start(self) -> None:
         self.launch()
-        self.until_ready()
+        try:
+            self.until_ready()
+        except BaseException:
+            if self._process is not None:
+                self.kill9()
+            raise
 
     def until_ready(self) -> None:
         until(self._is_ready, "the daemon is ready")
 
     def _is_ready(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, f"the daemon has ended:\n{self.tail()}"
+        if self._process.poll() is not None:
+            raise AssertionError(f"the daemon has ended with {self.ended()}:\n{self.tail()}")
         try:
             return self.get("/readyz")[0] == 200
         except OSError:
