@@ -17,7 +17,7 @@ class Seconds(float):
 
 
 class Secret(str):
-    """A resolved secret; its repr and str-formatting in logs never show it."""
+    """A resolved secret.  Its repr does not show it, and logs mask it."""
 
     def __repr__(self) -> str:
         return "Secret(***)"

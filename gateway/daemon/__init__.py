@@ -218,6 +218,7 @@ class Daemon:
                 self._smpp.start(name)
             await self.outbound.recover(self._may_repeat)
             await self._fetcher.recover()
+            await self.inbound.take_up()
             self._notifier.start()
             await self.http.start()
         except OSError as error:

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from gateway.config.model import Bind, Service
 from gateway.directory.consent import Consents
 from gateway.inbound import sms
@@ -29,6 +31,8 @@ from gateway.values.message import Message, Receipt
 from gateway.values.outcome import Status
 
 log = logging.getLogger(__name__)
+
+_TAKEN_UP = 10_000  # undecided messages that a start looks at
 
 # Built-in answers to the reserved words; a keyword of that very word replaces them
 _REPLIES = {
@@ -140,7 +144,48 @@ class InboundPipeline:
     ) -> None:
         """A whole MO: decide what it comes to, and write both."""
         now = self._clock.now()
-        id = self._new_id()
+        message = Message(
+            id=self._new_id(),
+            direction="mo",
+            service="",
+            sender=sender,
+            recipient=recipient,
+            text=text,
+            status=Status.RECEIVED,
+            carrier=bind,
+            incomplete=incomplete,
+            created_at=now,
+            updated_at=now,
+        )
+        log.info(
+            "sms.received",
+            extra={"transid": message.id, "bind": bind, "from": masked(sender), "to": recipient},
+        )
+        self._handle(unit, message)
+
+    async def take_up(self) -> None:
+        """Decide again on what could not be decided before a restart: a defect may have been mended."""
+        for message in await self._store.unhandled(_TAKEN_UP):
+            unit = Unit()
+            self._handle(unit, message)
+            await unit.commit(self._store)
+
+    def _handle(self, unit: Unit, message: Message) -> None:
+        """Decide on a message.  If that fails the message is kept as `received`: a defect of ours, or a rule
+        that nobody foresaw, must neither lose it nor have the carrier send it for ever."""
+        decided = Unit()
+        try:
+            self._decide(decided, message)
+        except Exception as error:
+            decided.take_back()
+            log.exception("sms.undecided", extra={"transid": message.id})
+            names = self._keywords.services(message.recipient)
+            unit.writes.append(replace(message, service=names[0] if names else "", reason=repr(error)))
+        else:
+            unit.join(decided)
+
+    def _decide(self, unit: Unit, message: Message) -> None:
+        sender, recipient, text = message.sender, message.recipient, message.text
         decision = rules.decide(
             sender=sender,
             recipient=recipient,
@@ -152,30 +197,27 @@ class InboundPipeline:
         )
         match = self._keywords.match(recipient, text)
         service = self._service(decision, match, recipient)
+        unit.writes.append(replace(message, service=service, status=Status.HANDLED, reason=""))
+        data = {
+            "from": sender,
+            "to": recipient,
+            "carrier": message.carrier,
+            "incomplete": message.incomplete,
+        }
         unit.writes.append(
-            Message(
-                id=id,
-                direction="mo",
+            Event(
+                ref=message.id,
+                type=Trigger.SMS_RECEIVED,
                 service=service,
-                sender=sender,
-                recipient=recipient,
-                text=text,
-                status=Status.HANDLED,
-                carrier=bind,
-                incomplete=incomplete,
-                created_at=now,
-                updated_at=now,
+                at=message.created_at,
+                data=data,
             )
         )
-        data = {"from": sender, "to": recipient, "carrier": bind, "incomplete": incomplete}
-        unit.writes.append(Event(ref=id, type=Trigger.SMS_RECEIVED, service=service, at=now, data=data))
-        log.info(
-            "sms.received",
-            extra={"transid": id, "bind": bind, "from": masked(sender), "to": recipient, "service": service},
-        )
-        subject = self._subject(id, service, sender, recipient, text, match)
+        subject = self._subject(message.id, service, sender, recipient, text, match)
         self._carry_out(unit, decision, subject)
-        self._tell(unit, subject)
+        concerned = decision.services if isinstance(decision, rules.Reserved) else (service,)
+        for name in concerned:
+            self._tell(unit, self._for(subject, name))
 
     def _service(self, decision: rules.Decision, match: Match, recipient: str) -> str:
         """Whose text it is; other services of the number do not get to see it."""

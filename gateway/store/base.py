@@ -85,6 +85,12 @@ class Unit:
         self.acts: list[Callable[[], None]] = []
         self.undo: list[Callable[[], None]] = []  # what memory must forget if the writes do not succeed
 
+    def join(self, other: Unit) -> None:
+        """Take another decision in: both become durable, or neither."""
+        self.writes += other.writes
+        self.acts += other.acts
+        self.undo += other.undo
+
     async def commit(self, store: Store) -> None:
         """Make the writes durable, then act.  Raises StoreError or Throttled; then nothing was done.
 

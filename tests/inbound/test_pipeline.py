@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.inbound import pipeline
 from gateway.protocol.smpp.constants import ESME_ROK, ESME_RX_T_APPN
 from gateway.protocol.smpp.pdu import DeliverSm
 from gateway.values.outcome import Result, Status
@@ -239,6 +240,32 @@ async def test_every_text_of_a_service_is_notified_whatever_it_came_to(open_worl
         ("stop", ""),
         ("blah", ""),
     ]
+
+
+async def test_stop_is_notified_to_every_service_that_it_concerns(open_world: Any, mo: Any) -> None:
+    world = await open_world(pizza=PIZZA, alerts=ALERTS)
+    await world.deliver(*mo("STOP"))
+    for url in ("https://pizza.example/mo", "https://alerts.example/mo"):
+        assert [body["text"] for body in world.notifier.to(url)] == ["STOP"]
+
+
+async def test_a_text_whose_decision_fails_is_kept_and_decided_after_a_restart(
+    open_world: Any, mo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await open_world(pizza=PIZZA)
+    with monkeypatch.context() as broken:
+        broken.setattr(pipeline.rules, "decide", lambda **_: 1 / 0)
+        assert await world.deliver(*mo("hours ten")) == [ESME_ROK]
+    [kept] = await world.messages(direction="mo")
+    assert (kept.status, kept.service, kept.text) == (Status.RECEIVED, "pizza", "hours ten")
+    assert world.sms.sent == []
+    await world.restart()
+    await world.inbound.take_up()
+    [handled] = await world.messages(direction="mo")
+    assert (handled.id, handled.status) == (kept.id, Status.HANDLED)
+    assert [message.text for message in world.sms.sent] == ["Open till ten"]
+    await world.inbound.take_up()
+    assert len(world.sms.sent) == 1
 
 
 async def test_an_answer_that_cannot_be_made_does_not_stop_the_text(open_world: Any, mo: Any) -> None:

@@ -17,12 +17,14 @@ from gateway.protocol.sip.call import SipEvent
 from gateway.protocol.smpp.pacing import TokenBucket
 from gateway.values.address import canonical
 from gateway.values.call import Call
-from gateway.values.errors import GatewayError
+from gateway.values.errors import GatewayError, StoreError, Throttled
 from gateway.values.ids import NewId
 from gateway.values.message import Message, StepPlan
 from gateway.values.outcome import Outcome, Result
 
 log = logging.getLogger(__name__)
+
+_STORE_PAUSE_SECONDS = 1.0
 
 
 class VoiceChannel:
@@ -130,7 +132,7 @@ class VoiceChannel:
             bucket = self._pace[carrier]
             while not bucket.take(now := self._line.clock.monotonic()):  # noqa: ASYNC110 - paced, not polled
                 await asyncio.sleep(bucket.wait(now))
-            await self._hand_over(f"{message.id}/{index}", carrier)
+            await self._begin(f"{message.id}/{index}", carrier)
             media = await self._open_media()
         except GatewayError as error:  # no prompt, no port, or a store that refuses
             outcome = Outcome(Result.UNREACHABLE, str(error), carrier=carrier)
@@ -161,6 +163,17 @@ class VoiceChannel:
                 self._report(message.id, index, failure, ())
         finally:
             media.close()
+
+    async def _begin(self, key: str, carrier: str) -> None:
+        """A store that refuses is asked again: the call waits, as a text for a carrier would."""
+        while True:
+            try:
+                await self._hand_over(key, carrier)
+            except (StoreError, Throttled) as error:
+                log.warning("call.waits", extra={"trunk": carrier, "reason": str(error)})
+                await asyncio.sleep(_STORE_PAUSE_SECONDS)
+            else:
+                return
 
     async def _prompt(self, step: StepPlan) -> Prompt:
         if step.wav:

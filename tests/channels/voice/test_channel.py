@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.channels.base import Carrier
+from gateway.channels.voice import channel
 from gateway.config.model import Trunk
 from gateway.protocol.sip.call import CallState, OptionsAnswered, Probe
 from gateway.values.errors import StoreError
@@ -109,12 +110,20 @@ async def test_a_prompt_that_cannot_be_made_is_an_outcome_and_nobody_is_called(e
     assert it.begun == [] and it.phone.calls == []
 
 
-async def test_a_store_that_refuses_the_hand_over_means_no_call(exchange: Any) -> None:
+async def test_a_call_waits_for_a_store_that_refuses_the_hand_over(
+    exchange: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "_STORE_PAUSE_SECONDS", 0.001)
     it = exchange()
     it.hand_over_error = StoreError("the disk is full")
     assert it.channel.send(it.message(), 0, "east")
+    await asyncio.sleep(0.05)
+    assert it.phone.calls == [] and it.reports == []
+    it.hand_over_error = None
+    await it.until(lambda: it.phone.calls)
+    it.phone.fails(it.phone.calls[0], 486)
     await it.over()
-    assert it.results == [Result.UNREACHABLE] and it.phone.calls == []
+    assert it.results == [Result.BUSY]
 
 
 async def test_a_defect_on_the_way_does_not_leave_the_chain_waiting(exchange: Any) -> None:
