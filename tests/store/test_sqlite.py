@@ -44,7 +44,17 @@ def test_url_names_a_path(url: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "gateway.db", "sqlite://gateway.db", "sqlite:///", "sqlite:///x/", "sqlite:", "sqlite:x/", "postgresql://h/db"]
+    "url",
+    [
+        "",
+        "gateway.db",
+        "sqlite://gateway.db",
+        "sqlite:///",
+        "sqlite:///x/",
+        "sqlite:",
+        "sqlite:x/",
+        "postgresql://h/db",
+    ],
 )
 def test_url_of_anything_else_is_refused_with_the_remedy(url: str) -> None:
     with pytest.raises(StoreUnusable, match=r"sqlite:gateway\.db"):
