@@ -1,8 +1,14 @@
-"""For the whole suite: `--forbid-skips`, by which CI makes sure that nothing went untested."""
+"""For the whole suite: `--forbid-skips`, by which CI makes sure that nothing went untested, and hypothesis's
+profiles: the same examples at every run, or with `--hypothesis-profile=explore` new and more ones."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=2000, deadline=None)
+settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -639,8 +639,9 @@ class Traffic(RuleBasedStateMachine):
                 self.open.remove(event.context)
                 (self.doubtful.add if isinstance(event, TimedOut) else self.ended.append)(event.context)
             elif isinstance(event, StrayResponse):
-                self.doubtful.remove(event.context)
-                self.ended.append(event.context)
+                if event.context is not None:  # else a late enquire_link_resp: the session's own affair
+                    self.doubtful.remove(event.context)
+                    self.ended.append(event.context)
             elif isinstance(event, Closed):
                 assert {context for _, context in event.unanswered} == self.open
                 self.open.clear()
