@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,27 +34,15 @@ SCENES = {
 }
 
 
-def demo(*arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway", "demo", "--once", "--any-ports", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def test_every_scene_comes_out_as_it_should() -> None:
-    status, transcript = demo()
-    assert status == 0, transcript
-    assert "5 of 5 scenes came out as they should." in transcript
+def test_every_scene_comes_out_as_it_should(demo: Any) -> None:
+    assert demo.status == 0, demo.transcript
+    assert "5 of 5 scenes came out as they should." in demo.transcript
     at = 0
     for title, lines in SCENES.items():
         for line in (title, *lines):
-            at = transcript.find(line, at)
-            assert at >= 0, f"{line!r} is missing or out of order in:\n{transcript}"
-    assert transcript.count("signature good") == 2
+            at = demo.transcript.find(line, at)
+            assert at >= 0, f"{line!r} is missing or out of order in:\n{demo.transcript}"
+    assert demo.transcript.count("signature good") == 2
 
 
 def test_a_configuration_with_a_mistake_ends_it_with_the_reason(tmp_path: Path) -> None:
@@ -61,7 +50,23 @@ def test_a_configuration_with_a_mistake_ends_it_with_the_reason(tmp_path: Path) 
     shutil.copytree("conf", folder)
     service = folder / "services" / "pizza.toml"
     service.write_text(service.read_text().replace('status = "live"', 'statsu = "live"'))
-    status, transcript = demo("-c", str(folder / "gateway.toml"))
-    assert status == 1
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "gateway",
+            "demo",
+            "--once",
+            "--any-ports",
+            "-c",
+            str(folder / "gateway.toml"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    transcript = done.stdout + done.stderr
+    assert done.returncode == 1
     assert 'statsu: unknown key; did you mean "status"?' in transcript
     assert "Traceback" not in transcript
