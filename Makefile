@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml
 	  { echo "python3-venv is missing; installing it"; rm -rf $(VENV); \
 	    { apt-get update -q && apt-get install -yq python3-venv; } >&2 && $(PYTHON) -m venv $(VENV); } || \
 	  { echo "no virtual environment could be made. As root: apt-get install python3-venv"; exit 1; }
-	$(BIN)/pip install -q -e '.[dev]'
+	$(BIN)/pip install -q --use-pep517 -e '.[dev]'
 	@touch $@
 
 install: $(STAMP)
