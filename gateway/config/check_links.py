@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from gateway.config.endpoint import host_port, is_host, network, port_range, transport_host_port
+from gateway.config.locate import join
 from gateway.config.model import Account, Bind, Gateway, Sip, Smpp, Store, Trunk
+from gateway.values import smpp as codes
 from gateway.values.address import canonical
 from gateway.values.errors import BadAddress
 from gateway.values.fault import Fault, nearest
@@ -29,6 +31,8 @@ _BIND: _Limits = {
     "response_timeout": _MORE_THAN_ZERO,
     "reconnect": _MORE_THAN_ZERO,
     "throttle_pause": _MORE_THAN_ZERO,
+    "retry_pause": _MORE_THAN_ZERO,
+    "retry_limit": _NOT_NEGATIVE,
     "reassembly": _MORE_THAN_ZERO,
     "queue": _AT_LEAST_ONE,
 }
@@ -91,6 +95,8 @@ def _bind(path: str, bind: Bind) -> Iterator[Fault]:
     yield from _filled(path, bind, "system_id")
     yield from _host(path, bind.host)
     yield from _addresses(f"{path}.addresses", bind.addresses)
+    for written in bind.status_map:
+        yield from _read(codes.status, join(f"{path}.status_map", written), written)
     if bind.reconnect_limit < bind.reconnect:
         yield Fault(f"{path}.reconnect_limit", "must not be shorter than reconnect")
 

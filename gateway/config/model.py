@@ -85,6 +85,12 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reconnect: Seconds = Seconds(1)  # first wait; doubles up to reconnect_limit, with jitter
     reconnect_limit: Seconds = Seconds(60)
     throttle_pause: Seconds = Seconds(1)  # after ESME_RTHROTTLED or ESME_RMSGQFUL; doubles up to 30 s
+    # what an error status of submit_sm means, by name or number ("ESME_RSYSERR", "0x0008"): `retry` the
+    # message later, `throttle` the whole bind, `fail` the message.  Where it says nothing: ESME_RTHROTTLED
+    # and ESME_RMSGQFUL throttle; ESME_RSYSERR, ESME_RINVBNDSTS and ESME_RX_T_APPN retry; any other fails
+    status_map: dict[str, Literal["retry", "throttle", "fail"]] = field(default_factory=dict)
+    retry_pause: Seconds = Seconds(5)  # before a message is retried; doubles up to 60 s
+    retry_limit: Seconds = Seconds(300)  # from its first error on; a step's `within` may end it earlier
     reassembly: Seconds = Seconds(300)  # how long the parts of a long inbound message are waited for
     queue: int = 10_000  # messages held in memory; more wait in the store
 

@@ -140,6 +140,7 @@ class BindGroup:
         """
         dispatcher = self._dispatcher
         dispatcher.stopping = True
+        dispatcher.release()  # what rests is given up
         await _cancel(self._keepers)
         links = [link for link in self._links.values() if not link.gone.is_set()]
         try:
@@ -255,6 +256,7 @@ class BindGroup:
         first = not self.up
         lane.bound = True
         self.reason = ""
+        self._dispatcher.release()
         if first:
             self._dispatcher.tell(self._on_state, self.name, True, f"bound as {self.config.mode}")
 

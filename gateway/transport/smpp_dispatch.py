@@ -4,8 +4,10 @@
 
 A message is handed over when a session's window and the bind's throughput have room for it, so that little is
 begun and not written when the power fails.  All its segments go through one session, in order.  A throttled
-segment rests with the whole bind and goes first afterwards.  When a session is lost, its segments without an
-answer are in doubt and nothing is repeated; what was not yet written moves to another session.
+segment rests with the whole bind and goes first afterwards.  A message that met a temporary error rests on
+its own; when several in a row do, the carrier is ill, and the bind rests as if throttled.  When a session is
+lost, its segments without an answer are in doubt and nothing is repeated; what was not yet written moves to
+another session.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TypeVarTuple
+
+from msgspec.structs import replace
 
 from gateway.config.model import Bind
 from gateway.protocol.smpp.constants import ESME_ROK, status_text
@@ -23,7 +27,7 @@ from gateway.protocol.smpp.fields import EncodeError
 from gateway.protocol.smpp.pacing import Throttle, TokenBucket
 from gateway.protocol.smpp.pdu import Response, SubmitSmResp
 from gateway.transport.smpp_link import SmppLink
-from gateway.transport.smpp_submission import TEMPORARY, THROTTLED, Begun, Submission, SubmitResult
+from gateway.transport.smpp_submission import Begun, Submission, SubmitResult, acts
 
 Ts = TypeVarTuple("Ts")
 
@@ -31,6 +35,7 @@ log = logging.getLogger(__name__)
 
 BATCH_LIMIT = 1000  # messages handed over at once
 HAND_OVER_PAUSE_SECONDS = 1.0  # after the caller could not take note
+_ILL = 3  # messages in a row with a temporary error: it is not they, it is the carrier
 
 
 class Lane:
@@ -47,8 +52,8 @@ class Lane:
         return self.link.session.room if self.link and self.link.writable else 0
 
     def first(self) -> tuple[int, ...]:
-        """Order and part of the first segment to write, past those that were given up; empty: none."""
-        while self.ready and self.ready[0][1] not in self.ready[0][2].unwritten:
+        """Order and part of the first segment to write, past what was given up or rests; empty: none."""
+        while self.ready and not _writable(self.ready[0]):
             heappop(self.ready)
         return self.ready[0][:2] if self.ready else ()
 
@@ -83,6 +88,9 @@ class Dispatcher:
         self._order = 0
         self._throttle = Throttle(config.throttle_pause)
         self._bucket = TokenBucket(config.throughput, 0.0)
+        self._acts = acts(config.status_map)
+        self._held: list[tuple[float, int, Begun]] = []  # heap: when their rest ends, order
+        self._failing = 0  # messages that met a temporary error since one was accepted
 
     @property
     def outstanding(self) -> int:
@@ -104,23 +112,73 @@ class Dispatcher:
 
     def answered(self, lane: Lane, begun: Begun, part: int, response: Response) -> None:
         now = asyncio.get_running_loop().time()
-        status = response.command_status
-        if status not in THROTTLED:
-            result = _result(part, response)
-            if result.kind == "accepted":
-                self._throttle.accepted(now)
-            self._settle(begun, result)
-            if result.kind == "rejected":
-                self._give_up(begun, "another segment was rejected")
-            return
+        result = _result(part, response)
+        act = self._acts.get(result.status, "fail") if result.kind == "rejected" else ""
+        match act:
+            case "throttle":
+                self._rest_all(now, result.status)
+                begun.unwritten.add(part)
+                if not begun.held:
+                    heappush(lane.ready, (begun.order, part, begun))
+            case "retry":
+                self._retry(begun, part, result, now)
+            case _:
+                if not act:
+                    self._throttle.accepted(now)
+                    self._failing = 0
+                self._settle(begun, result)
+                if act:
+                    self._give_up(begun, "another segment was rejected")
+                return
+        if begun.given_up:
+            self._give_up(begun, "another segment failed")
+
+    def _rest_all(self, now: float, status: int) -> None:
         if not self._throttle.resting(now):
             self._throttle.refused(now)
             fields = {"bind": self.name, "status": status_text(status), "until": self._throttle.until - now}
             log.warning("smpp.throttled", extra=fields)
+
+    def _retry(self, begun: Begun, part: int, result: SubmitResult, now: float) -> None:
+        """A temporary error: the message rests, or fails if it has done so for long enough."""
+        if self.stopping:
+            begun.unwritten.add(part)
+            self._give_up(begun, "the bind was stopped")
+            return
+        fresh = not begun.failing_since
+        if not fresh and now >= begun.failing_since + self.config.retry_limit:
+            self._settle(begun, replace(result, temporary=True))
+            self._give_up(begun, "another segment was rejected")
+            return
         begun.unwritten.add(part)
-        heappush(lane.ready, (begun.order, part, begun))
-        if begun.given_up:
-            self._give_up(begun, "another segment failed")
+        if not begun.held:
+            due = begun.hold(now, self.config.retry_pause, self.config.retry_limit)
+            heappush(self._held, (due, begun.order, begun))
+            if self._homeless:  # it comes back as a whole
+                self._homeless = [entry for entry in self._homeless if entry[2] is not begun]
+                heapify(self._homeless)
+            fields = {"bind": self.name, "status": result.status_text, "pause_seconds": due - now}
+            log.info("submit_sm.retry", extra=fields)
+        if fresh:
+            self._failing += 1
+            if self._failing >= _ILL:
+                self._failing = 0
+                self._rest_all(now, result.status)
+
+    def release(self, until: float = float("inf")) -> None:
+        """End the rests that are over by then: their segments may be written again, in order."""
+        while self._held and self._held[0][0] <= until:
+            _, _, begun = heappop(self._held)
+            begun.held = False
+            if begun.order not in self._begun:
+                continue
+            if self.stopping or not self._wanted(begun.submission):
+                self._give_up(begun, "the bind was stopped" if self.stopping else "nobody wants it any more")
+                continue
+            lane = self.lanes[begun.lane]
+            waiting = lane.ready if lane.bound else self._homeless
+            for part in sorted(begun.unwritten):
+                heappush(waiting, (begun.order, part, begun))
 
     def doubt(self, begun: Begun, part: int, reason: str) -> None:
         log.warning("smpp.in_doubt", extra={"bind": self.name, "reason": reason})
@@ -138,7 +196,7 @@ class Dispatcher:
             match context:
                 case (Begun() as begun, int(part)):
                     self.doubt(begun, part, reason)
-        for entry in lane.ready:
+        for entry in filter(_writable, lane.ready):
             heappush(self._homeless, entry)
         lane.ready.clear()
 
@@ -180,6 +238,7 @@ class Dispatcher:
         while True:
             self.wake.clear()
             now = loop.time()
+            self.release(now)
             self._write(now)
             batch = self._admit(now)
             if not batch:
@@ -204,7 +263,8 @@ class Dispatcher:
             return batch
         limit = BATCH_LIMIT
         if self._throttle.probing:
-            limit = 0 if self._begun else 1
+            limit = 0 if len(self._begun) > len(self._held) else 1
+        limit = min(limit, self.config.queue - len(self._held))
         rooms = [lane.room - len(lane.ready) for lane in self.lanes]
         waiting = sum(len(lane.ready) for lane in self.lanes) + len(self._homeless)
         budget = self._bucket.available(now) - waiting
@@ -216,7 +276,7 @@ class Dispatcher:
             if not self._wanted(submission):
                 continue
             self._order += 1
-            begun = self._begun[self._order] = Begun(submission, self._order)
+            begun = self._begun[self._order] = Begun(submission, self._order, index)
             self.idle.clear()
             rooms[index] -= begun.left
             budget -= begun.left
@@ -277,7 +337,9 @@ class Dispatcher:
                 return
             order = self._homeless[0][0]
             while self._homeless and self._homeless[0][0] == order:
-                heappush(lane.ready, heappop(self._homeless))
+                entry = heappop(self._homeless)
+                entry[2].lane = lane.number
+                heappush(lane.ready, entry)
 
     async def _rest(self, now: float) -> None:
         """Until something happens, the throttling ends, or there are tokens for a batch worth its commit."""
@@ -287,6 +349,8 @@ class Dispatcher:
                 at = self._throttle.until
             elif self._bucket.available(now) < 1:
                 at = now + self._bucket.wait(now, max(1.0, self._bucket.burst / 4))
+        if self._held:
+            at = self._held[0][0] if at is None else min(at, self._held[0][0])
         timer = asyncio.get_running_loop().call_at(at, self.wake.set) if at is not None else None
         try:
             await self.wake.wait()
@@ -299,4 +363,9 @@ def _result(part: int, response: Response) -> SubmitResult:
     status = response.command_status
     if status == ESME_ROK and isinstance(response, SubmitSmResp):
         return SubmitResult(part, "accepted", response.message_id.decode("latin-1"))
-    return SubmitResult(part, "rejected", "", status, status_text(status), status in TEMPORARY)
+    return SubmitResult(part, "rejected", "", status, status_text(status))
+
+
+def _writable(entry: tuple[int, int, Begun]) -> bool:
+    _, part, begun = entry
+    return part in begun.unwritten and not begun.held

@@ -3,19 +3,16 @@
 A segment's `SubmitResult` is one of
 
     accepted    submit_sm_resp with ESME_ROK; `message_id` is what receipts will name
-    rejected    any other status but those of THROTTLED, which are retried here.  `temporary` (TEMPORARY) says
-                that the segment may be taken later or by another carrier; else the fault is its own
+    rejected    any other status that the bind's `status_map` does not retry, or has retried for long enough
+                (then `temporary`: another carrier may take it)
     in_doubt    written, and the answer never came: nobody knows whether the carrier has it
-    unsent      not written: another segment of the message failed or is in doubt, or the bind was stopped
-
-What counts as what among statuses is the default for every carrier: ESME_RTHROTTLED and ESME_RMSGQFUL are
-back-pressure; ESME_RSYSERR, ESME_RINVBNDSTS, ESME_RX_T_APPN and ESME_RUNKNOWNERR tell of the carrier's state
-and not of the message: temporary, but not retried on the same bind, since carriers also mean them for good.
+    unsent      not written: another segment of the message failed or is in doubt, the bind was stopped, or
+                nobody wants it any more
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -25,13 +22,29 @@ from gateway.protocol.smpp.constants import (
     ESME_RMSGQFUL,
     ESME_RSYSERR,
     ESME_RTHROTTLED,
-    ESME_RUNKNOWNERR,
     ESME_RX_T_APPN,
 )
 from gateway.protocol.smpp.pdu import SubmitSm
+from gateway.values.smpp import status
 
-THROTTLED = frozenset({ESME_RTHROTTLED, ESME_RMSGQFUL})
-TEMPORARY = frozenset({ESME_RSYSERR, ESME_RINVBNDSTS, ESME_RX_T_APPN, ESME_RUNKNOWNERR})
+Act: TypeAlias = Literal["retry", "throttle", "fail"]
+
+# Back-pressure of the carrier; its state at the moment.  Any other status is the message's own fault: even
+# ESME_RUNKNOWNERR, which carriers answer to what they will never take
+_ACTS: Mapping[int, Act] = {
+    ESME_RTHROTTLED: "throttle",
+    ESME_RMSGQFUL: "throttle",
+    ESME_RSYSERR: "retry",
+    ESME_RINVBNDSTS: "retry",
+    ESME_RX_T_APPN: "retry",
+}
+_RETRY_PAUSE_LIMIT_SECONDS = 60.0
+
+
+def acts(status_map: Mapping[str, Act]) -> dict[int, Act]:
+    """What a bind does about each error status; what is not in it fails.  Raises ValueError."""
+    return {**_ACTS, **{status(written): act for written, act in status_map.items()}}
+
 
 Kind: TypeAlias = Literal["accepted", "rejected", "in_doubt", "unsent"]
 
@@ -73,11 +86,32 @@ class Submission:
 class Begun:
     """A submission that was handed over: its place in the order, and the segments that wait to be written."""
 
-    __slots__ = ("given_up", "left", "order", "submission", "unwritten")
+    __slots__ = (
+        "failing_since",
+        "given_up",
+        "held",
+        "lane",
+        "left",
+        "order",
+        "pause",
+        "submission",
+        "unwritten",
+    )
 
-    def __init__(self, submission: Submission, order: int) -> None:
+    def __init__(self, submission: Submission, order: int, lane: int) -> None:
         self.submission = submission
         self.order = order
+        self.lane = lane  # the session that carries it
         self.unwritten = set(range(len(submission.pdus)))
         self.left = len(submission.pdus)  # segments without a result
         self.given_up = False  # a segment failed: the message cannot become whole, the rest stays unsent
+        self.held = False  # rests after a temporary error
+        self.failing_since = 0.0  # loop time of the first temporary error; 0 = none yet
+        self.pause = 0.0  # seconds of the last rest
+
+    def hold(self, now: float, first_pause: float, limit: float) -> float:
+        """Begin a rest; when it ends, at the latest `limit` seconds after the first error."""
+        self.held = True
+        self.failing_since = self.failing_since or now
+        self.pause = min(self.pause * 2, _RETRY_PAUSE_LIMIT_SECONDS) or first_pause
+        return min(now + self.pause, self.failing_since + limit)

@@ -68,6 +68,13 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
             "smpp.binds.north.reconnect_limit",
             "shorter than reconnect",
         ),
+        ("bind", 'host = "a"\nretry_pause = 0', "smpp.binds.north.retry_pause", "more than 0"),
+        (
+            "bind",
+            'host = "a"\nstatus_map = { ESME_RSYSER = "retry" }',
+            "smpp.binds.north.status_map.ESME_RSYSER",
+            'did you mean "ESME_RSYSERR"?',
+        ),
         ("bind", 'host = "a"\naddresses = ["12345", "1"]', "smpp.binds.north.addresses[1]", "is neither"),
         ("sip", "listen = []", "sip.listen", "is empty"),
         ("sip", 'listen = ["udp:0.0.0.0:5060", "0.0.0.0:5060"]', "sip.listen[1]", "names no transport"),

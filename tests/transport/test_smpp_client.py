@@ -100,6 +100,7 @@ def config(smsc: Smsc, **options: Any) -> Bind:
         "reconnect": Seconds(0.01),
         "reconnect_limit": Seconds(0.05),
         "throttle_pause": Seconds(0.02),
+        "retry_pause": Seconds(0.02),
         "response_timeout": Seconds(5),
     }
     defaults |= {"host": "127.0.0.1", "port": smsc.port, "system_id": "gw", "password": Secret("secret")}
@@ -254,14 +255,107 @@ async def test_throttled_segments_are_retried_first_and_in_order(
 
 
 async def test_a_rejected_message_fails_alone(smsc: Smsc, start: Starter) -> None:
-    smsc.statuses = [ESME_ROK, ESME_RINVDSTADR, ESME_RSYSERR]
+    smsc.statuses = [ESME_ROK, ESME_RINVDSTADR]
     caller = start()
-    submissions = [caller.send(text) for text in "abcd"]
-    assert await caller.sent(*submissions) == [["accepted"], ["rejected"], ["rejected"], ["accepted"]]
-    bad, temporary = submissions[1].results[0], submissions[2].results[0]
+    submissions = [caller.send(text) for text in "abc"]
+    assert await caller.sent(*submissions) == [["accepted"], ["rejected"], ["accepted"]]
+    bad = submissions[1].results[0]
     assert bad and (bad.status, bad.temporary) == (ESME_RINVDSTADR, False)
     assert bad.status_text.startswith("ESME_RINVDSTADR: ")
-    assert temporary and (temporary.status, temporary.temporary) == (ESME_RSYSERR, True)
+
+
+@pytest.mark.parametrize("status", [ESME_RSYSERR, ESME_RX_T_APPN])
+async def test_a_temporary_error_is_retried_while_others_go_on(
+    smsc: Smsc, start: Starter, status: int
+) -> None:
+    smsc.statuses = [status]
+    caller = start(window=1)
+    submissions = [caller.send("a1", "a2", "a3"), *(caller.send(text) for text in "bcde")]
+    assert await caller.sent(*submissions) == [["accepted"] * 3, *[["accepted"]] * 4]
+    texts = smsc.submits()
+    # the message rests as a whole and its segments keep their order; the others do not wait for it
+    assert texts[0] == b"a1" and [text for text in texts[1:] if text[:1] == b"a"] == [b"a1", b"a2", b"a3"]
+    assert texts.index(b"b") == 1
+
+
+async def test_retries_have_an_end(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [ESME_RSYSERR] * 1000
+    caller = start(window=1, retry_limit=Seconds(0.1))
+    submission = caller.send("a1", "a2")
+    assert await caller.sent(submission) == [["rejected", "unsent"]]
+    failed = submission.results[0]
+    assert failed and (failed.status, failed.temporary) == (ESME_RSYSERR, True)
+    assert len(smsc.submits()) < 20
+
+
+async def test_what_nobody_wants_any_more_is_not_retried(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [ESME_RSYSERR]
+    caller = start(retry_pause=Seconds(0.05))
+    submission = caller.send("a")
+    await asyncio.to_thread(smsc.wait, lambda: len(smsc.submits()) == 1)
+    submission.wanted = lambda: False  # `within` of its step has run out
+    assert await caller.sent(submission) == [["unsent"]]
+    assert smsc.submits() == [b"a"]
+
+
+async def test_a_carrier_that_fails_everything_is_not_stormed(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [ESME_RSYSERR] * 1000
+    caller = start(window=1, throttle_pause=Seconds(0.1), retry_limit=Seconds(0.3))
+    submissions = [caller.send(f"m{number}") for number in range(500)]
+    assert await caller.sent(submissions[0]) == [["rejected"]]
+    assert len(smsc.submits()) <= 60 and caller.group.queued >= 480
+    told = len(caller.told)
+    left = await caller.group.stop(5)
+    assert len(left) + len(caller.told) == 500
+    assert {result.kind for result in caller.told[told:]} == {"unsent"}
+
+
+async def test_one_bad_message_does_not_make_the_bind_rest(smsc: Smsc, start: Starter) -> None:
+    caller = start(window=1, throttle_pause=Seconds(30))
+    smsc.statuses = [ESME_RSYSERR] * 6
+    submission = caller.send("bad")
+    assert await caller.sent(submission) == [["accepted"]]
+    assert smsc.submits() == [b"bad"] * 7
+
+
+async def test_resting_messages_go_out_when_the_bind_comes_up_again(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [ESME_RSYSERR, DROP]
+    caller = start(window=1, retry_pause=Seconds(60))
+    assert await caller.sent(caller.send("a"), caller.send("b")) == [["accepted"], ["in_doubt"]]
+    assert smsc.submits() == [b"a", b"b", b"a"]
+
+
+async def test_stop_does_not_wait_for_messages_that_rest(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [ESME_RSYSERR]
+    caller = start(window=1, retry_pause=Seconds(60))
+    submission = caller.send("a1", "a2")
+    await asyncio.to_thread(smsc.wait, lambda: len(smsc.submits()) == 1)
+    async with asyncio.timeout(5):
+        assert await caller.group.stop(60) == []
+    assert [result and result.kind for result in submission.results] == ["unsent", "unsent"]
+
+
+@pytest.mark.parametrize(
+    ("written", "status", "act"),
+    [
+        ("ESME_RINVDSTADR", ESME_RINVDSTADR, "retry"),
+        ("0x0400", 0x400, "retry"),
+        ("1025", 1025, "throttle"),
+        ("ESME_RSYSERR", ESME_RSYSERR, "fail"),
+        ("ESME_RTHROTTLED", ESME_RTHROTTLED, "fail"),
+    ],
+)
+async def test_what_a_status_means_can_be_set_per_bind(
+    smsc: Smsc, start: Starter, written: str, status: int, act: str
+) -> None:
+    smsc.statuses = [status]
+    caller = start(window=1, status_map={written: act})
+    assert await caller.sent(caller.send("a"), caller.send("b")) == [
+        ["rejected" if act == "fail" else "accepted"],
+        ["accepted"],
+    ]
+    order = {"retry": [b"a", b"b", b"a"], "throttle": [b"a", b"a", b"b"], "fail": [b"a", b"b"]}
+    assert smsc.submits() == order[act]
 
 
 async def test_after_a_rejected_segment_the_rest_of_the_message_stays_unsent(
