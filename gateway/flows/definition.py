@@ -52,7 +52,9 @@ def read(name: str, definition: Mapping[str, Any]) -> Flow:
 def faults(name: str, definition: Mapping[str, Any]) -> list[Fault]:
     """Everything that is wrong with a definition, paths from "flows.NAME" on; empty for one that can run."""
     start, nodes, found = _parts(name, definition)
-    return found + lint.faults(f"flows.{name}", start, nodes, complete=not found)
+    tables = definition.get("nodes")
+    unread = tables.keys() - nodes.keys() if isinstance(tables, Mapping) else ()
+    return found + lint.faults(f"flows.{name}", start, nodes, unread)
 
 
 def version(definition: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from gateway.flows.nodes.base import Node
@@ -23,15 +23,18 @@ def end_code(edge: str) -> int | None:
     return int(match[1] or 0) if match else None
 
 
-def faults(path: str, start: str, nodes: Mapping[str, Node], *, complete: bool = True) -> list[Fault]:
-    """`path` is that of the flow.  While nodes could not be read (`complete` false), nothing is said about
-    what needs all of them: edges to unknown nodes, unreachable nodes, unknown variables."""
+def faults(path: str, start: str, nodes: Mapping[str, Node], unread: Collection[str] = ()) -> list[Fault]:
+    """`path` is that of the flow, `start` "" if it is not known.  While some nodes, whose names are `unread`,
+    could not be read, nothing is said about what needs all of them: unreachable nodes, unknown variables."""
+    names = {*nodes, *unread}
     found = [*_named(path, nodes), *_wired(path, nodes)]
-    if complete:
-        if start not in nodes:
-            found.append(Fault(f"{path}.start", f'"{start}" is no node{nearest(start, nodes)}'))
-        found += _edges(path, nodes)
-        found += _unreachable(path, start, nodes)
+    if start and start not in names:
+        found.append(Fault(f"{path}.start", f'"{start}" is no node{nearest(start, names)}'))
+    astray = list(_edges(path, nodes, names))
+    found += astray
+    if not unread:
+        # one misnamed edge would have everything behind it unreachable
+        found += _unreachable(path, start, nodes) if not astray else ()
         found += _variables(path, nodes)
     return [*found, *_endless(path, nodes)]
 
@@ -62,11 +65,11 @@ def _wired(path: str, nodes: Mapping[str, Node]) -> Iterator[Fault]:
                 yield Fault(f"{path}.nodes.{name}.on.{event}", f"a {node.type} node has no such event{known}")
 
 
-def _edges(path: str, nodes: Mapping[str, Node]) -> Iterator[Fault]:
+def _edges(path: str, nodes: Mapping[str, Node], names: Collection[str]) -> Iterator[Fault]:
     for name, node in nodes.items():
         for event, edge in node.edges().items():
-            if edge not in nodes and end_code(edge) is None:
-                what = f'on "{event}" it goes to "{edge}", which is no node{nearest(edge, nodes)}'
+            if edge not in names and end_code(edge) is None:
+                what = f'on "{event}" it goes to "{edge}", which is no node{nearest(edge, names)}'
                 yield Fault(f"{path}.nodes.{name}", f'{what} ("end" and "end:CODE" end the session)')
 
 

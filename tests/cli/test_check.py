@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -28,6 +29,28 @@ def test_every_finding_is_printed_and_the_exit_status_is_1(tmp_path: Path) -> No
         f'{service}:2: stat: unknown key; did you mean "status"?',
         f"{service}:4: rules.r.on: {what}",
         "3 findings",
+    ]
+
+
+def test_a_service_file_with_three_mistakes_gives_three_findings(tmp_path: Path) -> None:
+    shutil.copytree("conf", tmp_path / "conf")
+    service = tmp_path / "conf" / "services" / "pizza.toml"
+    written = service.read_text()
+    for right, wrong in (
+        ("aliases =", "alias ="),
+        ('message = "which"', 'message = "witch"'),
+        ('"s" in sms.words ||', '"s" in sms.words or'),
+    ):
+        assert right in written
+        written = written.replace(right, wrong, 1)
+    service.write_text(written)
+    status, output = run("check", "-c", str(tmp_path / "conf" / "gateway.toml"))
+    *findings, count = output.splitlines()
+    assert (status, count) == (1, "3 findings")
+    assert [finding.split(": ")[1] for finding in findings] == [
+        "keywords.ORDER.alias",
+        "flows.order.nodes.answer",
+        "flows.order.nodes.which.cases[0].when",
     ]
 
 

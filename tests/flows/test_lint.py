@@ -81,6 +81,31 @@ def test_a_fault_in_the_graph_names_its_place(nodes: dict[str, Any], path: str, 
     assert what in found[f"flows.f.{path}"]
 
 
+def test_an_edge_gone_astray_is_one_fault_whatever_lay_behind_it() -> None:
+    nodes = {"ask": put("szie"), "size": put("more"), "more": put("end")}
+    [fault] = faults("f", {"start": "ask", "nodes": nodes})
+    assert fault.what.startswith('on "done" it goes to "szie", which is no node; did you mean "size"?')
+
+
+@pytest.mark.parametrize(
+    ("broken", "found"),
+    [
+        # one that cannot be read: who reaches it, and what it sets, is not known
+        (put("lost", x="$(y)") | {"valeus": {}}, ["nodes.broken.valeus", "nodes.next"]),
+        # one whose condition is wrong: its ways are known
+        (
+            go(a="lost") | {"cases": [{"when": "1 +", "go": "lost"}]},
+            ["nodes.broken.cases[0].when", "nodes.next"],
+        ),
+    ],
+)
+def test_a_broken_node_hides_no_mistake_elsewhere(broken: dict[str, Any], found: list[str]) -> None:
+    nodes = {"ask": put("broken"), "broken": broken, "lost": put("next"), "next": put("nowhere")}
+    assert [fault.path for fault in faults("f", {"start": "ask", "nodes": nodes})] == [
+        f"flows.f.{path}" for path in found
+    ]
+
+
 @pytest.mark.parametrize(
     "nodes",
     [
