@@ -37,10 +37,9 @@ class Reader:
 
     def struct(self, kind: type[S], table: Mapping[str, Any], path: str) -> S:
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-        for key in table:
-            if key not in fields:
-                near = nearest(key, fields) or f"; the keys here are {', '.join(fields)}"
-                self._fault(join(path, key), f"unknown key{near}")
+        near = {key: nearest(key, fields) for key in table if key not in fields}
+        for key, hint in near.items():
+            self._fault(join(path, key), "unknown key" + (hint or f"; the keys here are {', '.join(fields)}"))
         values = {}
         for key, field in fields.items():
             if key in table:
@@ -49,7 +48,8 @@ class Reader:
                     continue
                 except _Wrong:
                     pass
-            elif field.required:
+            elif field.required and not any(f'"{key}"' in hint for hint in near.values()):
+                # nor is it misspelt: that is one mistake, not two
                 self._fault(join(path, key), "missing; it has no default")
             values[field.name] = _stand_in(field)
         return kind(**values)

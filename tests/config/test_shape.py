@@ -120,6 +120,10 @@ def test_a_mistake_is_named_with_its_path_and_remedy(
     assert what in faults(kind, text)[path]
 
 
+def test_a_misspelt_key_is_not_missing_too() -> None:
+    assert faults(Bind, 'hots = "smsc"\nsystem_id = "gw"') == {"hots": 'unknown key; did you mean "host"?'}
+
+
 def test_all_mistakes_are_found_at_once_and_the_rest_is_read() -> None:
     text = 'host = 1\nwindw = 5\nmode = "x"\ntls = "yes"\naddresses = ["1", 2, "3"]\nport = 2776'
     bind, found = read(Bind, text, "smpp.binds.north")
