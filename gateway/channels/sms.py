@@ -9,23 +9,17 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from gateway.channels.base import Carrier, Report
+from gateway.channels.submit_sm import submit_sm
 from gateway.config.model import Bind
-from gateway.protocol.smpp import constants
-from gateway.protocol.smpp.fields import pack_tlvs
 from gateway.protocol.smpp.pdu import SubmitSm
 from gateway.protocol.smpp.receipt import response_id
 from gateway.protocol.sms.segments import LongMethod, TooManySegments, split
-from gateway.protocol.sms.segments import Segment as Cut
-from gateway.values.address import Kind, kind
 from gateway.values.clock import Clock
 from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome, Result
 
 log = logging.getLogger(__name__)
 
-# type of number, numbering plan (SMPP 3.4 sections 5.2.5, 5.2.6)
-_TON_NPI = {Kind.NUMBER: (1, 1), Kind.SHORTCODE: (3, 0), Kind.SENDER_ID: (5, 0)}
-_UDHI = 0x40
 # `on_in_doubt = "resend"`: a carrier that delivers and never answers must not have the customer get a text
 # for ever
 _RESENDS = 3
@@ -169,7 +163,17 @@ class SmsChannel:
             carrier,
             bind,
             [cut.part for cut in wanted],
-            [_submit_sm(step.sender, message.recipient, cut, bind) for cut in wanted],
+            [
+                submit_sm(
+                    step.sender,
+                    message.recipient,
+                    cut,
+                    bind,
+                    expires=_expires(message, index),
+                    now=self._clock.now(),
+                )
+                for cut in wanted
+            ],
             Tally(len(cuts), set(done)),
         )
         self._flying[flight.key] = flight
@@ -275,6 +279,18 @@ class SmsChannel:
         )
 
 
+def _expires(message: Message, index: int) -> float:
+    """When the carrier need not try any longer, Unix seconds; 0: it does not say.
+
+    `within` of a step that only wants to be accepted ends with the carrier's answer: the customer may get
+    the message long after.
+    """
+    step = message.plan[index]
+    if not step.within_seconds or step.until is Result.ACCEPTED:
+        return 0.0
+    return message.steps[index].started_at + step.within_seconds
+
+
 def _code(status_text: str) -> str:
     """The name in "ESME_RINVDSTADR: Invalid Destination Address"; "" if no carrier said it."""
     name = status_text.partition(":")[0]
@@ -283,28 +299,3 @@ def _code(status_text: str) -> str:
 
 def _rejected(code: str, reason: str, carrier: str) -> Outcome:
     return Outcome(Result.REJECTED, reason or f"{carrier} answered {code}", code, carrier)
-
-
-def _submit_sm(sender: str, recipient: str, cut: Cut, bind: Bind) -> SubmitSm:
-    source_ton, source_npi = _TON_NPI[kind(sender)]
-    dest_ton, dest_npi = _TON_NPI[kind(recipient)]
-    tlvs: dict[int, bytes] = {}
-    if cut.sar:
-        tlvs[constants.TLV_SAR_MSG_REF_NUM] = cut.reference.to_bytes(2, "big")
-        tlvs[constants.TLV_SAR_TOTAL_SEGMENTS] = bytes((cut.total,))
-        tlvs[constants.TLV_SAR_SEGMENT_SEQNUM] = bytes((cut.part,))
-    if cut.payload:
-        tlvs[constants.TLV_MESSAGE_PAYLOAD] = cut.octets
-    return SubmitSm(
-        source_addr_ton=source_ton,
-        source_addr_npi=source_npi,
-        source_addr=sender.removeprefix("+").encode("ascii"),
-        dest_addr_ton=dest_ton,
-        dest_addr_npi=dest_npi,
-        destination_addr=recipient.removeprefix("+").encode("ascii"),
-        esm_class=_UDHI if cut.udhi else 0,
-        registered_delivery=1 if bind.receipts else 0,
-        data_coding=int(cut.data_coding),
-        short_message=b"" if cut.payload else cut.octets,
-        tlv_octets=pack_tlvs(tlvs) if tlvs else b"",
-    )

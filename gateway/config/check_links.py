@@ -21,6 +21,10 @@ _AT_LEAST_ONE = (1, math.inf)
 _NOT_NEGATIVE = (0, math.inf)
 _MORE_THAN_ZERO = (math.ulp(0.0), math.inf)
 
+_OCTET = (0, 255)
+# message_payload and the three of a long message by SAR
+_OWN_TLVS = {0x0424, 0x020C, 0x020E, 0x020F}
+
 _Limits = Mapping[str, tuple[float, float]]
 _ACCOUNT: _Limits = {"sessions": _AT_LEAST_ONE, "window": _AT_LEAST_ONE, "throughput": _NOT_NEGATIVE}
 _BIND: _Limits = {
@@ -97,8 +101,27 @@ def _bind(path: str, bind: Bind) -> Iterator[Fault]:
     yield from _addresses(f"{path}.addresses", bind.addresses)
     for written in bind.status_map:
         yield from _read(codes.status, join(f"{path}.status_map", written), written)
+    for written, value in bind.tlvs.items():
+        yield from _tlv(join(f"{path}.tlvs", written), written, value)
+    for key in ("source_addr_ton", "source_addr_npi", "dest_addr_ton", "dest_addr_npi"):
+        if getattr(bind, key) is not None:
+            yield from _limits(path, bind, {key: _OCTET})
+    for key, limit in (("system_id", 64), ("password", 64), ("system_type", 12), ("service_type", 5)):
+        if len(getattr(bind, key).encode()) > limit:
+            yield Fault(f"{path}.{key}", f"must not be longer than {limit} octets")
     if bind.reconnect_limit < bind.reconnect:
         yield Fault(f"{path}.reconnect_limit", "must not be shorter than reconnect")
+
+
+def _tlv(path: str, written: str, value: str) -> Iterator[Fault]:
+    try:
+        number = codes.tag(written)
+        codes.octets(value)
+    except ValueError as error:
+        yield Fault(path, str(error))
+    else:
+        if number in _OWN_TLVS:
+            yield Fault(path, "is a parameter that the gateway sets itself where it is needed")
 
 
 def _sip(sip: Sip) -> Iterator[Fault]:

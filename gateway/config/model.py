@@ -66,6 +66,7 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     system_id: str
     password: Secret = Secret("")
     system_type: str = ""
+    interface_version: Literal["3.3", "3.4", "5.0"] = "3.4"
     mode: Literal["transmitter", "receiver", "transceiver"] = "transceiver"
     sessions: int = 1
     window: int = 10
@@ -74,6 +75,17 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on_in_doubt: Literal["resend", "fail"] = "fail"
     addresses: list[str] = field(default_factory=list)
     receipts: bool = True  # ask for delivery receipts
+    registered_delivery: Literal["final", "failure", "intermediate"] = "final"  # the last: final ones too
+    # type of number and numbering plan; default by the kind of address: number 1/1, shortcode 3/0, name 5/0
+    source_addr_ton: int | None = None
+    source_addr_npi: int | None = None
+    dest_addr_ton: int | None = None
+    dest_addr_npi: int | None = None
+    service_type: str = ""
+    # validity_period of messages whose step waits for delivery `within` some time
+    validity_format: Literal["none", "relative", "absolute"] = "none"
+    # parameters that go along with each submit_sm, by number: { "0x1400" = "text", "0x1401" = "hex:0A1B" }
+    tlvs: dict[str, str] = field(default_factory=dict)
     receipt_id: Literal["same", "hex", "decimal"] = "same"
     receipt_by_text: bool = (
         False  # take a deliver_sm without the receipt flag for a receipt if it reads as one

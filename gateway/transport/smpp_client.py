@@ -90,6 +90,7 @@ class BindGroup:
             system_id=config.system_id.encode(),
             password=config.password.encode(),
             system_type=config.system_type.encode(),
+            interface_version=int(config.interface_version.replace(".", ""), 16),
         )
         self._bind_request.encode(1)  # what SMPP cannot express fails here, not at each attempt to connect
         self._dispatcher = Dispatcher(name, config, hand_over=hand_over, on_result=on_result, on_late=on_late)

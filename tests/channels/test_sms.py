@@ -214,6 +214,20 @@ def test_long_texts_by_message_payload() -> None:
     assert payload.outcomes == [Outcome(Result.ACCEPTED, carrier="north")]
 
 
+@pytest.mark.parametrize(
+    ("until", "validity"), [(Result.DELIVERED, b"000000000050000R"), (Result.ACCEPTED, b"")]
+)
+def test_within_is_how_long_a_message_that_is_to_be_delivered_is_valid(
+    until: Result, validity: bytes
+) -> None:
+    one = bench(system_id="gw", validity_format="relative")
+    plain = message()
+    step = replace(plain.plan[0], until=until, within_seconds=60.0)
+    begun = replace(plain, plan=(step,), steps=(StepRecord(started_at=990.0),))
+    assert one.channel.send(begun, 0, "north")
+    assert one.flights[0].pdus[0].validity_period == validity
+
+
 def test_text_outside_gsm_is_ucs2(plain: Bench) -> None:
     pdus = plain.send(WIDE)
     assert [p.data_coding for p in pdus] == [8, 8, 8]

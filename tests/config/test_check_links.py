@@ -68,6 +68,28 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
             "smpp.binds.north.reconnect_limit",
             "shorter than reconnect",
         ),
+        (
+            "bind",
+            'host = "a"\nsource_addr_ton = 256',
+            "smpp.binds.north.source_addr_ton",
+            "0 to 255, not 256",
+        ),
+        ("bind", 'host = "a"\ndest_addr_npi = -1', "smpp.binds.north.dest_addr_npi", "0 to 255, not -1"),
+        ("bind", 'host = "a"\nservice_type = "WAPPUSH"', "smpp.binds.north.service_type", "longer than 5"),
+        (
+            "bind",
+            'host = "a"\nsystem_type = "1234567890123"',
+            "smpp.binds.north.system_type",
+            "longer than 12",
+        ),
+        ("bind", 'host = "a"\ntlvs = { dest = "x" }', "smpp.binds.north.tlvs.dest", 'write "0x1400"'),
+        (
+            "bind",
+            'host = "a"\ntlvs = { 0x1400 = "hex:0" }',
+            "smpp.binds.north.tlvs.0x1400",
+            "pairs of hex digits",
+        ),
+        ("bind", 'host = "a"\ntlvs = { 0x0424 = "x" }', "smpp.binds.north.tlvs.0x0424", "sets itself"),
         ("bind", 'host = "a"\nretry_pause = 0', "smpp.binds.north.retry_pause", "more than 0"),
         (
             "bind",

@@ -26,6 +26,7 @@ class Smsc:
         self.statuses: list[int] = []
         self.seen: list[tuple[int, str, bytes]] = []  # connection, command, short_message
         self.submitted: list[Any] = []  # submit_sm as smpplib reads them
+        self.binds: list[Any] = []
         self.answers: list[Any] = []
         self.ids: Iterator[str] = (f"id-{n}" for n in itertools.count(1))
         self.sequences = itertools.count(1000)
@@ -66,6 +67,8 @@ class Smsc:
                 self.answers.append(pdu)
             elif pdu.command == "submit_sm":
                 self.submitted.append(pdu)
+            elif pdu.command.startswith("bind"):
+                self.binds.append(pdu)
             self.heard.notify_all()
         if pdu.is_response():
             return

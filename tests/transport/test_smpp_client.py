@@ -157,6 +157,19 @@ async def test_messages_go_out_and_come_back_with_ids(smsc: Smsc, start: Starter
     assert caller.group.reason == ""
 
 
+@pytest.mark.parametrize(("version", "octet"), [("3.3", 0x33), ("3.4", 0x34), ("5.0", 0x50)])
+async def test_it_binds_with_the_version_and_the_long_credentials_that_are_configured(
+    smsc: Smsc, start: Starter, version: str, octet: int
+) -> None:
+    caller = start(
+        interface_version=version, system_id="s" * 40, password=Secret("p" * 40), system_type="VMA"
+    )
+    await caller.until(lambda: caller.group.up)
+    [bind] = smsc.binds
+    assert (bind.interface_version, bind.system_type) == (octet, b"VMA")
+    assert (bind.system_id, bind.password) == (b"s" * 40, b"p" * 40)
+
+
 async def test_nothing_is_written_before_it_is_handed_over(smsc: Smsc, start: Starter) -> None:
     caller = start()
     gate = asyncio.Event()

@@ -1,0 +1,95 @@
+"""smpplib reads what the settings of a bind make of a segment."""
+
+from typing import Any
+
+import pytest
+from smpplib import smpp
+
+from gateway.channels.submit_sm import submit_sm, validity_period
+from gateway.config.model import Bind
+from gateway.protocol.sms.segments import LongMethod, Segment, split
+
+BOB = "+447700900001"
+NOW = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
+
+
+def sent(sender: str = "12345", *, expires: float = 0.0, **settings: Any) -> Any:
+    [segment] = split("hi", reference=1, method=LongMethod.UDH8)
+    return read(segment, sender, expires, **settings)
+
+
+def read(segment: Segment, sender: str = "12345", expires: float = 0.0, **settings: Any) -> Any:
+    bind = Bind(host="a", system_id="gw", **settings)
+    octets = submit_sm(sender, BOB, segment, bind, expires=expires, now=NOW).encode(7)
+    return smpp.parse_pdu(octets, sequence=0, allow_unknown_opt_params=True)
+
+
+@pytest.mark.parametrize(
+    ("sender", "ton", "npi"), [("12345", 3, 0), ("+442079460000", 1, 1), ("PIZZA & Co", 5, 0)]
+)
+def test_ton_and_npi_follow_the_kind_of_address(sender: str, ton: int, npi: int) -> None:
+    pdu = sent(sender)
+    assert (pdu.source_addr_ton, pdu.source_addr_npi, pdu.dest_addr_ton, pdu.dest_addr_npi) == (
+        ton,
+        npi,
+        1,
+        1,
+    )
+    assert pdu.source_addr.decode() == sender.removeprefix("+") and pdu.destination_addr == b"447700900001"
+
+
+def test_ton_and_npi_can_be_fixed_one_by_one() -> None:
+    pdu = sent(source_addr_ton=0, dest_addr_npi=9)
+    assert (pdu.source_addr_ton, pdu.source_addr_npi, pdu.dest_addr_ton, pdu.dest_addr_npi) == (0, 0, 1, 9)
+    pdu = sent(source_addr_npi=8, dest_addr_ton=2)
+    assert (pdu.source_addr_ton, pdu.source_addr_npi, pdu.dest_addr_ton, pdu.dest_addr_npi) == (3, 8, 2, 1)
+
+
+def test_service_type_goes_along() -> None:
+    assert sent().service_type in (b"", None)
+    assert sent(service_type="CMT").service_type == b"CMT"
+
+
+@pytest.mark.parametrize(
+    ("settings", "octet"),
+    [
+        ({}, 0x01),
+        ({"registered_delivery": "failure"}, 0x02),
+        ({"registered_delivery": "intermediate"}, 0x11),
+        ({"receipts": False, "registered_delivery": "failure"}, 0),
+    ],
+)
+def test_receipts_are_asked_for_as_configured(settings: dict[str, Any], octet: int) -> None:
+    assert sent(**settings).registered_delivery == octet
+
+
+def test_vendor_parameters_go_along_with_every_segment() -> None:
+    tlvs = {"0x1400": "1101234567", "5121": "hex:00FF"}
+    bind = Bind(host="a", system_id="gw", tlvs=tlvs, long_messages="sar")
+    for segment in split("x" * 200, reference=1, method=LongMethod.SAR):
+        octets = submit_sm("12345", BOB, segment, bind, expires=0.0, now=NOW).encode(7)
+        assert b"\x14\x00\x00\x0a1101234567" in octets and b"\x14\x01\x00\x02\x00\xff" in octets
+        assert b"\x02\x0e\x00\x01\x02" in octets  # sar_total_segments
+
+
+@pytest.mark.parametrize(
+    ("form", "seconds", "octets"),
+    [
+        ("none", 60, b""),
+        ("absolute", 60, b"231114221420000+"),
+        ("absolute", 0.96, b"231114221320000+"),
+        ("relative", 60, b"000000000100000R"),
+        ("relative", 90_061, b"000001010101000R"),
+        ("relative", 31 * 86_400, b"000101000000000R"),
+        ("relative", 365 * 86_400, b"010005000000000R"),
+        ("relative", -5, b"000000000001000R"),
+        ("relative", 1e12, b"990000000000000R"),
+    ],
+)
+def test_validity_is_written_as_the_carrier_reads_it(form: str, seconds: float, octets: bytes) -> None:
+    assert validity_period(form, NOW + seconds, NOW) == octets
+    assert (sent(expires=NOW + seconds, validity_format=form).validity_period or b"") == octets
+
+
+def test_without_an_end_no_validity_is_given() -> None:
+    assert sent(validity_format="relative").validity_period in (b"", None)
