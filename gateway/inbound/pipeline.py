@@ -16,7 +16,6 @@ from gateway.inbound.reassembly import Reassembly
 from gateway.outbound.accept import Owing
 from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm
-from gateway.protocol.sms.coding import decode
 from gateway.rules import decide as rules
 from gateway.rules import variables
 from gateway.rules.keywords import Keywords, Match
@@ -122,7 +121,7 @@ class InboundPipeline:
             log.warning("deliver_sm.header_fault", extra={"bind": bind, "reason": inbound.data.fault})
         alphabet = sms.ALPHABETS[self._binds[bind].default_alphabet]
         if inbound.data.concat is None:
-            text = sms.text_of(decode(inbound.data.octets, inbound.data_coding, alphabet))
+            text = sms.text_of(inbound.data.decode(inbound.data_coding, alphabet))
             self.received(unit, bind, inbound.sender, inbound.recipient, text, incomplete=False)
             return
         for whole in self._reassembly.add(unit, bind, inbound, now):

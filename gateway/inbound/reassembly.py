@@ -65,7 +65,7 @@ class Reassembly:
             if assembler is not None:
                 concat = Concat(part.reference, part.total, part.part, part.wide, part.sar)
                 key = Key.of(part.sender, part.recipient, concat)
-                payload = Payload(part.octets, part.data_coding, part.id)
+                payload = Payload(part.octets, part.data_coding, part.id, part.header)
                 assembler.add(key, part.part, payload, part.received_at)
 
     def add(self, unit: Unit, bind: str, inbound: sms.Inbound, now: float) -> list[Whole]:
@@ -78,7 +78,7 @@ class Reassembly:
         assembler = self._assemblers[bind]
         id = self._new_id()
         key = Key.of(inbound.sender, inbound.recipient, concat)
-        payload = Payload(inbound.data.octets, inbound.data_coding, id)
+        payload = Payload(inbound.data.octets, inbound.data_coding, id, inbound.data.header)
         there = assembler.held(key, concat.part, payload)
         if there is not None:
             if there.token in self._undurable:
@@ -97,6 +97,7 @@ class Reassembly:
                 sar=concat.sar,
                 octets=inbound.data.octets,
                 data_coding=inbound.data_coding,
+                header=inbound.data.header,
                 received_at=now,
             )
         )

@@ -66,7 +66,7 @@ class Message(Struct, frozen=True, kw_only=True):
     run: str = ""  # the flow run that waits for the outcome, and under which effect key
     run_key: str = ""
     consent_exempt: bool = False  # the answer to STOP or HELP goes out whatever the customer has said
-    receipt_wanted: bool = False  # account: it asked for a delivery receipt
+    receipt_wanted: int = 0  # account: its registered_delivery (SMPP 3.4 section 5.2.17), 0 = none
     incomplete: bool = False  # mo: parts were missing when the reassembly time ran out
     created_at: float
     updated_at: float
@@ -100,6 +100,7 @@ class Part(Struct, frozen=True, kw_only=True):
     sar: bool
     octets: bytes
     data_coding: int
+    header: bytes = b""  # the user data header, its length included: it may say how to read the octets
     received_at: float
 
 

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.inbound import sms
 from gateway.inbound.reassembly import Reassembly, Source, Whole
@@ -170,6 +171,17 @@ async def test_parts_of_before_a_restart_are_taken_up_and_those_of_a_peer_that_i
     bench.reassembly = Reassembly({"north": Source(60.0, Coding.GSM)}, lambda: next(bench.ids))
     await bench.reassembly.start(bench)  # type: ignore[arg-type]
     assert [w.text for w in bench.take(third)] == [LONG]
+
+
+async def test_national_language_tables_of_a_part_survive_a_restart(bench: Bench, mo: Any) -> None:
+    [plain] = mo("x")
+    one = bytes.fromhex("0b 0003070201 250101 240101 40 1b")  # the escape's code is in the next part
+    two = bytes.fromhex("0b 0003070202 250101 240101 73 1d")
+    first, second = (replace(plain, esm_class=0x40, short_message=part) for part in (one, two))
+    bench.take(first)
+    bench.reassembly = Reassembly({"north": Source(60.0, Coding.GSM)}, lambda: next(bench.ids))
+    await bench.reassembly.start(bench)  # type: ignore[arg-type]
+    assert [w.text for w in bench.take(second)] == ["İşş"]
 
 
 def test_peers_of_the_same_reference_do_not_mix(bench: Bench, mo: Any) -> None:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from gateway.protocol.sms import gsm
+from gateway.protocol.sms import gsm, national
+from gateway.protocol.sms.national import Shift
 
 
 class Coding(IntEnum):
@@ -99,14 +100,23 @@ def classify(data_coding: int) -> tuple[Coding, int | None]:
     return Coding.GSM, None
 
 
-def decode(octets: bytes, data_coding: int, default_alphabet: Coding = Coding.GSM) -> Text | Binary:
+def decode(
+    octets: bytes,
+    data_coding: int,
+    default_alphabet: Coding = Coding.GSM,
+    shift: Shift = Shift(),  # noqa: B008 (immutable)
+) -> Text | Binary:
     """Read the user data (after any header) of a message.  Never raises.
 
     `default_alphabet` is what the SMSC means by its default alphabet: GSM, ASCII and LATIN1 are seen.
+    `shift` are the national language tables that the header names; they are about the 7 bit alphabet only.
     Octets in UCS-2 of odd number, and lone surrogates, give U+FFFD each.
     """
     coding, message_class = classify(data_coding)
     if coding is Coding.GSM:
+        if shift != Shift():
+            text = national.decode(octets, shift)
+            return Text(text, message_class, gsm.REPLACEMENT in text)
         coding = default_alphabet
     if coding is Coding.BINARY:
         return Binary(octets, message_class)

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Self
 
 from gateway.protocol.sms import coding, udh
 from gateway.protocol.sms.coding import Binary, Coding, Text
+from gateway.protocol.sms.national import Shift
 from gateway.protocol.sms.udh import Concat
 
 _REMEMBERED: Final = 1_000  # completed messages whose late copies are still recognised
@@ -27,11 +28,17 @@ class Sar(NamedTuple):
 
 
 class UserData(NamedTuple):
-    """What a PDU carries: which part it is (None: all), its octets without header, and what was wrong."""
+    """What a PDU carries: which part it is (None: all), its octets without header, what was wrong, and the
+    header itself, its length included (empty: none that can be read)."""
 
     concat: Concat | None
     octets: bytes
     fault: str | None
+    header: bytes = b""
+
+    def decode(self, data_coding: int, default_alphabet: Coding = Coding.GSM) -> Text | Binary:
+        """A message that is all in this PDU."""
+        return join([Payload(self.octets, data_coding, header=self.header)], default_alphabet)
 
 
 def user_data(udhi: bool, octets: bytes, sar: Sar | None = None) -> UserData:
@@ -41,11 +48,11 @@ def user_data(udhi: bool, octets: bytes, sar: Sar | None = None) -> UserData:
     that cannot be read is skipped by its own length (TS 23.040 section 9.2.3.24: ignored as a whole); if even
     that is wrong, all octets count as text.  `fault` then says what was wrong, for the log.
     """
-    concat, fault = None, None
+    concat, fault, header = None, None, b""
     if udhi:
         try:
-            header = udh.parse(octets)
-            concat, octets = header.concat, octets[header.octets :]
+            parsed = udh.parse(octets)
+            concat, header, octets = parsed.concat, octets[: parsed.octets], octets[parsed.octets :]
         except udh.DecodeError as error:
             fault = str(error)
             if octets and octets[0] < len(octets):
@@ -55,7 +62,7 @@ def user_data(udhi: bool, octets: bytes, sar: Sar | None = None) -> UserData:
             concat = Concat(sar.reference, sar.total, sar.part, wide=True, sar=True)
         else:
             fault = fault or f"sar parameters say part {sar.part} of {sar.total}"
-    return UserData(concat, octets, fault)
+    return UserData(concat, octets, fault, header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +83,22 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A part's octets without header; `token` is the caller's own name for the part (a segment's id)."""
+    """A part's octets without header; `token` is the caller's own name for the part (a segment's id);
+    `header` as in UserData: it says in which national language tables the octets are, and the ports."""
 
     octets: bytes
     data_coding: int
     token: Hashable = None
+    header: bytes = b""
+
+    @property
+    def size(self) -> int:
+        return len(self.octets) + len(self.header)
+
+    @property
+    def reading(self) -> tuple[int, Shift]:
+        """What decides how the octets are read."""
+        return self.data_coding, udh.parse(self.header).shift if self.header else Shift()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +143,12 @@ class Incomplete:
 
 
 def join(payloads: Sequence[Payload], default_alphabet: Coding = Coding.GSM) -> Text | Binary:
-    """Decode parts that follow each other: first joined, then decoded, by runs of the same data_coding."""
+    """Decode parts that follow each other: first joined, then decoded, by runs of the same data_coding and
+    national language tables."""
     return _concatenate(
         [
-            coding.decode(b"".join(payload.octets for payload in run), data_coding, default_alphabet)
-            for data_coding, run in groupby(payloads, key=lambda payload: payload.data_coding)
+            coding.decode(b"".join(payload.octets for payload in run), data_coding, default_alphabet, shift)
+            for (data_coding, shift), run in groupby(payloads, key=lambda payload: payload.reading)
         ]
     )
 
@@ -217,8 +236,8 @@ class Assembler:
         if opened is None or there is None or there.token != token:
             return False
         del opened.parts[part]
-        opened.octets -= len(there.octets)
-        self._octets -= len(there.octets)
+        opened.octets -= there.size
+        self._octets -= there.size
         if not opened.parts:
             del self._open[key]
         return True
@@ -266,8 +285,8 @@ class Assembler:
 
     def _put(self, opened: _Open, part: int, payload: Payload) -> None:
         opened.parts[part] = payload
-        opened.octets += len(payload.octets)
-        self._octets += len(payload.octets)
+        opened.octets += payload.size
+        self._octets += payload.size
 
     def _completed_before(self, key: Key, now: float) -> tuple[int, ...]:
         since, fingerprints = self._completed.get(key, (now, ()))

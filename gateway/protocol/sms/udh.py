@@ -4,13 +4,22 @@ The length of the rest, then information elements (IE): identifier, length of it
 
     05 00 03 RR TT NN       concatenated, reference 0..255, total parts, this part from 1
     06 08 04 RR RR TT NN    concatenated, reference 0..65535
+    04 04 02 DD SS          application ports 0..255, destination and source
+    06 05 04 DD DD SS SS    application ports 0..65535
+    03 24 01 LL             national language single shift table; 25: locking shift
 """
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from gateway.protocol.sms.national import Shift
+
 CONCAT_8BIT: Final = 0x00
+PORTS_8BIT: Final = 0x04
+PORTS_16BIT: Final = 0x05
 CONCAT_16BIT: Final = 0x08
+SINGLE_SHIFT: Final = 0x24
+LOCKING_SHIFT: Final = 0x25
 
 
 class DecodeError(ValueError):
@@ -38,6 +47,13 @@ class Concat:
     sar: bool = False
 
 
+class Ports(NamedTuple):
+    """The applications a message is between (TS 23.040 sections 9.2.3.24.3, .4); WAP push goes to 2948."""
+
+    destination: int
+    source: int
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """A parsed header: its length in `octets`, its elements in order, and the concatenation if any."""
@@ -46,17 +62,43 @@ class Header:
     elements: tuple[Element, ...]
     concat: Concat | None
 
+    @property
+    def shift(self) -> Shift:
+        """The national language tables; of an element given twice the last one counts."""
+        tables = {identifier: data[0] for identifier, data in self.elements if len(data) == 1}
+        return Shift(tables.get(LOCKING_SHIFT, 0), tables.get(SINGLE_SHIFT, 0))
 
-def build(concat: Concat) -> bytes:
-    """The header with a concatenation only: 6 octets, 7 when wide.  Raises ValueError out of range."""
+    @property
+    def ports(self) -> Ports | None:
+        found = None
+        for identifier, data in self.elements:
+            if identifier == PORTS_8BIT and len(data) == 2:
+                found = Ports(data[0], data[1])
+            elif identifier == PORTS_16BIT and len(data) == 4:
+                found = Ports(int.from_bytes(data[:2], "big"), int.from_bytes(data[2:], "big"))
+        return found
+
+
+def build(concat: Concat | None, shift: Shift = Shift()) -> bytes:  # noqa: B008 (immutable)
+    """The header with a concatenation (5 octets, 6 when wide) and shift tables (3 octets each) after its
+    length; nothing without either.  Raises ValueError out of range."""
+    elements = _concat_element(concat) if concat is not None else b""
+    if shift.single:
+        elements += bytes((SINGLE_SHIFT, 1, shift.single))
+    if shift.locking:
+        elements += bytes((LOCKING_SHIFT, 1, shift.locking))
+    return bytes((len(elements),)) + elements if elements else b""
+
+
+def _concat_element(concat: Concat) -> bytes:
     if not 1 <= concat.part <= concat.total <= 255:
         raise ValueError(f"part {concat.part} of {concat.total} is not within 1..255")
     if not 0 <= concat.reference <= (0xFFFF if concat.wide else 0xFF):
         raise ValueError(f"reference {concat.reference} takes more bits than the header has")
     if concat.wide:
         high, low = divmod(concat.reference, 256)
-        return bytes((6, CONCAT_16BIT, 4, high, low, concat.total, concat.part))
-    return bytes((5, CONCAT_8BIT, 3, concat.reference, concat.total, concat.part))
+        return bytes((CONCAT_16BIT, 4, high, low, concat.total, concat.part))
+    return bytes((CONCAT_8BIT, 3, concat.reference, concat.total, concat.part))
 
 
 def parse(octets: bytes) -> Header:

@@ -64,6 +64,7 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
             "sar": int,
             "octets": bytes,
             "data_coding": int,
+            "header": bytes,
             "received_at": float,
         },
     ),

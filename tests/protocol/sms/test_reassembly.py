@@ -23,6 +23,8 @@ from gateway.protocol.sms.segments import LongMethod, Segment, split
 from gateway.protocol.sms.udh import Concat
 
 SMILE = "\U0001f600"
+PART = b"\x05\x00\x03\x07\x02\x01"
+PORTS = b"\x06\x05\x04\x15\x8a\x00\x00"
 
 
 def key(
@@ -254,16 +256,21 @@ def test_parts_are_read_in_the_smscs_default_alphabet() -> None:
     ("udhi", "octets", "sar", "expected"),
     [
         (False, b"\x05\x00\x03\x07\x02\x01x", None, UserData(None, b"\x05\x00\x03\x07\x02\x01x", None)),
-        (True, b"\x05\x00\x03\x07\x02\x01x", None, UserData(Concat(7, 2, 1, wide=False), b"x", None)),
-        (True, b"\x06\x05\x04\x15\x8a\x00\x00x", None, UserData(None, b"x", None)),
+        (True, b"\x05\x00\x03\x07\x02\x01x", None, UserData(Concat(7, 2, 1, wide=False), b"x", None, PART)),
+        (True, b"\x06\x05\x04\x15\x8a\x00\x00x", None, UserData(None, b"x", None, PORTS)),
         (False, b"x", Sar(300, 3, 2), UserData(Concat(300, 3, 2, wide=True, sar=True), b"x", None)),
         # the header's numbering goes before the parameters'
-        (True, b"\x05\x00\x03\x07\x02\x01x", Sar(9, 3, 3), UserData(Concat(7, 2, 1, wide=False), b"x", None)),
+        (
+            True,
+            b"\x05\x00\x03\x07\x02\x01x",
+            Sar(9, 3, 3),
+            UserData(Concat(7, 2, 1, wide=False), b"x", None, PART),
+        ),
         (
             True,
             b"\x06\x05\x04\x15\x8a\x00\x00x",
             Sar(9, 3, 3),
-            UserData(Concat(9, 3, 3, wide=True, sar=True), b"x", None),
+            UserData(Concat(9, 3, 3, wide=True, sar=True), b"x", None, PORTS),
         ),
     ],
 )
@@ -284,8 +291,8 @@ def test_user_data_is_taken_apart(udhi: bool, octets: bytes, sar: Sar | None, ex
 def test_user_data_that_lies_is_kept_with_a_fault(
     udhi: bool, octets: bytes, sar: Sar | None, left: bytes
 ) -> None:
-    concat, rest, fault = user_data(udhi, octets, sar)
-    assert (concat, rest) == (None, left)
+    concat, rest, fault, header = user_data(udhi, octets, sar)
+    assert (concat, rest, header) == (None, left, b"")
     assert fault
 
 
@@ -295,8 +302,9 @@ def test_user_data_that_lies_is_kept_with_a_fault(
     st.none() | st.builds(Sar, st.integers(0, 65535), st.integers(0, 255), st.integers(0, 255)),
 )
 def test_user_data_of_any_kind_gives_a_value(udhi: bool, octets: bytes, sar: Sar | None) -> None:
-    concat, rest, _ = user_data(udhi, octets, sar)
-    assert octets.endswith(rest)
+    concat, rest, fault, header = user_data(udhi, octets, sar)
+    assert octets.endswith(header + rest)
+    assert fault or header + rest == octets
     assert concat is None or 1 <= concat.part <= concat.total
 
 
@@ -331,10 +339,10 @@ def test_shuffled_and_doubled_segments_give_the_text(
 
 def feed(parts: Assembler, segments: Iterable[Segment]) -> Iterable[Complete]:
     for segment in segments:
-        concat, octets, fault = received(segment)
+        concat, octets, fault, header = received(segment)
         assert concat is not None
         assert fault is None
-        arrived = Payload(octets, segment.data_coding, concat.part)
+        arrived = Payload(octets, segment.data_coding, concat.part, header)
         complete = parts.add(Key.of("a", "b", concat), concat.part, arrived, 0)
         if complete is not None:
             yield complete

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.sms.udh import Concat, DecodeError, Element, Header, build, parse
+from gateway.protocol.sms.national import Shift
+from gateway.protocol.sms.udh import Concat, DecodeError, Element, Header, Ports, build, parse
 
 TABLE = [
     (Concat(0x4E, 2, 1, wide=False), "0500034e0201"),
@@ -122,3 +123,34 @@ def test_a_concatenation_at_any_place_comes_back(
     elements.insert(at, build(concat)[1:])
     body = b"".join(elements)
     assert parse(bytes((len(body),)) + body + b"rest").concat == concat
+
+
+def test_application_ports_are_read_in_both_widths() -> None:
+    assert parse(bytes.fromhex("06 0504 0b84 23f0")).ports == Ports(2948, 9200)
+    assert parse(bytes.fromhex("04 0402 e4f0")).ports == Ports(228, 240)
+    assert parse(bytes.fromhex("05 0003 070201")).ports is None
+    assert parse(bytes.fromhex("05 0503 0b8423")).ports is None  # a length that they cannot have
+
+
+def test_shift_tables_are_read_wherever_they_stand() -> None:
+    assert parse(bytes.fromhex("0b 240101 0003070201 250103")).shift == Shift(locking=3, single=1)
+    assert parse(bytes.fromhex("06 240101 240102")).shift == Shift(single=2)  # the last one wins
+    assert parse(bytes.fromhex("02 2400")).shift == Shift()
+    assert parse(bytes.fromhex("05 0003 070201")).shift == Shift()
+
+
+@pytest.mark.parametrize(
+    ("concat", "shift", "header"),
+    [
+        (None, Shift(), ""),
+        (None, Shift(single=2), "03 240102"),
+        (None, Shift(locking=1), "03 250101"),
+        (Concat(7, 2, 1, wide=False), Shift(1, 2), "0b 0003070201 240102 250101"),
+        (Concat(7, 2, 1, wide=True), Shift(single=13), "09 080400070201 24010d"),
+    ],
+)
+def test_headers_with_shift_tables(concat: Concat | None, shift: Shift, header: str) -> None:
+    assert build(concat, shift) == bytes.fromhex(header)
+    if header:
+        parsed = parse(build(concat, shift))
+        assert (parsed.concat, parsed.shift) == (concat, shift)
