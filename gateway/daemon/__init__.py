@@ -32,11 +32,13 @@ from gateway.inbound.pipeline import InboundPipeline
 from gateway.inbound.reassembly import Reassembly, Source, source_of
 from gateway.inbound.runs import TIMER as RUN_TIMER
 from gateway.inbound.runs import Runs
+from gateway.inbound.stored import Stored
 from gateway.inbound.voice import InboundCalls
 from gateway.observe.metrics import Metrics
 from gateway.observe.system import IdSource, SystemClock
 from gateway.observe.systemd import Systemd
 from gateway.outbound.accept import Planner
+from gateway.outbound.control import Control
 from gateway.outbound.fetch import Fetcher
 from gateway.outbound.notify import HttpPost, Notifier
 from gateway.outbound.pipeline import OutboundPipeline
@@ -154,6 +156,14 @@ class Daemon:
             accepting=self.outbound,
             submit=self.outbound.submit,
             reassembly=self._esme_reassembly,
+            stored=Stored(
+                store=self.store,
+                clock=self._clock,
+                control=Control(
+                    store=self.store, clock=self._clock, timers=self._timers, pipeline=self.outbound
+                ),
+                load=self.outbound.load,
+            ),
             deliver=lambda account, pdu: self._smpp.deliver_to_account(account, pdu),
         )
         self._smpp = SmppSide(
@@ -161,7 +171,7 @@ class Daemon:
             hand_over=self._hand_over,
             result=self._segment_result,
             deliver=self._deliver,
-            submit=self._accounts.submitted,
+            request=self._accounts.requested,
             room=self.outbound.refill,
             give_back=self.outbound.give_back,
             rng=self._rng,

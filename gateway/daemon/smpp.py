@@ -11,7 +11,7 @@ from functools import partial
 from gateway.channels.sms import Flight
 from gateway.config.model import Bind, Smpp
 from gateway.observe.health import CarrierState
-from gateway.protocol.smpp.pdu import DeliverSm, SubmitSm
+from gateway.protocol.smpp.pdu import DeliverSm, Request, Response
 from gateway.transport.smpp_client import BindGroup, Inbound
 from gateway.transport.smpp_server import SmppServer
 from gateway.transport.smpp_submission import Submission, SubmitResult
@@ -26,9 +26,9 @@ class NoServer(GatewayError):
 
 class SmppSide:
     """`hand_over(keys, bind)` makes effects "begun", durably; `result` is told what became of a segment;
-    `deliver` takes an inbound PDU and `submit(account, pdu)` an account's, each gives the status to answer
-    with; `room(bind)` is told of a bind whose queue has room, `give_back(key, bind, parts)` of a message that
-    a stopped bind has not begun."""
+    `deliver` takes an inbound PDU and gives the status to answer with, `request(account, pdu)` an account's
+    and gives its answer; `room(bind)` is told of a bind whose queue has room, `give_back(key, bind, parts)`
+    of a message that a stopped bind has not begun."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class SmppSide:
         hand_over: Callable[[list[str], str], Awaitable[None]],
         result: Callable[[Flight, SubmitResult], None],
         deliver: Callable[[Inbound], Awaitable[int]],
-        submit: Callable[[str, SubmitSm], Awaitable[tuple[int, str]]],
+        request: Callable[[str, Request], Awaitable[tuple[int, str] | Response]],
         room: Callable[[str], None],
         give_back: Callable[[str, str, list[int]], None],
         rng: random.Random,
@@ -46,7 +46,7 @@ class SmppSide:
         self._hand_over = hand_over
         self._result = result
         self._deliver = deliver
-        self._submit = submit
+        self._request = request
         self._room = room
         self._give_back = give_back
         self._rng = rng
@@ -59,7 +59,7 @@ class SmppSide:
             self._server = SmppServer(
                 smpp.listen,
                 smpp.accounts,
-                on_submit=self._submit,
+                on_request=self._request,
                 on_state=self._account_changed,
             )
             await self._server.start()

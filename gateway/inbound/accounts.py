@@ -5,18 +5,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import asdict
 
 from gateway.config.model import Account
 from gateway.inbound.reassembly import Reassembly, Whole
+from gateway.inbound.registered import ASKS
 from gateway.inbound.sms import Inbound, read, text_of
+from gateway.inbound.stored import TIME_FAULTS, Stored, Times, state_of, times
 from gateway.outbound.accept import Accepting, SendRequest
 from gateway.protocol.smpp import constants
-from gateway.protocol.smpp.pdu import DeliverSm, SubmitSm
+from gateway.protocol.smpp.fields import pack_tlvs
+from gateway.protocol.smpp.operations import (
+    CancelSm,
+    QuerySm,
+    ReplaceSm,
+    SubmitMulti,
+    SubmitMultiResp,
+    Unsuccessful,
+)
+from gateway.protocol.smpp.pdu import DataSm, DeliverSm, Request, Response, SubmitSm
 from gateway.protocol.smpp.receipt import MessageState, format_receipt
-from gateway.protocol.sms.coding import decode
 from gateway.store.base import Store, Unit
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput, StoreError, Throttled
@@ -28,7 +39,10 @@ log = logging.getLogger(__name__)
 
 REASSEMBLY_SECONDS = 60.0
 _RECEIPT = 0x04
-_RECEIPT_REQUESTED = 0x03  # registered_delivery bits 1 and 0: 1 = final, 2 = on failure (section 5.2.17)
+_INTERMEDIATE = 0x20
+_REPLACES = 1  # replace_if_present_flag
+_WITH_CODE = frozenset(MessageState) - {MessageState.DELIVERED, MessageState.ENROUTE}
+_AT_ONCE = Times(0.0, 0.0)
 
 _STATUS = {
     "bad_address": constants.ESME_RINVDSTADR,
@@ -36,12 +50,7 @@ _STATUS = {
     "no_sender": constants.ESME_RINVSRCADR,
     "empty": constants.ESME_RINVMSGLEN,
     "too_long": constants.ESME_RINVMSGLEN,
-}
-_STATES = {
-    Status.DELIVERED: MessageState.DELIVERED,
-    Status.ANSWERED: MessageState.DELIVERED,
-    Status.EXPIRED: MessageState.EXPIRED,
-    Status.IN_DOUBT: MessageState.UNKNOWN,
+    **TIME_FAULTS,
 }
 
 
@@ -50,9 +59,16 @@ def source_name(account: str) -> str:
     return f"account:{account}"
 
 
+class _Wish(NamedTuple):
+    registered_delivery: int
+    when: Times
+    group: str  # the id of the submit_multi that it belongs to
+
+
 class Accounts:
-    """`submit` is the outbound pipeline's; `deliver` hands a PDU to a session of an account that receives and
-    gives the command_status of its answer, or raises when there is none."""
+    """`submit` is the outbound pipeline's; `stored` is about messages submitted before; `deliver` hands a PDU
+    to a session of an account that receives and gives the command_status of its answer, or raises when there
+    is none."""
 
     def __init__(
         self,
@@ -63,6 +79,7 @@ class Accounts:
         accepting: Accepting,
         submit: Callable[[Sequence[SendRequest]], Awaitable[list[Message]]],
         reassembly: Reassembly,
+        stored: Stored,
         deliver: Callable[[str, DeliverSm], Awaitable[int]],
     ) -> None:
         self._accounts = accounts
@@ -71,48 +88,106 @@ class Accounts:
         self._accepting = accepting
         self._submit = submit
         self._reassembly = reassembly
+        self._stored = stored
         self._deliver = deliver
 
-    async def submitted(self, account: str, pdu: SubmitSm) -> tuple[int, str]:
-        """(command_status, message_id) for a submit_sm, once it is durable.
+    async def requested(self, account: str, request: Request) -> tuple[int, str] | Response:
+        """What to answer to a request of an account, once what it asks for is durable."""
+        try:
+            match request:
+                case SubmitSm() | DataSm():
+                    return await self.submitted(account, request)
+                case SubmitMulti():
+                    return await self._multi(account, request)
+                case QuerySm():
+                    return await self._stored.query(account, request)
+                case CancelSm():
+                    return await self._stored.cancel(account, request)
+                case ReplaceSm():
+                    return await self._stored.replace(account, request)
+        except Throttled:
+            return constants.ESME_RMSGQFUL, ""
+        except StoreError as error:
+            log.error("account.not_stored", extra={"account": account, "reason": str(error)})
+            return constants.ESME_RSYSERR, ""
+        return constants.ESME_RINVCMDID, ""
 
-        The parts of a long message are put together and sent as one; receipts speak of its last part's id.
+    async def submitted(self, account: str, pdu: SubmitSm | DataSm, *, group: str = "") -> tuple[int, str]:
+        """(command_status, message_id) for a submit_sm or data_sm, once it is durable.
+
+        The parts of a long message are put together and sent as one; receipts speak of its last part's id, or
+        of `group`, the id that a submit_multi was answered with.
         """
         inbound = read(pdu)
-        wanted = bool(pdu.registered_delivery & _RECEIPT_REQUESTED)
         try:
+            wish = self._wish(pdu, group)
             if inbound.data.concat is None:
-                text = text_of(decode(inbound.data.octets, inbound.data_coding))
-                whole = Whole(source_name(account), inbound.sender, inbound.recipient, text, False)
-                messages = await self._submit([self._request(account, whole, wanted)])
-                return constants.ESME_ROK, messages[0].id
-            return constants.ESME_ROK, await self._part(account, inbound, wanted)
+                return constants.ESME_ROK, await self._whole(account, pdu, inbound, wish)
+            return constants.ESME_ROK, await self._part(account, inbound, wish)
         except BadInput as error:
             log.info("submit_sm.refused", extra={"account": account, "reason": str(error)})
             return _STATUS.get(error.code, constants.ESME_RSUBMITFAIL), ""
         except Throttled:
-            return constants.ESME_RTHROTTLED, ""
+            return constants.ESME_RMSGQFUL, ""
         except StoreError as error:
             log.error("submit_sm.not_stored", extra={"account": account, "reason": str(error)})
             return constants.ESME_RSYSERR, ""
+
+    async def _multi(self, account: str, pdu: SubmitMulti) -> tuple[int, str] | Response:
+        """Each destination is a message.  All their receipts, and the answer, speak of the first one's id."""
+        if not pdu.destinations:
+            return constants.ESME_RINVNUMDESTS, ""
+        fields = asdict(pdu)
+        del fields["destinations"]
+        id, refused = "", list[Unsuccessful]()
+        for destination in pdu.destinations:
+            if isinstance(destination, bytes):  # the name of a distribution list, of which we keep none
+                refused.append((0, 0, destination, constants.ESME_RINVDLNAME))
+                continue
+            ton, npi, number = destination
+            single = SubmitSm(**fields, dest_addr_ton=ton, dest_addr_npi=npi, destination_addr=number)
+            status, own = await self.submitted(account, single, group=id)
+            if status != constants.ESME_ROK:
+                refused.append((ton, npi, number, status))
+            id = id or own
+        if not id:
+            return refused[0][3], ""
+        return SubmitMultiResp(message_id=id.encode(), unsuccessful=tuple(refused))
 
     async def expire_parts(self) -> None:
         """Send what came of long messages whose other parts never did."""
         unit = Unit()
         for whole in self._reassembly.expire(unit, self._clock.now()):
-            self._accept(unit, whole, wanted=True)
+            self._accept(unit, whole)
         await unit.commit(self._store)
 
-    async def _part(self, account: str, inbound: Inbound, wanted: bool) -> str:
+    def _wish(self, pdu: SubmitSm | DataSm, group: str) -> _Wish:
+        when = _AT_ONCE
+        if isinstance(pdu, SubmitSm) and (pdu.schedule_delivery_time or pdu.validity_period):
+            when = times(pdu.schedule_delivery_time, pdu.validity_period, self._clock.now())
+        return _Wish(pdu.registered_delivery & ASKS, when, group)
+
+    async def _whole(self, account: str, pdu: SubmitSm | DataSm, inbound: Inbound, wish: _Wish) -> str:
+        text = text_of(inbound.data.decode(inbound.data_coding))
+        whole = Whole(source_name(account), inbound.sender, inbound.recipient, text, False)
+        request = self._request(account, whole, wish)
+        if isinstance(pdu, SubmitSm) and pdu.replace_if_present_flag == _REPLACES and text:
+            id = await self._stored.replace_present(account, pdu, text, wish.when)
+            if id:
+                return id
+        messages = await self._submit([request])
+        return messages[0].id
+
+    async def _part(self, account: str, inbound: Inbound, wish: _Wish) -> str:
         unit = Unit()
         refusal: BadInput | None = None
         id = ""
         for whole in self._reassembly.add(unit, source_name(account), inbound, self._clock.now()):
             if whole.incomplete:  # an earlier one had to make room; this submit_sm is not about it
-                self._accept(unit, whole, wanted=True)
+                self._accept(unit, whole)
                 continue
             try:
-                id = self._accepting.accept(unit, self._request(account, whole, wanted)).id
+                id = self._accepting.accept(unit, self._request(account, whole, wish)).id
             except BadInput as error:
                 refusal = error  # the parts are done with all the same
         await unit.commit(self._store)
@@ -120,15 +195,15 @@ class Accounts:
             raise refusal
         return id or next((write.id for write in unit.writes if isinstance(write, Part)), "")
 
-    def _accept(self, unit: Unit, whole: Whole, *, wanted: bool) -> None:
+    def _accept(self, unit: Unit, whole: Whole) -> None:
         """Send a message that nobody waits for an answer about."""
         account = whole.bind.partition(":")[2]
         try:
-            self._accepting.accept(unit, self._request(account, whole, wanted))
+            self._accepting.accept(unit, self._request(account, whole, _Wish(1, _AT_ONCE, "")))
         except BadInput as error:
             log.warning("submit_sm.parts_dropped", extra={"account": account, "reason": str(error)})
 
-    def _request(self, account: str, whole: Whole, wanted: bool) -> SendRequest:
+    def _request(self, account: str, whole: Whole, wish: _Wish) -> SendRequest:
         settings = self._accounts.get(account)
         if settings is None:
             raise BadInput(f"there is no account {account!r} any more", field="account")
@@ -138,7 +213,10 @@ class Accounts:
             sender=whole.sender,
             text=whole.text,
             account=account,
-            receipt_wanted=wanted,
+            receipt_wanted=wish.registered_delivery,
+            not_before=wish.when.not_before,
+            validity_seconds=wish.when.validity_seconds,
+            correlationid=wish.group,
         )
 
     async def receipt(self, notification: Notification) -> str:
@@ -151,23 +229,29 @@ class Accounts:
 
 def _receipt(body: Mapping[str, Any]) -> DeliverSm:
     """A receipt travels against its message: source and destination change places."""
-    state = _STATES.get(Status(body["status"]), MessageState.UNDELIVERABLE)
-    code = str(body["code"])
+    status, code = Status(body["status"]), str(body["code"])
+    state = state_of(status, code)
+    id = body["correlationid"] or body["transid"]  # of a submit_multi, or its own
     text = format_receipt(
-        body["transid"],
+        id,
         state,
         submit_date=_date(body["submitted"]),
         done_date=_date(body["timestamp"]),
         # err has three characters: "ESM" of "ESME_RINVDSTADR" would only mislead
-        err=code if state is not MessageState.DELIVERED and 0 < len(code) <= 3 else "000",
+        err=code if state in _WITH_CODE and 0 < len(code) <= 3 else "000",
     )
+    tlvs = {
+        constants.TLV_RECEIPTED_MESSAGE_ID: id.encode("ascii") + b"\0",
+        constants.TLV_MESSAGE_STATE: bytes((state,)),
+    }
     return DeliverSm(
         source_addr_ton=1,
         source_addr_npi=1,
         source_addr=str(body["to"]).removeprefix("+").encode("ascii"),
         destination_addr=str(body["from"]).removeprefix("+").encode("ascii"),
-        esm_class=_RECEIPT,
+        esm_class=_RECEIPT if status.final else _INTERMEDIATE,
         short_message=text,
+        tlv_octets=pack_tlvs(tlvs),
     )
 
 

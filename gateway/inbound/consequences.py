@@ -9,6 +9,7 @@ from typing import Protocol
 from gateway.config.model import Service
 from gateway.directory.consent import Consents
 from gateway.inbound.actions import Actions, Subject
+from gateway.inbound.registered import owed
 from gateway.outbound.accept import Owing
 from gateway.rules import variables
 from gateway.rules.ruleset import Ruleset
@@ -68,7 +69,7 @@ class Consequences:
         body = status_body(event, message)
         if url:
             self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=body)
-        if message.account and message.receipt_wanted and message.status.final:
+        if message.account and owed(message.receipt_wanted, message.status):
             receipt_url = f"{ACCOUNT_SCHEME}:{message.account}"
             self._owing.owe(unit, service=message.service, ref=message.id, url=receipt_url, body=body)
         if message.run:

@@ -36,8 +36,8 @@ def addresses(pdu: DeliverSm | DataSm | SubmitSm) -> tuple[str, str]:
     """Canonical source and destination.  What is no address at all is kept as it came, so that nobody's
     message is lost over it."""
     return (
-        _address(pdu.source_addr, pdu.source_addr_ton),
-        _address(pdu.destination_addr, pdu.dest_addr_ton),
+        address_of(pdu.source_addr, pdu.source_addr_ton),
+        address_of(pdu.destination_addr, pdu.dest_addr_ton),
     )
 
 
@@ -86,7 +86,8 @@ def text_of(decoded: Text | Binary) -> str:
     return decoded.text if isinstance(decoded, Text) else decoded.octets.hex()
 
 
-def _address(octets: bytes, ton: int) -> str:
+def address_of(octets: bytes, ton: int) -> str:
+    """One of them, by its type of number."""
     text = octets.decode("ascii", "replace").strip()
     try:
         return canonical(text, international=ton == _TON_INTERNATIONAL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from gateway.config.model import Chain, Service, Step
 from gateway.content.template import render_sms, render_voice
@@ -16,6 +16,7 @@ from gateway.values.message import Message, StepPlan, StepRecord
 from gateway.values.outcome import Result
 from gateway.values.variables import UnknownVariable
 
+CANCELLED = "cancelled"  # the code of a message that was taken back
 MAX_TEXT = 255 * 153  # characters: what 255 segments of GSM text hold
 
 
@@ -33,11 +34,12 @@ class SendRequest(Struct, frozen=True, kw_only=True):
     wav: str = ""
     language: str = "en"  # of a text to speak; a template brings its own
     until: Result = Result.ACCEPTED
+    not_before: float = 0.0  # Unix seconds: held until then
     validity_seconds: float = 0.0  # give up when no carrier has taken it after so long; 0 = never
     correlationid: str = ""
     notify_url: str = ""
     account: str = ""
-    receipt_wanted: bool = False
+    receipt_wanted: int = 0  # registered_delivery
     run: str = ""
     run_key: str = ""
     consent_exempt: bool = False
@@ -51,6 +53,30 @@ class Accepting(Protocol):
 
         Raises BadInput (and nothing has been added to the unit).
         """
+        ...
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What is to be different in a message that waits; the rest stays as it is."""
+
+    text: str | UnsetType = UNSET
+    receipt_wanted: int | UnsetType = UNSET
+    validity_seconds: float | UnsetType = UNSET  # from the moment at which it goes out
+    not_before: float | UnsetType = UNSET  # Unix seconds
+
+
+class Changing(Protocol):
+    """Second thoughts about messages that no carrier has been handed yet (outbound.control).
+
+    Both raise StoreError or Throttled; then nothing has changed.  False: it is too late.
+    """
+
+    async def cancel(self, id: str, reason: str) -> bool:
+        """Take a message back: it has failed, with code CANCELLED."""
+        ...
+
+    async def replace(self, id: str, change: Change) -> bool:
+        """Change a message of one step."""
         ...
 
 

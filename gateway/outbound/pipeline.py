@@ -20,12 +20,13 @@ from gateway.values.errors import StoreError, Throttled, Unstorable
 from gateway.values.event import Event, Trigger
 from gateway.values.ids import NewId
 from gateway.values.message import Message, Segment, StepPlan, StepState
-from gateway.values.outcome import Outcome, Result
+from gateway.values.outcome import Outcome, Result, Status
 from gateway.values.work import Effect, Timer
 
 log = logging.getLogger(__name__)
 
 _EFFECT_KIND = {"sms": "submit", "voice": "call"}
+HELD = "held"  # the timer of a message whose time has not come
 _RETRY_SECONDS = 1.0  # after the store refused to record an outcome
 _PAGE = 500
 _RECENT = 20_000
@@ -60,6 +61,7 @@ class OutboundPipeline:
         self._live: dict[str, Message] = {}  # with a step that is being tried
         self._recent: OrderedDict[str, Message] = OrderedDict()  # newer here than a reader of the store sees
         self._unrecorded: deque[Unit] = deque()  # outcomes that the store has refused so far
+        self._begun: set[str] = set()  # messages of which a carrier may have something
         self._refills: dict[str, _Refill] = {}  # by carrier: more waits in the store than in memory
         self._retrying: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -90,9 +92,42 @@ class OutboundPipeline:
                 {"chain": message.chain, "steps": [step.channel for step in message.plan]},
             )
         )
+        if request.not_before > now:
+            self.hold(unit, message, request.not_before)
+            return message
         decision = chain.begin(message, lambda step: self._test(message, step), now)
         self._apply(unit, message, decision)
         return decision.message
+
+    # -- what outbound.control does to messages that wait ------------------------------------------
+
+    def hold(self, unit: Unit, message: Message, until: float) -> None:
+        """Keep a message that has no step yet until its time has come."""
+        self._keep(unit, message)
+        self._timers.set(unit, Timer(kind=HELD, ref=message.id, due=until))
+
+    def begun(self, id: str) -> bool:
+        """Whether a carrier may have something of a message that is being tried."""
+        return id in self._begun
+
+    def recall(self, unit: Unit, message: Message) -> None:
+        """Take the step being tried out of its channel's queue, at once; it is back if the unit fails."""
+        if _open(message):
+            index, carrier = message.step, message.steps[message.step].carrier
+            self._channels[message.plan[index].channel].abandon(message.id, index)
+            unit.undo.append(lambda: self.refill(carrier, force=True))  # undone in reverse
+            unit.undo.append(lambda: self._leave(message.id, index, carrier))
+
+    def again(self, unit: Unit, message: Message) -> None:
+        """Keep a changed message; one that was being tried goes back to its channel's queue."""
+        self._keep(unit, message)
+        if _open(message):
+            index, carrier = message.step, message.steps[message.step].carrier
+            unit.acts.append(lambda: self._send(message.id, index, carrier))
+
+    def decide(self, unit: Unit, before: Message, decision: chain.Decision) -> None:
+        """Carry out a decision about a message."""
+        self._apply(unit, before, decision)
 
     # -- what channels and timers report -----------------------------------------------------------
 
@@ -120,7 +155,10 @@ class OutboundPipeline:
         return self._known(id) or stored  # it may have changed during the read
 
     def timer(self, timer: Timer) -> None:
-        """`within` of a step has run out."""
+        """`within` of a step has run out, or the time of a message that was held has come."""
+        if timer.kind == HELD:
+            self._spawn(self._release(timer))
+            return
         message = self._known(timer.ref)
         if message is None:
             self._spawn(self._timer_stored(timer))
@@ -139,6 +177,7 @@ class OutboundPipeline:
             message, index = self._live.get(id), int(step)
             if message is not None and _tries(message, index):
                 kind = _EFFECT_KIND[message.plan[index].channel]
+                self._begun.add(id)
                 effects.append(
                     Effect(key=key, kind=kind, ref=id, state="begun", carrier=carrier, created_at=now)
                 )
@@ -297,6 +336,7 @@ class OutboundPipeline:
         if _open(message):
             self._live[message.id] = message
             return
+        self._begun.discard(message.id)
         self._recent[message.id] = message
         self._trim()
 
@@ -429,6 +469,21 @@ class OutboundPipeline:
             return
         unit = Unit()  # deleted by retention
         self._timers.clear(unit, timer.kind, timer.ref)
+        self.record(unit)
+
+    async def _release(self, timer: Timer) -> None:
+        """A message's time has come."""
+        try:
+            message = await self.load(timer.ref)
+        except StoreError as error:
+            log.error("timer.unread", extra={"transid": timer.ref, "reason": str(error)})
+            asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.timer, timer)
+            return
+        unit = Unit()
+        self._timers.clear(unit, timer.kind, timer.ref)
+        if message is not None and message.step < 0 and message.status is Status.QUEUED:
+            decision = chain.begin(message, lambda step: self._test(message, step), self._clock.now())
+            self._apply(unit, message, decision)
         self.record(unit)
 
     def _time_out(self, message: Message, index: int) -> None:

@@ -13,8 +13,10 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import TypeAlias, cast
 
+from msgspec.structs import replace
+
 from gateway.protocol.smpp.events import Bound, Closed, Event, Malformed
-from gateway.protocol.smpp.pdu import Request
+from gateway.protocol.smpp.pdu import Request, Response
 from gateway.protocol.smpp.session import SmppSession
 
 log = logging.getLogger(__name__)
@@ -23,7 +25,8 @@ PENDING_LIMIT = 1000  # requests of one peer that may wait for our answer before
 CLOSE_SECONDS = 5.0  # for the last octets to leave
 GRACE_SECONDS = 1.0  # after reading again, before the answers that queued up meanwhile count as missing
 
-Answer: TypeAlias = tuple[int, bytes]  # command_status, message_id
+# command_status and message_id, or a whole response (its sequence_number is set here)
+Answer: TypeAlias = tuple[int, bytes] | Response
 
 
 class SmppLink(asyncio.Protocol):
@@ -167,8 +170,11 @@ class SmppLink(asyncio.Protocol):
         self, request: Request, answer: Coroutine[object, object, Answer], failure: int
     ) -> None:
         try:
-            status, message_id = await answer
-            self.session.respond(request, status, message_id)
+            said = await answer
+            if isinstance(said, Response):
+                self.session.answer(replace(said, sequence_number=request.sequence_number))
+            else:
+                self.session.respond(request, *said)
         except Exception:
             fields = {"link": self.label, "peer": self.peer, "pdu": request.name}
             log.exception("smpp.request_failed", extra=fields)

@@ -1,13 +1,13 @@
 """Our SMPP server: accounts bind to it, submit messages and are sent receipts and inbound messages.
 
-What an account may do is decided here; what becomes of its messages, by `on_submit`:
+What an account may do is decided here; what becomes of its requests, by `on_request`:
 
     bind            unknown system_id or wrong password: ESME_RINVPASWD, the same for both so that names are
                     not given away; address not allowed: ESME_RBINDFAIL; too many sessions: ESME_RALYBND
-    submit_sm       more than `window` of the account without an answer, more than `throughput` a second, or
-                    the server is stopping: ESME_RTHROTTLED; `on_submit` raised: ESME_RSYSERR
-    data_sm, submit_multi, query_sm, cancel_sm, replace_sm
-                    not offered: ESME_RINVCMDID in the operation's own response
+    submit_sm, submit_multi, data_sm, query_sm, cancel_sm, replace_sm
+                    more than `window` of the account without an answer, more than `throughput` a second (a
+                    submit_multi counts for each destination), or the server is stopping: ESME_RTHROTTLED;
+                    `on_request` raised: ESME_RSYSERR
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from gateway.config.model import Account, Listen
 from gateway.protocol.smpp.constants import (
     ESME_RALYBND,
     ESME_RBINDFAIL,
-    ESME_RINVCMDID,
     ESME_RINVPASWD,
     ESME_ROK,
     ESME_RSYSERR,
@@ -39,8 +38,9 @@ from gateway.protocol.smpp.events import (
     StrayResponse,
     TimedOut,
 )
+from gateway.protocol.smpp.operations import SubmitMulti
 from gateway.protocol.smpp.pacing import TokenBucket
-from gateway.protocol.smpp.pdu import Bind, DataSm, DeliverSm, SubmitSm
+from gateway.protocol.smpp.pdu import Bind, DataSm, DeliverSm, Request, Response
 from gateway.protocol.smpp.session import NotBound, SmppSession, WindowFull
 from gateway.protocol.smpp.states import Role, State
 from gateway.transport.smpp_link import Answer, SmppLink
@@ -78,7 +78,8 @@ class _Customer:
 
 
 class SmppServer:
-    """`on_submit(account, submit_sm)` gives command_status and message_id once the message is durable.
+    """`on_request(account, request)` gives command_status and message_id, or a whole response, once what it
+    tells is durable.
 
     `on_state(account, sessions, reason)` tells how many sessions the account has after a bind or its end.
     """
@@ -88,7 +89,7 @@ class SmppServer:
         listen: Listen,
         accounts: Mapping[str, Account],
         *,
-        on_submit: Callable[[str, SubmitSm], Awaitable[tuple[int, str]]],
+        on_request: Callable[[str, Request], Awaitable[tuple[int, str] | Response]],
         on_state: Callable[[str, int, str], None],
         system_id: str = "trunkline",
     ) -> None:
@@ -98,7 +99,7 @@ class SmppServer:
         self._bind_timeout = listen.bind_timeout
         self._customers = {name: _Customer(name, account) for name, account in accounts.items()}
         self._by_system_id = {customer.system_id: customer for customer in self._customers.values()}
-        self._on_submit = on_submit
+        self._on_request = on_request
         self._on_state = on_state
         self._system_id = system_id.encode()
         self._unbound: set[SmppLink] = set()
@@ -180,10 +181,8 @@ class SmppServer:
 
     def _event(self, link: SmppLink, event: Event) -> None:
         match event:
-            case Requested(pdu=SubmitSm() as request):
-                self._submitted(link, self._links[link], request)
             case Requested(pdu=request):
-                link.session.respond(request, ESME_RINVCMDID)
+                self._requested(link, self._links[link], request)
             case Answered(context=asyncio.Future() as answer, pdu=response):
                 if not answer.done():
                     answer.set_result(response.command_status)
@@ -235,20 +234,25 @@ class SmppServer:
             return ESME_RALYBND, "too many sessions"
         return ESME_ROK, ""
 
-    def _submitted(self, link: SmppLink, customer: _Customer, request: SubmitSm) -> None:
+    def _requested(self, link: SmppLink, customer: _Customer, request: Request) -> None:
         now = asyncio.get_running_loop().time()
-        if self._stopping or customer.pending >= customer.config.window or not customer.bucket.take(now):
+        count = max(len(request.destinations), 1) if isinstance(request, SubmitMulti) else 1
+        if (
+            self._stopping
+            or customer.pending >= customer.config.window
+            or not customer.bucket.take(now, count)
+        ):
             link.session.respond(request, ESME_RTHROTTLED)
             return
         customer.pending += 1
-        link.answer_later(request, self._submit(customer, request), ESME_RSYSERR)
+        link.answer_later(request, self._ask(customer, request), ESME_RSYSERR)
 
-    async def _submit(self, customer: _Customer, request: SubmitSm) -> Answer:
+    async def _ask(self, customer: _Customer, request: Request) -> Answer:
         try:
-            status, message_id = await self._on_submit(customer.name, request)
+            answer = await self._on_request(customer.name, request)
         finally:
             customer.pending -= 1
-        return status, message_id.encode()
+        return answer if isinstance(answer, Response) else (answer[0], answer[1].encode())
 
     def _closed(self, link: SmppLink, event: Closed) -> None:
         for _, answer in event.unanswered:

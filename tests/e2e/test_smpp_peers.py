@@ -99,11 +99,15 @@ class Application:
         self.client.set_message_sent_handler(lambda pdu: self.accepted.append(pdu))
         self.client.set_message_received_handler(lambda pdu: self.received.append(pdu))
 
-    def submit(self, to: str, text: str) -> str:
+    def submit(self, to: str, text: str, *, registered_delivery: int = 1, **fields: Any) -> str:
         """The message id."""
         before = len(self.accepted)
         self.client.send_message(
-            source_addr="12345", destination_addr=to, short_message=text.encode(), registered_delivery=1
+            source_addr="12345",
+            destination_addr=to,
+            short_message=text.encode(),
+            registered_delivery=registered_delivery,
+            **fields,
         )
         while len(self.accepted) == before:
             self.client.read_once(auto_send_enquire_link=False)
@@ -192,10 +196,11 @@ BIND = header(0x00000009, 1, b"acme\0right\0\0\x34\0\0\0")
 
 
 @contextmanager
-def by_hand(site: Site) -> Iterator[socket.socket]:
+def by_hand(site: Site, command: int = 0x00000009) -> Iterator[socket.socket]:
+    """A session of bind_transceiver, or of another command."""
     with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
-        connection.sendall(BIND)
-        assert answer(connection) == (0x80000009, ROK, 1)
+        connection.sendall(header(command, 1, BIND[16:]))
+        assert answer(connection) == (0x80000000 | command, ROK, 1)
         yield connection
 
 
@@ -231,11 +236,99 @@ def test_garbage_closes_its_own_connection_only(site: Site, garbage: bytes) -> N
         site.smsc.submit(to)
 
 
-def test_an_operation_that_is_not_offered_is_answered(site: Site) -> None:
+def test_a_question_about_a_message_that_nobody_knows_is_answered(site: Site) -> None:
     with by_hand(site) as connection:
         query_sm = header(0x00000003, 9, b"id\0\0\0\0")
         connection.sendall(query_sm)
-        assert answer(connection) == (0x80000003, consts.SMPP_ESME_RINVCMDID, 9)
+        command, status, sequence = answer(connection)
+        assert (command, sequence) == (0x80000003, 9) and status != ROK
+
+
+def test_an_account_asks_about_its_messages(site: Site) -> None:
+    to = next(CUSTOMERS)
+    with application(site) as app:
+        id = app.submit(to, "where is it")
+        [segment] = site.daemon.reaches(id, "sent")["segments"]
+        answers = []
+        for message_id in (id, "no-such-id"):
+            app.client.query_message(message_id=message_id, source_addr="12345")
+            answers.append(app.client.read_pdu())
+        site.smsc.deliver(to, "12345", receipt_of(segment["smsc_id"]), esm_class=RECEIPT)
+        app.receipt()
+        app.client.query_message(message_id=id, source_addr="12345")
+        answers.append(app.client.read_pdu())
+    assert [answer.command for answer in answers] == ["query_sm_resp"] * 3
+    assert [answer.status for answer in answers] == [ROK, consts.SMPP_ESME_RINVMSGID, ROK]
+    assert answers[0].message_state == consts.SMPP_MESSAGE_STATE_ENROUTE
+    assert answers[2].message_state == consts.SMPP_MESSAGE_STATE_DELIVERED
+    assert answers[2].message_id == id.encode() and len(answers[2].final_date) == 16
+
+
+def test_a_scheduled_message_is_replaced_and_another_is_cancelled(site: Site) -> None:
+    first, second = next(CUSTOMERS), next(CUSTOMERS)
+    with application(site) as app:
+        ids = [app.submit(to, "draft", schedule_delivery_time="000000000002000R") for to in (first, second)]
+    # cancel_sm (section 4.9.1) and replace_sm (section 4.10.1), which smpplib does not write
+    cancel = b"\0" + ids[0].encode() + b"\0\3\0" + b"12345\0\1\1" + first.encode() + b"\0"
+    replace = ids[1].encode() + b"\0\3\0" + b"12345\0\0\0\1\0\5final"
+    with by_hand(site, 0x00000002) as connection:
+        connection.sendall(header(0x00000008, 2, cancel) + header(0x00000007, 3, replace))
+        answers = {answer(connection), answer(connection)}
+        assert answers == {(0x80000008, ROK, 2), (0x80000007, ROK, 3)}
+        connection.sendall(header(0x00000008, 4, cancel))
+        assert answer(connection) == (0x80000008, consts.SMPP_ESME_RCANCELFAIL, 4)
+    [submit] = site.smsc.submit(second)
+    assert submit.short_message == b"final"
+    assert site.daemon.reaches(ids[0], "failed")["code"] == "cancelled"
+    with application(site) as app:
+        assert b"stat:DELETED" in app.receipt().short_message
+
+
+def test_submit_multi_and_data_sm_bring_messages(site: Site) -> None:
+    first, second, third = (next(CUSTOMERS) for _ in range(3))
+    destinations = b"".join(b"\1\1\1" + to.encode() + b"\0" for to in (first, "12", second))
+    multi = b"\0\3\0" + b"12345\0\3" + destinations + bytes(9) + b"\5hello"  # section 4.5.1
+    payload = b"a text " * 40
+    data = b"\0\3\0" + b"12345\0\1\1" + third.encode() + b"\0\0\0\0"  # section 4.7.1
+    data += struct.pack(">HH", 0x0424, len(payload)) + payload
+    with by_hand(site) as connection:
+        connection.sendall(header(0x00000021, 2, multi))
+        head = connection.recv(16, socket.MSG_WAITALL)
+        length, command, status, sequence = struct.unpack(">IIII", head)
+        assert (command, status, sequence) == (0x80000021, ROK, 2)
+        id, _, refused = connection.recv(length - 16, socket.MSG_WAITALL).partition(b"\0")
+        assert refused == b"\1" + b"\1\1" + b"12\0" + struct.pack(">I", consts.SMPP_ESME_RINVDSTADR)
+        connection.sendall(header(0x00000103, 3, data))
+        assert answer(connection) == (0x80000103, ROK, 3)
+    assert [site.smsc.submit(to)[0].short_message for to in (first, second)] == [b"hello"] * 2
+    assert site.daemon.reaches(id.decode(), "sent")["to"] == f"+{first}"
+    assert b"".join(part.short_message[6:] for part in site.smsc.submit(third, 2)) == payload
+
+
+def test_an_intermediate_notification_comes_before_the_receipt(site: Site) -> None:
+    to = next(CUSTOMERS)
+    with application(site) as app:
+        id = app.submit(to, "step by step", registered_delivery=0x11)
+        on_the_way = app.receipt()
+        [segment] = site.daemon.reaches(id, "sent")["segments"]
+        site.smsc.deliver(to, "12345", receipt_of(segment["smsc_id"]), esm_class=RECEIPT)
+        final = app.receipt()
+    assert (on_the_way.esm_class, final.esm_class) == (0x20, RECEIPT)
+    assert b"stat:ENROUTE" in on_the_way.short_message and b"stat:DELIVRD" in final.short_message
+    assert on_the_way.receipted_message_id.rstrip(b"\0") == id.encode()
+    assert (on_the_way.message_state, final.message_state) == (1, 2)
+
+
+def test_who_asks_for_failures_only_hears_of_no_success(site: Site) -> None:
+    good, bad = next(CUSTOMERS), next(CUSTOMERS)
+    with application(site) as app:
+        ids = [app.submit(to, "hm", registered_delivery=2) for to in (good, bad)]
+        for id, to, stat in zip(ids, (good, bad), ("DELIVRD", "UNDELIV"), strict=True):
+            [segment] = site.daemon.reaches(id, "sent")["segments"]
+            site.smsc.deliver(to, "12345", receipt_of(segment["smsc_id"], stat), esm_class=RECEIPT)
+            site.daemon.reaches(id, "delivered", "failed")
+        assert app.receipt().short_message.startswith(f"id:{ids[1]} ".encode())
+        assert len(app.received) == 1
 
 
 # -- carriers: we bind to an SMSC of smpplib's PDUs ---------------------------------------------------

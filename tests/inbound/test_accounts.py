@@ -11,6 +11,8 @@ import pytest
 from gateway.config.model import Account, Secret
 from gateway.inbound.accounts import REASSEMBLY_SECONDS, Accounts, source_name
 from gateway.inbound.reassembly import Reassembly, Source
+from gateway.inbound.stored import Stored
+from gateway.outbound.control import Control
 from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.pdu import DeliverSm, SubmitSm
 from gateway.protocol.smpp.receipt import MessageState, parse
@@ -51,6 +53,14 @@ class Desk:
             accepting=world.outbound,
             submit=lambda requests: self.submit(requests),
             reassembly=reassembly,
+            stored=Stored(
+                store=world.store,
+                clock=world.clock,
+                control=Control(
+                    store=world.store, clock=world.clock, timers=world.timers, pipeline=world.outbound
+                ),
+                load=world.outbound.load,
+            ),
             deliver=self.peer.deliver,
         )
 
@@ -92,7 +102,7 @@ async def test_a_submit_sm_is_durable_before_it_is_answered(desk: Desk) -> None:
     stored = await desk.world.store.message(id)
     assert status == constants.ESME_ROK
     assert (stored.text, stored.recipient, stored.sender) == ("Hi €", CUSTOMER, "12345")
-    assert (stored.account, stored.service, stored.receipt_wanted) == ("acme", "shop", True)
+    assert (stored.account, stored.service, stored.receipt_wanted) == ("acme", "shop", 1)
     assert desk.world.texts == ["Hi €"]
 
 
@@ -123,12 +133,12 @@ async def test_a_suspended_service_sends_nothing(open_world: Any) -> None:
     assert await desk.submitted(*submit_sm()) == [(constants.ESME_RSUBMITFAIL, "")]
 
 
-async def test_too_much_at_once_is_throttled(desk: Desk) -> None:
+async def test_too_much_at_once_is_told_so(desk: Desk) -> None:
     async def full(requests: Any) -> Any:
         raise Throttled("full")
 
     desk.submit = full
-    assert await desk.submitted(*submit_sm()) == [(constants.ESME_RTHROTTLED, "")]
+    assert await desk.submitted(*submit_sm()) == [(constants.ESME_RMSGQFUL, "")]
 
 
 @pytest.mark.parametrize("text", ["Hello", LONG])
@@ -141,9 +151,9 @@ async def test_a_store_that_fails_is_a_system_error_and_nothing_was_taken(desk: 
     assert desk.world.texts == [text]
 
 
-async def test_a_full_store_throttles_long_messages_too(desk: Desk) -> None:
+async def test_a_full_store_tells_long_messages_too(desk: Desk) -> None:
     desk.world.store.refuses = "at once"
-    assert set(await desk.submitted(*submit_sm(LONG))) == {(constants.ESME_RTHROTTLED, "")}
+    assert set(await desk.submitted(*submit_sm(LONG))) == {(constants.ESME_RMSGQFUL, "")}
 
 
 async def test_the_parts_of_a_long_message_go_out_as_one_under_the_last_ones_id(desk: Desk) -> None:

@@ -13,7 +13,7 @@ import pytest
 from gateway.config.model import Account, Bind, Listen, Seconds, Secret
 from gateway.protocol.smpp.constants import ESME_ROK, ESME_RX_T_APPN
 from gateway.protocol.smpp.events import BindRequested, Event, Requested
-from gateway.protocol.smpp.pdu import BindTransmitter, SubmitSm
+from gateway.protocol.smpp.pdu import BindTransmitter, Request, SubmitSm
 from gateway.protocol.smpp.session import SmppSession
 from gateway.protocol.smpp.states import Role
 from gateway.transport import smpp_link
@@ -147,11 +147,12 @@ class Both:
         self.server = SmppServer(
             Listen(address="127.0.0.1:0"),
             {"gw": account},
-            on_submit=self.on_submit,
+            on_request=self.on_request,
             on_state=lambda account, sessions, reason: None,
         )
 
-    async def on_submit(self, account: str, request: SubmitSm) -> tuple[int, str]:
+    async def on_request(self, account: str, request: Request) -> tuple[int, str]:
+        assert isinstance(request, SubmitSm)
         return ESME_ROK, request.short_message.decode()
 
     async def hand_over(self, batch: list[Submission]) -> None:

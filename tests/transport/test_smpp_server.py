@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 import uvloop
+from msgspec.structs import replace
 from smpplib import client as smpplib_client
 from smpplib import consts
 from smpplib.exceptions import PDUError
@@ -29,7 +30,13 @@ from gateway.protocol.smpp.constants import (
     ESME_RSYSERR,
     ESME_RTHROTTLED,
 )
-from gateway.protocol.smpp.operations import CancelSm, ReplaceSm, SubmitMulti
+from gateway.protocol.smpp.operations import (
+    CancelSm,
+    QuerySmResp,
+    ReplaceSm,
+    SubmitMulti,
+    SubmitMultiResp,
+)
 from gateway.protocol.smpp.pdu import (
     BindTransceiver,
     BindTransceiverResp,
@@ -39,6 +46,8 @@ from gateway.protocol.smpp.pdu import (
     EnquireLinkResp,
     GenericNack,
     Pdu,
+    Request,
+    Response,
     SubmitSm,
     SubmitSmResp,
 )
@@ -56,12 +65,15 @@ class App:
         self.submits: list[tuple[str, SubmitSm]] = []
         self.states: list[tuple[str, int]] = []
         self.answer: Callable[[SubmitSm], Awaitable[tuple[int, str]]] = self.accept
+        self.response: tuple[int, str] | Response = (ESME_RINVCMDID, "")
         self.changed = asyncio.Event()
 
     async def accept(self, request: SubmitSm) -> tuple[int, str]:
         return ESME_ROK, f"id-{len(self.submits)}"
 
-    async def on_submit(self, account: str, request: SubmitSm) -> tuple[int, str]:
+    async def on_request(self, account: str, request: Request) -> tuple[int, str] | Response:
+        if not isinstance(request, SubmitSm):
+            return self.response
         self.submits.append((account, request))
         self.changed.set()
         return await self.answer(request)
@@ -90,7 +102,7 @@ class House:
         accounts = {"acme": account(**options), "other": account(system_id="other", password=Secret("other"))}
         listen = Listen(address="127.0.0.1:0", bind_timeout=Seconds(bind_timeout))
         self.server = SmppServer(
-            listen, accounts, on_submit=self.app.on_submit, on_state=self.app.on_state, system_id="us"
+            listen, accounts, on_request=self.app.on_request, on_state=self.app.on_state, system_id="us"
         )
         self.clients: list[Any] = []
         self.raws: list[Raw] = []
@@ -331,18 +343,32 @@ async def test_refusals_and_failures_of_the_app_are_answered(build: Builder) -> 
     assert (await thread(house.submit, client)).status == ESME_ROK
 
 
-async def test_what_is_not_offered_is_refused_in_its_own_response(build: Builder) -> None:
+async def test_operations_get_their_own_responses(build: Builder) -> None:
     house = await build()
     client = await thread(house.bound)
+    house.app.response = QuerySmResp(message_id=b"1", message_state=2)
     await thread(lambda: client.query_message(message_id="1", source_addr="1"))
     answer = await thread(client.read_pdu)
-    assert (answer.command, answer.status) == ("query_sm_resp", ESME_RINVCMDID)
+    assert (answer.command, answer.status, answer.message_state) == ("query_sm_resp", ESME_ROK, 2)
+    house.app.response = (ESME_RSYSERR, "")
     peer = await house.peer()
-    for request in (CancelSm(), ReplaceSm(), SubmitMulti(destinations=(b"list",)), DataSm()):
-        await peer.send(request)
+    for number, request in enumerate(
+        (CancelSm(), ReplaceSm(), SubmitMulti(destinations=(b"list",)), DataSm()), 7
+    ):
+        await peer.send(replace(request, sequence_number=number))
         refused = await peer.next()
         assert refused and refused.command_id == request.command_id | 0x80000000
-        assert getattr(refused, "command_status", None) == ESME_RINVCMDID
+        assert refused.sequence_number == number
+        assert getattr(refused, "command_status", None) == ESME_RSYSERR
+
+
+async def test_a_submit_multi_counts_for_each_destination(build: Builder) -> None:
+    house = await build(throughput=20)
+    six = SubmitMulti(sequence_number=2, destinations=tuple((1, 1, b"44770090012%d" % n) for n in range(6)))
+    house.app.response = SubmitMultiResp(message_id=b"m", unsuccessful=((1, 1, b"447700900121", 11),))
+    peer = await house.peer(six, SubmitSm(sequence_number=3))
+    assert await peer.next() == SubmitSmResp(sequence_number=3, command_status=ESME_RTHROTTLED)
+    assert await peer.next() == replace(house.app.response, sequence_number=2)
 
 
 async def test_a_receiver_may_not_submit(build: Builder) -> None:

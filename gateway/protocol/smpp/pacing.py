@@ -29,14 +29,14 @@ class TokenBucket:
             self._at = now
         return self._tokens
 
-    def take(self, now: float) -> bool:
-        """Take one if there is one."""
+    def take(self, now: float, count: int = 1) -> bool:
+        """Take so many if there is one; the others are owed."""
         if not self.rate:
             return True
         # 60 additions of 1/60 are not quite 1
         if self.available(now) < 1.0 - 1e-9:
             return False
-        self._tokens -= 1.0
+        self._tokens -= count
         return True
 
     def wait(self, now: float, count: float = 1.0) -> float:

@@ -194,6 +194,14 @@ class SmppSession:
         self._respond(request.command_id, request.sequence_number, command_status, message_id)
         return True
 
+    def answer(self, response: Response) -> bool:
+        """Answer a `Requested` whose response says more than `respond` can; its sequence_number is the
+        request's.  False: the link is gone.  Raises EncodeError."""
+        if self.closed:
+            return False
+        self._write(response)
+        return True
+
     def unbind(self, now: float) -> None:
         """Leave in an orderly way: `Closed` follows.  Does nothing on a session that is on its way out."""
         if self.state in BOUND:
