@@ -50,3 +50,7 @@ class Channel(Protocol):
     def abandon(self, message: str, index: int) -> None:
         """The chain needs the step no longer: do not send it, or hang up."""
         ...
+
+    def parts(self, message: Message, index: int, carrier: str) -> int:
+        """How many segments step `index` makes on that carrier; 0: it can make none there any more."""
+        ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -418,7 +418,7 @@ class OutboundPipeline:
         if effect.kind not in _EFFECT_KIND.values():
             return
         index = int(step)
-        segments = await self._store.segments(id) if repeat else []
+        segments = await self._store.segments(id)
         message = await self.load(id)
         unit = Unit()
         if message is None or not _tries(message, index):
@@ -432,15 +432,26 @@ class OutboundPipeline:
         else:
             reason = "the gateway stopped between sending and the carrier's answer"
             if effect.kind == "submit":
-                self._doubt(unit, message, index, effect.carrier)
+                self._doubt(unit, message, index, effect.carrier, _taken(segments, index))
             self.apply(unit, message, index, Outcome(Result.IN_DOUBT, reason, carrier=effect.carrier))
         await unit.commit(self._store)
 
-    def _doubt(self, unit: Unit, message: Message, index: int, bind: str) -> None:
-        """Note a submit whose answer was lost, so that a receipt may still settle it."""
-        segment = Segment(message=message.id, step=index, part=0, total=1, bind=bind, state="in-doubt")
-        unit.writes.append(segment)
-        self._book.in_doubt(segment, message.recipient, message.plan[index].sender)
+    def _doubt(self, unit: Unit, message: Message, index: int, bind: str, taken: Collection[int]) -> None:
+        """Note a submit whose answers were lost, so that receipts may still settle it."""
+        step, now = message.plan[index], self._clock.now()
+        total = self._channels[step.channel].parts(message, index, bind)
+        for part in set(range(1, total + 1)).difference(taken):
+            segment = Segment(
+                message=message.id,
+                step=index,
+                part=part,
+                total=total,
+                bind=bind,
+                state="in-doubt",
+                updated_at=now,
+            )
+            unit.writes.append(segment)
+            self._book.in_doubt(segment, message.recipient, step.sender)
 
     async def _report_stored(
         self, id: str, index: int, outcome: Outcome, segments: Sequence[Segment]

@@ -69,8 +69,9 @@ class SegmentBook:
     async def find(self, bind: str, smsc_id: str, *, recipient: str = "", sender: str = "") -> Segment | None:
         """The segment that a receipt speaks of.
 
-        An unknown id settles an in-doubt segment when it is the only one between the two addresses on this
-        bind: its response, which would have told the id, was lost.
+        An unknown id settles an in-doubt segment when its message is the only one between the two addresses
+        on this bind: its response, which would have told the id, was lost.  Which of a message's parts it
+        speaks of makes no difference: all must arrive.
         """
         segment = self._by_id.get((bind, smsc_id))
         if segment is None:
@@ -78,8 +79,8 @@ class SegmentBook:
             segment = self._by_id.get((bind, smsc_id)) or stored  # the response may have come meanwhile
         if segment is None and recipient:
             doubtful = self._in_doubt.get((bind, recipient, sender), {})
-            if len(doubtful) == 1:
-                [(part, lost)] = doubtful.items()
+            if len({part[:2] for part in doubtful}) == 1:
+                part, lost = next(iter(doubtful.items()))
                 self._out_of_doubt(part)
                 segment = replace(lost, smsc_id=smsc_id)
                 self.remember(segment)

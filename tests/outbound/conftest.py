@@ -110,6 +110,9 @@ class FakeChannel:
         self.sent.append((message.id, index, tuple(sorted(done))))
         return True
 
+    def parts(self, message: Message, index: int, carrier: str) -> int:
+        return -(-len(message.plan[index].text) // 160)
+
     def abandon(self, message: str, index: int) -> None:
         self.abandoned.append((message, index))
 

@@ -414,7 +414,7 @@ async def test_what_was_begun_is_in_doubt_after_a_crash(open_gate: Open) -> None
     stored = await gate.stored(message)
     assert stored.status is Status.IN_DOUBT and gate.statuses == ["in-doubt"]
     [segment] = await gate.store.segments(message.id)
-    assert (segment.part, segment.state) == (0, "in-doubt")
+    assert (segment.part, segment.total, segment.state) == (1, 1, "in-doubt")
 
 
 async def test_a_step_in_doubt_after_a_crash_moves_the_chain_on(open_gate: Open) -> None:

@@ -170,6 +170,28 @@ async def test_a_receipt_settles_what_was_in_doubt_after_a_crash(open_gate: Open
     assert gate.statuses == ["in-doubt", "delivered"]
 
 
+async def test_a_long_message_in_doubt_after_a_crash_is_delivered_when_all_its_parts_are(
+    open_gate: Open,
+) -> None:
+    gate = await open_gate()
+    message = await gate.submit(text="x" * 400)
+    await gate.begin(message)
+    gate.tell(message, None, gate.segment(message, part=2, total=3, smsc_id="A2"))
+    gate = await open_gate()
+    await gate.pipeline.recover(lambda effect: False)
+    segments = await gate.store.segments(message.id)
+    assert [(s.part, s.total, s.state) for s in segments] == [
+        (1, 3, "in-doubt"),
+        (2, 3, "accepted"),
+        (3, 3, "in-doubt"),
+    ]
+    for id in ("X", "A2"):
+        await arrive(gate, receipt(id))
+        assert (await gate.stored(message)).status is Status.IN_DOUBT
+    await arrive(gate, receipt("Y"))
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
 async def test_a_receipt_of_nobody_is_kept(gate: Gate) -> None:
     await arrive(gate, receipt("Z"))
     assert await gate.store.unmatched("north", "Z") == [receipt("Z")]

@@ -101,6 +101,9 @@ class VoiceChannel:
         task.add_done_callback(lambda task: self._over(message.id, index, carrier, task))
         return True
 
+    def parts(self, message: Message, index: int, carrier: str) -> int:
+        return 1
+
     def abandon(self, message: str, index: int) -> None:
         task = self._tasks.get(f"{message}/{index}")
         if task is not None:
