@@ -234,10 +234,12 @@ class Seen:
             self.got.update((ack["from"], ack["id"]) for ack in smsc.heard("mo_ack", status=0))
             self.offered.update((sent["from"], sent["id"]) for sent in smsc.heard("mo_sent"))
         self.rows = daemon.rows("SELECT id, direction, sender, recipient, text, status, chain FROM messages")
-        self.resent = {ref for (ref,) in daemon.rows("SELECT ref FROM events WHERE type = 'step.resent'")}
-        self.statuses: dict[str, list[str]] = defaultdict(list)
-        for ref, data in daemon.rows("SELECT ref, data FROM events WHERE type = 'sms.status' ORDER BY seq"):
-            self.statuses[ref].append(json.loads(data)["status"])
+        logs = daemon.events(row[0] for row in self.rows)
+        self.resent = {ref for ref, log in logs.items() if any(event.type == "step.resent" for event in log)}
+        self.statuses = {
+            ref: [event.data["status"] for event in log if event.type == "sms.status"]
+            for ref, log in logs.items()
+        }
         self.told: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))  # X-Hub-Ids
         for told in webhook.heard("notification"):
             assert told["valid"], told["reason"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
@@ -13,9 +14,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
+
+from gateway.store.sqlite import SqliteStore
+from gateway.values.event import Event
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -237,6 +241,19 @@ class Daemon:
             return connection.execute(sql, parameters).fetchall()
         finally:
             connection.close()
+
+    def events(self, refs: Iterable[str]) -> dict[str, list[Event]]:
+        """The transaction logs of these, as the store gives them."""
+
+        async def read() -> dict[str, list[Event]]:
+            store = SqliteStore(self.state / "gateway.db", read_only=True)
+            await store.open()
+            try:
+                return {ref: await store.events(ref) for ref in refs}
+            finally:
+                await store.close()
+
+        return asyncio.run(read())
 
     # HTTP
 
