@@ -101,6 +101,8 @@ def _bind(path: str, bind: Bind) -> Iterator[Fault]:
     yield from _addresses(f"{path}.addresses", bind.addresses)
     for written in bind.status_map:
         yield from _read(codes.status, join(f"{path}.status_map", written), written)
+    if bind.receipt_zone:
+        yield from _read(codes.zone, f"{path}.receipt_zone", bind.receipt_zone)
     for written, value in bind.tlvs.items():
         yield from _tlv(join(f"{path}.tlvs", written), written, value)
     for key in ("source_addr_ton", "source_addr_npi", "dest_addr_ton", "dest_addr_npi"):

@@ -23,6 +23,12 @@ class Secret(str):
         return "Secret(***)"
 
 
+# message_state of SMPP 3.4 section 5.2.28, but what says nothing more than that the message exists
+ReceiptState = Literal[
+    "delivered", "expired", "deleted", "undeliverable", "rejected", "accepted", "enroute", "unknown"
+]
+
+
 class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str = "sqlite:gateway.db"  # in the state directory; absolute: sqlite:///var/lib/gateway/gateway.db
     queue: int = 100_000  # rows that may wait for the writer before callers are told to slow down
@@ -90,6 +96,10 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     receipt_by_text: bool = (
         False  # take a deliver_sm without the receipt flag for a receipt if it reads as one
     )
+    # what the word or number after `stat:` in a receipt means where the carrier has its own, such as
+    # { "0" = "delivered", DND_REJECTED = "rejected" }; one that nobody knows says nothing
+    stat_map: dict[str, ReceiptState] = field(default_factory=dict)
+    receipt_zone: str = ""  # of a receipt's dates: "UTC", "+02:00", "Europe/Berlin"; empty: not known
     long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
     default_alphabet: Literal["gsm", "latin1", "ascii"] = "gsm"
     enquire_link: Seconds = Seconds(30)

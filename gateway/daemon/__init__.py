@@ -117,7 +117,13 @@ class Daemon:
             consequences=self._of_status,
             queue_limit=config.http.queue,
         )
-        self._receipts = Receipts(store=self.store, book=self._book, pipeline=self.outbound)
+        self._receipts = Receipts(
+            store=self.store,
+            book=self._book,
+            pipeline=self.outbound,
+            seen=self.metrics.receipt,
+            orphaned=self.metrics.orphan_receipt,
+        )
         self._http_post = HttpPost(lambda service: str(self._services[service].hub_secret), self._clock)
         self._notifier = Notifier(
             store=self.store,
@@ -216,6 +222,7 @@ class Daemon:
         await self.store.open()
         await self._consents.load(self.store)
         await self._runs.load(self.store)
+        await self._book.load(self._clock.now())
         await self._reassembly.start(self.store)
         await self._esme_reassembly.start(self.store)
         await self._timers.start(self.store)
@@ -389,6 +396,7 @@ class Daemon:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             try:
                 now = self._clock.now()
+                self._receipts.expire(now)
                 if (due := self._reassembly.deadline()) is not None and due <= now:
                     await self.inbound.expire_parts()
                 if (due := self._esme_reassembly.deadline()) is not None and due <= now:
@@ -420,6 +428,7 @@ class Daemon:
             "store_queue": self.store.queued,
             "receipts_matched_total": self._receipts.matched,
             "receipts_unmatched_total": self._receipts.unmatched,
+            "receipts_duplicate_total": self._receipts.duplicates,
             "notifications_sent_total": self._notifier.sent,
             "notifications_failed_total": self._notifier.failed,
             "notifications_dead_total": self._notifier.dead,

@@ -51,8 +51,13 @@ class Conversing(Protocol):
 
 
 class Receipts(Protocol):
-    async def apply(self, unit: Unit, receipt: Receipt, recipient: str, sender: str) -> None:
-        """Match a receipt (its message's recipient and sender are canonical) and let the chain judge it."""
+    async def apply(
+        self, unit: Unit, receipt: Receipt, recipient: str, sender: str, details: Mapping[str, str]
+    ) -> None:
+        """Match a receipt (its message's recipient and sender are canonical) and let the chain judge it.
+
+        `details` is what else it tells, for the transaction log.
+        """
         ...
 
 
@@ -105,11 +110,11 @@ class InboundPipeline:
 
     async def _read(self, unit: Unit, bind: str, pdu: DeliverSm | DataSm) -> None:
         now = self._clock.now()
-        receipt = sms.read_receipt(pdu, self._binds[bind], bind, self._new_id(), now)
-        if receipt is not None:
+        news = sms.read_receipt(pdu, self._binds[bind], bind, self._new_id(), now)
+        if news is not None:
             # a receipt travels against its message: its source is the message's recipient
             recipient, sender = sms.addresses(pdu)
-            await self._receipts.apply(unit, receipt, recipient, sender)
+            await self._receipts.apply(unit, news.receipt, recipient, sender, news.details)
         elif sms.is_receipt(pdu):
             # nobody wrote this: taken for a text it would be answered, and the answer bring the next one
             log.warning("receipt.unreadable", extra={"bind": bind})

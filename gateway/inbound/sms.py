@@ -9,7 +9,9 @@ from gateway.protocol.smpp import constants, receipt
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm, SubmitSm
 from gateway.protocol.sms.coding import Binary, Coding, Text
 from gateway.protocol.sms.reassembly import Sar, UserData, user_data
+from gateway.values import smpp
 from gateway.values.address import canonical
+from gateway.values.clock import iso
 from gateway.values.errors import BadAddress
 from gateway.values.message import Receipt
 
@@ -32,6 +34,21 @@ class Inbound(Struct, frozen=True):
     data_coding: int
 
 
+class News(Struct, frozen=True):
+    """A receipt, and what else it tells: `stat` and `done_date`, "" where they were missing.
+
+    `done_date` is in UTC where the bind's `receipt_zone` gives its zone, else as it was written.
+    """
+
+    receipt: Receipt
+    stat: str = ""
+    done_date: str = ""
+
+    @property
+    def details(self) -> dict[str, str]:
+        return {name: text for name in ("stat", "done_date") if (text := getattr(self, name))}
+
+
 def addresses(pdu: DeliverSm | DataSm | SubmitSm) -> tuple[str, str]:
     """Canonical source and destination.  What is no address at all is kept as it came, so that nobody's
     message is lost over it."""
@@ -48,7 +65,7 @@ def read(pdu: DeliverSm | DataSm | SubmitSm) -> Inbound:
     return Inbound(sender, recipient, data, pdu.data_coding)
 
 
-def read_receipt(pdu: DeliverSm | DataSm, bind: Bind, bind_name: str, id: str, now: float) -> Receipt | None:
+def read_receipt(pdu: DeliverSm | DataSm, bind: Bind, bind_name: str, id: str, now: float) -> News | None:
     """A receipt, if that is what the PDU carries: by esm_class, by its parameters, or, only where the bind
     says so (`receipt_by_text`), by how its text reads.  A person may text what looks like a receipt."""
     tlvs = pdu.tlvs
@@ -65,15 +82,36 @@ def read_receipt(pdu: DeliverSm | DataSm, bind: Bind, bind_name: str, id: str, n
     )
     if parsed is None or (not flagged and named is None and not parsed.stat):
         return None
-    return Receipt(
-        id=id,
-        bind=bind_name,
-        smsc_id=receipt.normal_id(parsed.message_id, bind.receipt_id),
-        state=parsed.state.name.lower(),
-        final=parsed.final and pdu.esm_class & _TYPE != _INTERMEDIATE,
-        code=parsed.err,
-        received_at=now,
+    meant = parsed.state
+    if bind.stat_map and not state:  # message_state needs no interpreter
+        meant = _mapped(bind, parsed.stat) or meant
+    return News(
+        Receipt(
+            id=id,
+            bind=bind_name,
+            smsc_id=receipt.normal_id(parsed.message_id, bind.receipt_id),
+            state=meant.name.lower(),
+            final=meant in receipt.FINAL and pdu.esm_class & _TYPE != _INTERMEDIATE,
+            code=parsed.err,
+            received_at=now,
+        ),
+        parsed.stat,
+        _done_date(parsed.done_date, bind.receipt_zone),
     )
+
+
+def _mapped(bind: Bind, stat: str) -> receipt.MessageState | None:
+    word = stat.upper()
+    named = next((state for written, state in bind.stat_map.items() if written.upper() == word), None)
+    return receipt.MessageState[named.upper()] if named else None
+
+
+def _done_date(stamp: receipt.Stamp | None, zone: str) -> str:
+    if stamp is None:
+        return ""
+    if stamp.at is None or not zone:
+        return stamp.raw
+    return iso(stamp.at.replace(tzinfo=smpp.zone(zone)).timestamp())
 
 
 def is_receipt(pdu: DeliverSm | DataSm) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
@@ -18,19 +19,35 @@ log = logging.getLogger(__name__)
 
 
 class Receipts:
-    def __init__(self, *, store: Store, book: SegmentBook, pipeline: OutboundPipeline) -> None:
+    """`seen(bind, state)` is told of each receipt, `orphaned(bind)` of each that speaks of nothing known."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        book: SegmentBook,
+        pipeline: OutboundPipeline,
+        seen: Callable[[str, str], None],
+        orphaned: Callable[[str], None],
+    ) -> None:
         self._store = store
         self._book = book
         self._pipeline = pipeline
         self._tasks: set[asyncio.Task[None]] = set()
+        self._seen = seen
+        self._orphaned = orphaned
+        self._details: dict[str, Mapping[str, str]] = {}  # of receipts that wait, by their id
         self.matched = 0
         self.unmatched = 0
+        self.duplicates = 0
 
-    async def apply(self, unit: Unit, receipt: Receipt, recipient: str, sender: str) -> None:
+    async def apply(
+        self, unit: Unit, receipt: Receipt, recipient: str, sender: str, details: Mapping[str, str]
+    ) -> None:
         """Match a receipt; its row, its segment and its message join `unit`.
 
-        `recipient` and `sender` are those of the message it speaks of.  Raises StoreError while outcomes that
-        are older than the receipt could not be recorded yet.
+        `recipient` and `sender` are those of the message it speaks of; `details` join it in the transaction
+        log.  Raises StoreError while outcomes that are older than the receipt could not be recorded yet.
         """
         if self._pipeline.unrecorded:
             raise StoreError("the store refuses to record; the receipt must come again")
@@ -38,11 +55,24 @@ class Receipts:
         if segment is None:
             self.unmatched += 1
             unit.writes.append(receipt)
-            self._book.early(unit, receipt)
+            self._details[receipt.id] = details
+            if (displaced := self._book.early(unit, receipt)) is not None:
+                self._orphan(displaced)
             log.info("receipt.unmatched", extra={"bind": receipt.bind, "smsc_id": receipt.smsc_id})
             return
         self.matched += 1
-        await self._apply(unit, receipt, segment)
+        await self._apply(unit, receipt, segment, details)
+
+    def expire(self, now: float) -> None:
+        """Give up receipts that have waited for their segment for too long."""
+        for receipt in self._book.overdue(now):
+            self._orphan(receipt)
+
+    def _orphan(self, receipt: Receipt) -> None:
+        self._details.pop(receipt.id, None)
+        self._orphaned(receipt.bind)
+        fields = {"bind": receipt.bind, "smsc_id": receipt.smsc_id, "state": receipt.state}
+        log.warning("receipt.orphan", extra=fields)
 
     def known(self, segment: Segment) -> None:
         """A carrier has told a segment's id: a receipt that came before it can be applied now."""
@@ -55,15 +85,23 @@ class Receipts:
     async def _apply_early(self, receipt: Receipt, segment: Segment) -> None:
         unit = Unit()
         try:
-            await self._apply(unit, receipt, segment)
+            await self._apply(unit, receipt, segment, self._details.pop(receipt.id, {}))
             self._pipeline.record(unit)
         except (StoreError, Throttled) as error:
             log.error("receipt.early_lost", extra={"transid": segment.message, "reason": str(error)})
 
-    async def _apply(self, unit: Unit, receipt: Receipt, segment: Segment) -> None:
+    async def _apply(
+        self, unit: Unit, receipt: Receipt, segment: Segment, details: Mapping[str, str]
+    ) -> None:
         await self._book.prepare(segment)
         message = await self._pipeline.load(segment.message)
         # from here on nothing waits: what was read is still so when it is changed
+        if receipt.final and self._book.settled(segment):
+            self.duplicates += 1
+            fields = {"bind": receipt.bind, "transid": segment.message, "state": receipt.state}
+            log.info("receipt.duplicate", extra=fields)
+            return
+        self._seen(receipt.bind, receipt.state)
         unit.writes.append(replace(receipt, message=segment.message))
         outcome = self._book.settle(unit, segment, receipt)
         if message is None:  # deleted by retention
@@ -75,6 +113,7 @@ class Receipts:
             "final": receipt.final,
             "code": receipt.code,
             "part": segment.part,
+            **details,
         }
         unit.writes.append(
             Event(ref=message.id, type="receipt", service=message.service, at=receipt.received_at, data=data)

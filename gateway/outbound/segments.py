@@ -1,7 +1,8 @@
 """Which carrier knows which segment by which id, so that a receipt finds its message.
 
 Recent segments are in memory, bounded; older ones are read from the store.  A receipt may come before the
-response that tells the id it speaks of: it waits here, bounded too, and its row in the store says so.
+response that tells the id it speaks of: it waits here, bounded in number and time, and its row in the store
+says so.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _RESULTS = {
 _Between = tuple[str, str, str]  # bind, recipient, sender
 _Part = tuple[str, int, int]  # message, step, part
 _SEGMENT_FINAL = {"delivered", "failed", "rejected", "expired"}
+EARLY_SECONDS = 600.0  # how long a receipt may wait for the response that tells its id
+IN_DOUBT_SECONDS = 3 * 86_400.0  # a start looks this far back: carriers try no longer as a rule
 
 
 class SegmentBook:
@@ -34,6 +37,9 @@ class SegmentBook:
         self._limit, self._early_limit = limit, early_limit
         self._by_id: OrderedDict[tuple[str, str], Segment] = OrderedDict()
         self._steps: OrderedDict[tuple[str, int], dict[int, Segment]] = OrderedDict()  # long messages only
+        self._loose: dict[
+            tuple[str, str], str
+        ] = {}  # bind, id without padding and case -> the id as it was told
         self._early: OrderedDict[tuple[str, str], Receipt] = OrderedDict()
         self._in_doubt: OrderedDict[_Between, dict[_Part, Segment]] = OrderedDict()
         self._between: dict[_Part, _Between] = {}
@@ -42,7 +48,10 @@ class SegmentBook:
         """Remember a segment whose id is now known.  Gives back the receipt that came before it, if any."""
         self.remember(segment)
         self._out_of_doubt(_part(segment))  # addresses must not tie another receipt to it
-        return self._early.pop((segment.bind, segment.smsc_id), None)
+        for id in (segment.smsc_id, _loosely(segment.smsc_id)):
+            if receipt := self._early.pop((segment.bind, id), None):
+                return receipt
+        return None
 
     def in_doubt(self, segment: Segment, recipient: str, sender: str) -> None:
         """A segment whose response never came: only addresses can tie a receipt to it."""
@@ -52,22 +61,43 @@ class SegmentBook:
         if len(self._between) > self._early_limit:
             self._out_of_doubt(next(iter(self._between)))
 
-    def early(self, unit: Unit, receipt: Receipt) -> None:
-        """Keep a receipt whose segment is not known yet.
+    async def load(self, now: float) -> None:
+        """After a start: receipts that may still find their segment, and segments still in doubt."""
+        for receipt in await self._store.unmatched_since(now - EARLY_SECONDS):
+            self.early(Unit(), receipt)
+        for segment in await self._store.segments_in_doubt(now - IN_DOUBT_SECONDS):
+            message = await self._store.message(segment.message)
+            if message is not None:
+                self.in_doubt(segment, message.recipient, message.plan[segment.step].sender)
+
+    def early(self, unit: Unit, receipt: Receipt) -> Receipt | None:
+        """Keep a receipt whose segment is not known yet.  Gives back the one that had to make room, if any.
 
         At once, for the response may come while the receipt is being written.
         """
         key = (receipt.bind, receipt.smsc_id)
         before = self._early.get(key)
         if before is not None and before.final:
-            return
+            return None
         self._early[key] = receipt
         unit.undo.append(lambda: self._forget_early(receipt))
         if len(self._early) > self._early_limit:
-            self._early.popitem(last=False)
+            return self._early.popitem(last=False)[1]
+        return None
+
+    def overdue(self, now: float) -> list[Receipt]:
+        """Those that have waited for too long for a segment; they are kept here no more."""
+        overdue = []
+        while self._early:
+            key, receipt = next(iter(self._early.items()))
+            if receipt.received_at + EARLY_SECONDS > now:
+                break
+            overdue.append(receipt)
+            del self._early[key]
+        return overdue
 
     async def find(self, bind: str, smsc_id: str, *, recipient: str = "", sender: str = "") -> Segment | None:
-        """The segment that a receipt speaks of.
+        """The segment that a receipt speaks of: of that very id, else of one that differs in padding or case.
 
         An unknown id settles an in-doubt segment when its message is the only one between the two addresses
         on this bind: its response, which would have told the id, was lost.  Which of a message's parts it
@@ -76,7 +106,8 @@ class SegmentBook:
         segment = self._by_id.get((bind, smsc_id))
         if segment is None:
             stored = await self._store.segment_of(bind, smsc_id)
-            segment = self._by_id.get((bind, smsc_id)) or stored  # the response may have come meanwhile
+            # the response may have come meanwhile
+            segment = self._by_id.get((bind, smsc_id)) or stored or self._loosely(bind, smsc_id)
         if segment is None and recipient:
             doubtful = self._in_doubt.get((bind, recipient, sender), {})
             if len({part[:2] for part in doubtful}) == 1:
@@ -98,6 +129,10 @@ class SegmentBook:
             for other in stored:
                 if other.step == segment.step:
                     known.setdefault(other.part, other)
+
+    def settled(self, segment: Segment) -> bool:
+        """Whether a final receipt for it has come already."""
+        return self._by_id.get((segment.bind, segment.smsc_id), segment).state in _SEGMENT_FINAL
 
     def settle(self, unit: Unit, segment: Segment, receipt: Receipt) -> Outcome | None:
         """Apply a receipt to its segment, whose row joins `unit`; what the whole step has reached by it.
@@ -125,13 +160,26 @@ class SegmentBook:
 
     def remember(self, segment: Segment) -> None:
         """Hold a segment as it is now."""
-        self._by_id[segment.bind, segment.smsc_id] = segment
+        id = segment.smsc_id
+        self._by_id[segment.bind, id] = segment
+        if (loose := _loosely(id)) != id and self._loose.setdefault((segment.bind, loose), id) != id:
+            self._loose[segment.bind, loose] = ""  # two that differ in no more than that: neither is meant
         if len(self._by_id) > self._limit:
-            self._by_id.popitem(last=False)
+            (bind, old), _ = self._by_id.popitem(last=False)
+            self._loose.pop((bind, _loosely(old)), None)
         if segment.total > 1:
             self._steps.setdefault((segment.message, segment.step), {})[segment.part] = segment
             if len(self._steps) > self._limit:
                 self._steps.popitem(last=False)
+
+    def _loosely(self, bind: str, smsc_id: str) -> Segment | None:
+        """The only recent segment whose id differs from this one in leading zeros and case at most."""
+        loose = _loosely(smsc_id)
+        told = self._loose.get((bind, loose))
+        plain = self._by_id.get((bind, loose))
+        if told is None or plain is None:
+            return plain if told is None else self._by_id.get((bind, told))
+        return None
 
     def _forget_early(self, receipt: Receipt) -> None:
         if self._early.get((receipt.bind, receipt.smsc_id)) is receipt:
@@ -148,3 +196,7 @@ class SegmentBook:
 
 def _part(segment: Segment) -> _Part:
     return segment.message, segment.step, segment.part
+
+
+def _loosely(id: str) -> str:
+    return id.lower().lstrip("0")

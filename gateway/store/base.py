@@ -169,6 +169,14 @@ class Store(Protocol):
         """Receipts that came before the id they speak of was known, oldest first."""
         ...
 
+    async def unmatched_since(self, at: float) -> list[Receipt]:
+        """All of them that came at or after `at`, oldest first."""
+        ...
+
+    async def segments_in_doubt(self, since: float) -> list[Segment]:
+        """Segments without an answer, of messages whose id was made at or after `since`, oldest first."""
+        ...
+
     async def parts(self) -> list[Part]: ...
     async def opted_out(self) -> list[Consent]:
         """Every consent row that says no."""

@@ -146,6 +146,14 @@ class SqliteStore:
     async def unmatched(self, bind: str, smsc_id: str) -> list[Receipt]:
         return await self._all(Receipt, "unmatched", bind=bind, smsc_id=smsc_id)
 
+    async def unmatched_since(self, at: float) -> list[Receipt]:
+        return await self._all(Receipt, "unmatched_since", at=at)
+
+    async def segments_in_doubt(self, since: float) -> list[Segment]:
+        # ids begin with the milliseconds of their making (RFC 9562, UUIDv7)
+        made = f"{max(0, int(since * 1000)):012x}"
+        return await self._all(Segment, "segments_in_doubt", first=f"{made[:8]}-{made[8:]}")
+
     async def parts(self) -> list[Part]:
         return await self._all(Part, "parts")
 

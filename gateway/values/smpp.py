@@ -1,9 +1,11 @@
-"""SMPP's codes as people write them in settings: statuses, tags, octets."""
+"""SMPP's codes as people write them in settings: statuses, tags, octets, time zones."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta, timezone, tzinfo
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from smpplib import consts
 
@@ -15,6 +17,7 @@ STATUSES: Final = {
     if name.startswith("SMPP_ESME_")
 }
 _HEX: Final = re.compile(r"0[xX][0-9A-Fa-f]{1,8}")
+_OFFSET: Final = re.compile(r"([+-])([01][0-9]):([0-5][0-9])")
 _LIMIT_OCTETS: Final = 255  # of a vendor's parameter: what any of them is known to need, many times over
 
 
@@ -30,6 +33,18 @@ def status(written: str) -> int:
     if not 0 < code <= 0xFFFFFFFF:
         raise ValueError(f'"{written}" is no error status')
     return code
+
+
+def zone(written: str) -> tzinfo:
+    """Where a carrier's clock hangs: "UTC", "+02:00" or "Europe/Berlin".  Raises ValueError."""
+    if offset := _OFFSET.fullmatch(written):
+        sign, hours, minutes = offset.groups()
+        away = timedelta(hours=int(hours), minutes=int(minutes))
+        return timezone(-away if sign == "-" else away)
+    try:
+        return ZoneInfo(written)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'"{written}" is no time zone; write "UTC", "+02:00" or "Europe/Berlin"') from None
 
 
 def tag(written: str) -> int:

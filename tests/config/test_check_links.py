@@ -90,6 +90,7 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
             "pairs of hex digits",
         ),
         ("bind", 'host = "a"\ntlvs = { 0x0424 = "x" }', "smpp.binds.north.tlvs.0x0424", "sets itself"),
+        ("bind", 'host = "a"\nreceipt_zone = "Berlin"', "smpp.binds.north.receipt_zone", "is no time zone"),
         ("bind", 'host = "a"\nretry_pause = 0', "smpp.binds.north.retry_pause", "more than 0"),
         (
             "bind",

@@ -130,10 +130,14 @@ class FakeReceipts:
 
     def __init__(self) -> None:
         self.applied: list[tuple[Receipt, str, str]] = []
+        self.details: Mapping[str, str] = {}
         self.fails = False
         self.taken_back = 0
 
-    async def apply(self, unit: Unit, receipt: Receipt, recipient: str, sender: str) -> None:
+    async def apply(
+        self, unit: Unit, receipt: Receipt, recipient: str, sender: str, details: Mapping[str, str]
+    ) -> None:
+        self.details = details
         unit.undo.append(self._take_back)
         if self.fails:
             raise StoreError("outcomes that are older could not be recorded yet")

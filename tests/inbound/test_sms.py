@@ -81,7 +81,8 @@ def test_what_is_a_receipt(
     found: tuple[str, str, bool] | None,
 ) -> None:
     pdu = DeliverSm(esm_class=esm_class, short_message=RECEIPT, tlv_octets=pack_tlvs(tlvs))
-    receipt = sms.read_receipt(pdu, bind(**settings), "north", "id", 5.0)
+    news = sms.read_receipt(pdu, bind(**settings), "north", "id", 5.0)
+    receipt = news and news.receipt
     assert (receipt and (receipt.smsc_id, receipt.state, receipt.final)) == found
 
 
@@ -100,3 +101,46 @@ def test_esm_class_tells_receipts(esm_class: int, flagged: bool) -> None:
 def test_octets_that_are_no_text_are_shown_in_hex() -> None:
     assert sms.text_of(Text("Hello")) == "Hello"
     assert sms.text_of(Binary(b"\x00\xff")) == "00ff"
+
+
+@pytest.mark.parametrize(
+    ("stat", "tlvs", "stat_map", "found"),
+    [
+        (b"0", {}, {}, ("unknown", False)),
+        (b"2", {}, {}, ("unknown", False)),
+        (b"DND_REJECTED", {}, {}, ("unknown", False)),
+        (b"0", {}, {"0": "delivered"}, ("delivered", True)),
+        (b"00", {}, {"0": "delivered"}, ("unknown", False)),
+        (b"dnd_rejected", {}, {"DND_REJECTED": "rejected"}, ("rejected", True)),
+        (b"ACCEPTD", {}, {"acceptd": "delivered"}, ("delivered", True)),
+        (b"BUFFRED", {}, {"BUFFRED": "enroute"}, ("enroute", False)),
+        (b"0", {MESSAGE_STATE: b"\x05"}, {"0": "delivered"}, ("undeliverable", True)),
+        (b"0", {MESSAGE_STATE: b""}, {"0": "delivered"}, ("delivered", True)),
+    ],
+)
+def test_what_a_vendors_word_means_is_a_setting_and_never_delivered_by_itself(
+    stat: bytes, tlvs: dict[int, bytes], stat_map: dict[str, Any], found: tuple[str, bool]
+) -> None:
+    pdu = DeliverSm(esm_class=0x04, short_message=b"id:1 stat:%s err:000" % stat, tlv_octets=pack_tlvs(tlvs))
+    news = sms.read_receipt(pdu, bind(stat_map=stat_map), "north", "id", 5.0)
+    assert news and (news.receipt.state, news.receipt.final) == found
+    assert news.details == {"stat": stat.decode()}
+
+
+@pytest.mark.parametrize(
+    ("written", "zone", "done_date"),
+    [
+        (b"2311142213", "", "2311142213"),
+        (b"2311142213", "UTC", "2023-11-14T22:13:00.000Z"),
+        (b"20231114221320", "+05:30", "2023-11-14T16:43:20.000Z"),
+        (b"2307142213", "Europe/Berlin", "2023-07-14T20:13:00.000Z"),
+        (b"0000000000", "UTC", "0000000000"),
+        (b"yesterday", "UTC", "yesterday"),
+    ],
+)
+def test_the_date_of_a_receipt_is_read_in_the_carriers_zone(
+    written: bytes, zone: str, done_date: str
+) -> None:
+    pdu = DeliverSm(esm_class=0x04, short_message=b"id:1 done date:%s stat:DELIVRD" % written)
+    news = sms.read_receipt(pdu, bind(receipt_zone=zone), "north", "id", 5.0)
+    assert news and news.details == {"stat": "DELIVRD", "done_date": done_date}

@@ -138,7 +138,15 @@ class Gate:
             consequences=self.follow,
             queue_limit=queue_limit,
         )
-        self.receipts = Receipts(store=store, book=self.book, pipeline=self.pipeline)
+        self.seen: list[tuple[str, str]] = []
+        self.orphaned: list[str] = []
+        self.receipts = Receipts(
+            store=store,
+            book=self.book,
+            pipeline=self.pipeline,
+            seen=lambda bind, state: self.seen.append((bind, state)),
+            orphaned=self.orphaned.append,
+        )
 
     def follow(self, unit: Unit, event: Event, message: Message) -> None:
         assert event.type == "sms.status" and event.ref == message.id

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from gateway.outbound.segments import EARLY_SECONDS
 from gateway.store.base import Unit
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.message import Receipt
@@ -21,10 +22,12 @@ def receipt(smsc_id: str = "A1", state: str = "delivered", final: bool = True, *
     return Receipt(smsc_id=smsc_id, state=state, final=final, **given)
 
 
-async def arrive(gate: Gate, what: Receipt, recipient: str = BOB, sender: str = SHORT) -> None:
+async def arrive(
+    gate: Gate, what: Receipt, recipient: str = BOB, sender: str = SHORT, **details: str
+) -> None:
     """What the inbound spine does with a receipt.  Raises what makes it refuse the deliver_sm."""
     unit = Unit()
-    await gate.receipts.apply(unit, what, recipient, sender)
+    await gate.receipts.apply(unit, what, recipient, sender, details)
     await unit.commit(gate.store)
 
 
@@ -262,3 +265,49 @@ async def test_a_receipt_of_a_message_that_retention_has_deleted_is_recorded(gat
     gate.book.accepted(replace(gate.segment(message), message="gone"))
     await arrive(gate, receipt())
     assert (await gate.store.segments("gone"))[0].state == "delivered"
+
+
+async def test_duplicates_are_counted_and_leave_no_trace(gate: Gate) -> None:
+    message = await sent(gate)
+    for state in (
+        "delivered",
+        "delivered",
+        "undeliverable",
+    ):  # the last contradicts: the first final one counts
+        await arrive(gate, receipt(state=state))
+    assert (gate.receipts.matched, gate.receipts.duplicates) == (3, 2)
+    assert gate.statuses == ["sent", "delivered"] and gate.seen == [("north", "delivered")]
+    assert len([e for e in await gate.store.events(message.id) if e.type == "receipt"]) == 1
+
+
+async def test_what_else_a_receipt_tells_is_in_the_log_of_its_message(gate: Gate) -> None:
+    message = await sent(gate)
+    await arrive(gate, receipt(), stat="DELIVRD", done_date="2023-11-14T22:13:00.000Z")
+    [event] = [e for e in await gate.store.events(message.id) if e.type == "receipt"]
+    assert (event.data["stat"], event.data["done_date"]) == ("DELIVRD", "2023-11-14T22:13:00.000Z")
+
+
+async def test_a_receipt_of_nobody_becomes_an_orphan_in_time(
+    gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    await arrive(gate, receipt("Z", received_at=100.0), stat="DELIVRD")
+    gate.receipts.expire(100.0 + EARLY_SECONDS - 1)
+    assert gate.orphaned == []
+    gate.receipts.expire(100.0 + EARLY_SECONDS)
+    assert gate.orphaned == ["north"] and gate.receipts._details == {}
+    [record] = [r for r in caplog.records if r.message == "receipt.orphan"]
+    assert (record.bind, record.smsc_id, record.state) == ("north", "Z", "delivered")
+    gate.receipts.expire(1e9)
+    assert gate.orphaned == ["north"]
+
+
+async def test_after_a_restart_a_receipt_still_settles_a_segment_in_doubt(open_gate: Open) -> None:
+    first = await open_gate()
+    message = await first.submit()
+    await first.begin(message)
+    first.tell(message, Result.IN_DOUBT, replace(first.segment(message), smsc_id="", state="in-doubt"))
+    await first.stored(message)
+    second = await open_gate()
+    await second.book.load(second.clock.now())
+    await arrive(second, receipt("unheard-of"))
+    assert (await second.stored(message)).status is Status.DELIVERED

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.outbound.segments import SegmentBook
+from gateway.outbound.segments import EARLY_SECONDS, SegmentBook
 from gateway.store.base import Unit
 from gateway.values.message import Receipt, Segment
 from gateway.values.outcome import Outcome, Result
@@ -203,3 +203,60 @@ async def test_an_intermediate_receipt_of_a_segment_in_doubt_makes_its_id_durabl
     assert book.settle(unit, found, receipt("X", "enroute", False)) is None
     assert unit.writes == [found]
     assert book.settle(Unit(), found, receipt("X")) == Outcome(Result.DELIVERED, carrier="north")
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"), [("1234", "00001234"), ("00001234", "1234"), ("0A7", "00a7"), ("ab-7", "AB-7")]
+)
+async def test_an_id_may_differ_in_padding_and_case(book: SegmentBook, told: str, asked: str) -> None:
+    book.accepted(segment(smsc_id=told))
+    assert await book.find("north", asked) == segment(smsc_id=told)
+    assert await book.find("south", asked) is None
+
+
+@pytest.mark.parametrize(("one", "two", "asked"), [("0A7", "a7", "00A7"), ("0a7", "0A7", "00a7")])
+async def test_the_exact_id_counts_first_and_two_near_ones_for_nothing(
+    book: SegmentBook, one: str, two: str, asked: str
+) -> None:
+    book.accepted(segment(message="m1", smsc_id=one))
+    book.accepted(segment(message="m2", smsc_id=two))
+    assert await book.find("north", one) == segment(message="m1", smsc_id=one)
+    assert await book.find("north", two) == segment(message="m2", smsc_id=two)
+    assert await book.find("north", asked) is None
+
+
+async def test_memory_of_near_ids_is_bounded(book: SegmentBook) -> None:
+    for n in range(10, 20):
+        book.accepted(segment(message=f"m{n}", smsc_id=f"00{n}"))
+    assert len(book._loose) == len(book._by_id) == 3
+
+
+async def test_an_early_receipt_finds_its_segment_by_a_near_id(book: SegmentBook) -> None:
+    book.early(Unit(), receipt("12"))
+    assert book.accepted(segment(smsc_id="0012")) == receipt("12")
+
+
+async def test_early_receipts_do_not_wait_for_ever(book: SegmentBook) -> None:
+    book.early(Unit(), receipt("A1", received_at=100.0))
+    book.early(Unit(), receipt("A2", received_at=200.0))
+    assert book.overdue(100.0 + EARLY_SECONDS - 1) == []
+    assert book.overdue(100.0 + EARLY_SECONDS) == [receipt("A1", received_at=100.0)]
+    assert book.accepted(segment(1)) is None and book.accepted(segment(2)) is not None
+
+
+async def test_an_early_receipt_that_makes_room_for_another_is_given_back(book: SegmentBook) -> None:
+    given_back = [book.early(Unit(), receipt(f"A{n}")) for n in range(1, 4)]
+    assert given_back == [None, None, receipt("A1")]
+
+
+async def test_after_a_start_early_receipts_are_known_again(gate: Gate, book: SegmentBook) -> None:
+    now = 10_000.0
+    await gate.store.commit(
+        [
+            receipt("A1", received_at=now - EARLY_SECONDS - 1),
+            receipt("A2", received_at=now - 5),
+            receipt("A3", received_at=now - 5, message="m3"),
+        ]
+    )
+    await book.load(now)
+    assert [book.accepted(segment(n)) is not None for n in (1, 2, 3)] == [False, True, False]

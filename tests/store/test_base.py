@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.store.base import TABLES, Delete, MessageQuery, Record, Store, Unit, Write
 from gateway.values.errors import StoreError, Throttled
+from gateway.values.ids import uuid7
 from gateway.values.message import StepPlan, StepRecord, StepState
 from gateway.values.outcome import Result, Status
 from gateway.values.work import Effect, Timer
@@ -330,6 +331,33 @@ async def test_a_receipt_that_was_matched_is_no_longer_unmatched(store: Store, r
     assert await store.unmatched("north", "A1") == [early, late]
     await store.commit([records.receipt("r2", message="m1")])
     assert await store.unmatched("north", "A1") == [late]
+
+
+async def test_receipts_that_nobody_claimed_are_found_again_by_their_time(
+    store: Store, records: Records
+) -> None:
+    late, early = (
+        records.receipt("r1", received_at=12.0),
+        records.receipt("r2", received_at=11.0, bind="south"),
+    )
+    old, matched = (
+        records.receipt("r3", received_at=9.9),
+        records.receipt("r4", received_at=13.0, message="m1"),
+    )
+    await store.commit([late, early, old, matched])
+    assert await store.unmatched_since(10.0) == [early, late]
+
+
+async def test_segments_in_doubt_are_found_again_by_the_age_of_their_message(
+    store: Store, records: Records
+) -> None:
+    old, young = uuid7(9.9, bytes(10)), uuid7(10.0, bytes(10))
+    doubtful = [records.segment(young, part=part, state="in-doubt") for part in (1, 3)]
+    await store.commit([*doubtful, records.segment(young, part=2, state="accepted")])
+    await store.commit([records.segment(old, state="in-doubt")])
+    assert await store.segments_in_doubt(10.0) == doubtful
+    await store.commit([records.segment(young, part=1, state="delivered")])
+    assert await store.segments_in_doubt(10.0) == doubtful[1:]
 
 
 async def test_parts_come_oldest_first(store: Store, records: Records) -> None:

@@ -1,6 +1,8 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from gateway.values.smpp import octets, status, tag
+from gateway.values.smpp import octets, status, tag, zone
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,20 @@ def test_octets_are_text_or_hex_digits() -> None:
             octets(written)
     with pytest.raises(ValueError, match="256 octets"):
         octets("x" * 256)
+
+
+@pytest.mark.parametrize(
+    ("written", "hours"),
+    [("UTC", 0), ("+02:00", 2), ("-05:30", -5.5), ("Europe/Berlin", 1), ("Asia/Kolkata", 5.5)],
+)
+def test_a_zone_is_a_name_or_an_offset(written: str, hours: float) -> None:
+    noon = datetime(2023, 1, 1, 12, tzinfo=zone(written))
+    assert noon.astimezone(UTC) == datetime(2023, 1, 1, 12, tzinfo=UTC) - timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "Berlin", "+2", "+25:00", "/etc/passwd", "../x", "Europe", "Europe/"]
+)
+def test_what_is_no_zone_says_so(written: str) -> None:
+    with pytest.raises(ValueError, match="is no time zone"):
+        zone(written)

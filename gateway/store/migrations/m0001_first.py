@@ -178,6 +178,8 @@ _INDEXES = (
     "messages_sender ON messages (sender, id)",
     "messages_correlationid ON messages (correlationid, id) WHERE correlationid != ''",
     "segments_smsc_id ON segments (bind, smsc_id) WHERE smsc_id != ''",
+    "segments_in_doubt ON segments (message, step, part) WHERE state = 'in-doubt'",
+    "receipts_unmatched_at ON receipts (received_at, id) WHERE message = ''",
     "receipts_unmatched ON receipts (bind, smsc_id, received_at, id) WHERE message = ''",
     "consents_opted_out ON consents (service, address) WHERE opted_out = 1",
     "calls_started_at ON calls (started_at, id)",

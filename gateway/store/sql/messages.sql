@@ -80,6 +80,16 @@ SELECT * FROM receipts
 WHERE bind = :bind AND smsc_id = :smsc_id AND message = ''
 ORDER BY received_at, id;
 
+-- name: unmatched_since
+-- Receipts that nobody has claimed, oldest first.  The index has them all by bind; there are few.
+SELECT * FROM receipts
+WHERE message = '' AND received_at >= :at
+ORDER BY received_at, id;
+
+-- name: segments_in_doubt
+-- Segments without an answer of messages that are young enough for a receipt to come.
+SELECT * FROM segments WHERE state = 'in-doubt' AND message >= :first ORDER BY message, step, part;
+
 -- name: parts
 -- Segments of long MOs that wait for the others, oldest first.
 SELECT * FROM parts ORDER BY received_at, id;
