@@ -36,6 +36,10 @@ class Coding(IntEnum):
     ISO_2022_JP = 0x0A
     KSC5601 = 0x0E
     """KS C 5601, as EUC-KR."""
+    # No data_coding announces these: they are what an SMSC may mean by its default alphabet.
+    PACKED = 0x100
+    """GSM 7 bit, packed as on air."""
+    UTF8 = 0x101
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Binary:
     message_class: int | None = None
 
 
-_CODECS: Final[Mapping[Coding, str]] = {
+CODECS: Final[Mapping[Coding, str]] = {
+    Coding.UTF8: "utf-8",
     Coding.ASCII: "ascii",
     Coding.LATIN1: "latin-1",
     Coding.CYRILLIC: "iso8859-5",
@@ -66,7 +71,7 @@ _CODECS: Final[Mapping[Coding, str]] = {
 }
 # 5 (JIS X 0208) and 13 (extended Kanji) have no agreed form on the wire, 9 is pictograms: octets handed on.
 _SMPP_TABLE: Final[Mapping[int, Coding]] = {
-    **{int(coding): coding for coding in Coding},
+    **{int(coding): coding for coding in Coding if coding < 0x100},
     0x02: Coding.BINARY,
     0x05: Coding.BINARY,
     0x09: Coding.BINARY,
@@ -100,6 +105,17 @@ def classify(data_coding: int) -> tuple[Coding, int | None]:
     return Coding.GSM, None
 
 
+def with_class(coding: Coding, message_class: int, *, group_f: bool = False) -> int:
+    """The data_coding of GSM (the default alphabet), BINARY or UCS2 with a message class: 0 (flash) to 3.
+
+    0x10 to 0x1B; `group_f` gives 0xF0 to 0xF7 instead, which UCS-2 has no form in.  Raises ValueError.
+    """
+    if not 0 <= message_class <= 3:
+        raise ValueError(f"there is no message class {message_class}")
+    bits = {Coding.GSM: 0x00, Coding.BINARY: 0x04, Coding.UCS2: 0x08}[coding]
+    return (0xF0 if group_f and coding is not Coding.UCS2 else 0x10) | bits | message_class
+
+
 def decode(
     octets: bytes,
     data_coding: int,
@@ -108,7 +124,8 @@ def decode(
 ) -> Text | Binary:
     """Read the user data (after any header) of a message.  Never raises.
 
-    `default_alphabet` is what the SMSC means by its default alphabet: GSM, ASCII and LATIN1 are seen.
+    `default_alphabet` is what the SMSC means by its default alphabet: GSM, PACKED, ASCII, LATIN1 and UTF8 are
+    seen; packed octets are taken to begin on a septet boundary.
     `shift` are the national language tables that the header names; they are about the 7 bit alphabet only.
     Octets in UCS-2 of odd number, and lone surrogates, give U+FFFD each.
     """
@@ -120,10 +137,12 @@ def decode(
         coding = default_alphabet
     if coding is Coding.BINARY:
         return Binary(octets, message_class)
+    if coding is Coding.PACKED:
+        coding, octets = Coding.GSM, gsm.unpack_filled(octets)
     if coding is Coding.GSM:
         text = gsm.decode(octets)
         return Text(text, message_class, gsm.REPLACEMENT in text)
-    codec = _CODECS[coding]
+    codec = CODECS[coding]
     try:
         return Text(octets.decode(codec), message_class)
     except UnicodeDecodeError:

@@ -132,3 +132,31 @@ def unpack(octets: bytes, count: int, fill_bits: int = 0) -> bytes:
     value = (int.from_bytes(octets, "little") >> fill_bits) & ((1 << 7 * count) - 1)
     bits = format(value, f"0{7 * count}b")
     return bytes([int(bits[at : at + 7], 2) for at in range(7 * count - 7, -1, -7)])
+
+
+def fill_bits(header_octets: int) -> int:
+    """Bits from the end of a header to the next septet boundary (TS 23.040 section 9.2.3.24)."""
+    return -header_octets * 8 % 7
+
+
+_CR: Final = 0x0D
+
+
+def pack_filled(septets: bytes, fill_bits: int = 0) -> bytes:
+    """`pack` where the number of septets does not travel along, as in SMPP.
+
+    Seven bits left over are filled with a carriage return: zeros would read as `@` (TS 23.038 section
+    6.1.2.3.1).
+    """
+    spare = -(fill_bits + 7 * len(septets)) % 8
+    return pack(septets + bytes((_CR,)) if spare == 7 else septets, fill_bits)
+
+
+def unpack_filled(octets: bytes, fill_bits: int = 0) -> bytes:
+    """All septets of packed octets, without one that fills the last seven bits: CR, or zeros.
+
+    A message that ends there in an `@` of its own loses it; nothing tells the two apart.
+    """
+    septets = unpack(octets, len(octets) * 8, fill_bits)
+    to_the_end = fill_bits + 7 * len(septets) == 8 * len(octets)
+    return septets[:-1] if to_the_end and septets[-1:] in (b"\r", b"\0") else septets

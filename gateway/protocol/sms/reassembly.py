@@ -7,15 +7,16 @@ were over.  A restart is the store's business: adding its parts again, oldest fi
 
 from collections import OrderedDict
 from collections.abc import Container, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Final, NamedTuple, Self
 
-from gateway.protocol.sms import coding, udh
+from gateway.protocol.sms import coding, gsm, udh
 from gateway.protocol.sms.coding import Binary, Coding, Text
 from gateway.protocol.sms.national import Shift
 from gateway.protocol.sms.udh import Concat
 
+_FULL_OCTETS: Final = 140
 _REMEMBERED: Final = 1_000  # completed messages whose late copies are still recognised
 
 
@@ -144,13 +145,26 @@ class Incomplete:
 
 def join(payloads: Sequence[Payload], default_alphabet: Coding = Coding.GSM) -> Text | Binary:
     """Decode parts that follow each other: first joined, then decoded, by runs of the same data_coding and
-    national language tables."""
+    national language tables.  Packed septets begin anew in each part."""
+    if default_alphabet is Coding.PACKED:
+        payloads, default_alphabet = [_unpacked(payload) for payload in payloads], Coding.GSM
     return _concatenate(
         [
             coding.decode(b"".join(payload.octets for payload in run), data_coding, default_alphabet, shift)
             for (data_coding, shift), run in groupby(payloads, key=lambda payload: payload.reading)
         ]
     )
+
+
+def _unpacked(payload: Payload) -> Payload:
+    if coding.classify(payload.data_coding)[0] is not Coding.GSM:
+        return payload
+    fill_bits = gsm.fill_bits(len(payload.header))
+    if payload.size < _FULL_OCTETS:
+        octets = gsm.unpack_filled(payload.octets, fill_bits)
+    else:  # nothing is filled up in a full part
+        octets = gsm.unpack(payload.octets, 8 * len(payload.octets), fill_bits)
+    return replace(payload, octets=octets)
 
 
 def _concatenate(pieces: list[Text | Binary]) -> Text | Binary:

@@ -2,20 +2,30 @@
 
                alone     UDH8 part   UDH16 part   SAR part
 GSM 7 bit      160       153         152          160          septets, one an octet
+  one shift    155       149         148                       with a national language table
+  both shifts  152       146         145
 UCS-2          70        67          66           70           UTF-16 units, two octets each
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
-from gateway.protocol.sms import gsm, udh
+from gateway.protocol.sms import coding as codings
+from gateway.protocol.sms import gsm, national, udh
 from gateway.protocol.sms.coding import Coding, ucs2
+from gateway.protocol.sms.national import Language, Shift
 
 MAX_PARTS: Final = 255
-_ALONE_OCTETS: Final = {Coding.GSM: 160, Coding.UCS2: 140}
+_AIR_OCTETS: Final = 140
+_ALONE_SEPTETS: Final = 160
+_SHORT_MESSAGE_OCTETS: Final = 254  # SMPP 3.4 section 5.2.22
+_PLAIN: Final = Shift()
+_AS_IS: Final[Mapping[Coding, int]] = {}
+_ESCAPED: Final = frozenset(gsm.EXTENSION.values())
 
 
 class LongMethod(Enum):
@@ -29,19 +39,6 @@ class LongMethod(Enum):
     """sar_msg_ref_num, sar_total_segments and sar_segment_seqnum; no header (SMPP 3.4 section 5.3.2.22)."""
     PAYLOAD = "payload"
     """All of it in message_payload; the SMSC cuts it (SMPP 3.4 section 5.3.2.32)."""
-
-
-_PART_OCTETS: Final[Mapping[tuple[LongMethod, Coding], int]] = {
-    (LongMethod.UDH8, Coding.GSM): 153,
-    (LongMethod.UDH8, Coding.UCS2): 134,
-    (LongMethod.UDH16, Coding.GSM): 152,
-    (LongMethod.UDH16, Coding.UCS2): 132,
-    (LongMethod.SAR, Coding.GSM): 160,
-    (LongMethod.SAR, Coding.UCS2): 140,
-    # The SMSC will cut as with UDH8, so that what is counted here is what it will charge for.
-    (LongMethod.PAYLOAD, Coding.GSM): 153,
-    (LongMethod.PAYLOAD, Coding.UCS2): 134,
-}
 
 
 class TooManySegments(ValueError):
@@ -61,7 +58,7 @@ class Segment:
     """
 
     octets: bytes
-    data_coding: Coding
+    data_coding: int
     part: int = 1
     total: int = 1
     reference: int = 0
@@ -70,59 +67,192 @@ class Segment:
     payload: bool = False
 
 
-def split(text: str, *, reference: int, method: LongMethod) -> list[Segment]:
-    """Cut text into 1..255 segments: GSM 7 bit when every character fits, otherwise UCS-2.
+class _Cut(NamedTuple):
+    """A text in pieces, still without headers.  `coding` is UCS2, or GSM for the SMSC's default alphabet."""
+
+    coding: Coding
+    pieces: list[bytes]
+    shift: Shift = _PLAIN
+
+
+def split(
+    text: str,
+    *,
+    reference: int,
+    method: LongMethod,
+    alphabet: Coding = Coding.GSM,
+    languages: Sequence[Language] = (),
+    message_class: int | None = None,
+    group_f: bool = False,
+    data_codings: Mapping[Coding, int] = _AS_IS,
+) -> list[Segment]:
+    """Cut text into 1..255 segments: the SMSC's default alphabet when every character fits, otherwise UCS-2.
 
     `reference` ties the parts together; its low 8 bits (UDH8) or 16 bits (UDH16, SAR) are used.  A text that
     fits alone is one plain segment whatever the method.  Never cuts an escape pair or a surrogate pair.
-    Raises TooManySegments.
+
+    `alphabet` is the SMSC's default: GSM, PACKED (GSM as on air), LATIN1, ASCII or UTF8.  A text that the GSM
+    alphabet lacks goes with tables of `languages` where that takes fewer segments than UCS-2.
+    `message_class` 0 (flash) to 3 shows in data_coding, in `group_f` if set; `data_codings` says what this
+    SMSC wants to see there instead of 0 (GSM) or 8 (UCS2).  Raises TooManySegments.
     """
-    coding, octets = _encode(text)
-    if len(octets) <= _ALONE_OCTETS[coding]:
-        return [Segment(octets, coding)]
-    cuts = _cuts(octets, coding, method)
-    total = len(cuts) - 1
+    if alphabet is Coding.GSM and message_class is None and not data_codings and len(text) <= _ALONE_SEPTETS:
+        try:  # nearly every message ends here
+            octets = gsm.encode(text)
+        except gsm.NotGsm:
+            pass
+        else:
+            if len(octets) <= _ALONE_SEPTETS:
+                return [Segment(octets, Coding.GSM)]
+    coding, pieces, shift = _cut(text, method, alphabet, languages)
+    data_coding: int = data_codings.get(coding, coding)
+    if message_class is not None:
+        data_coding = codings.with_class(coding, message_class, group_f=group_f)
+    packed = alphabet is Coding.PACKED and coding is Coding.GSM
+    total = len(pieces)
+    if total == 1:
+        header = udh.build(None, shift) if shift != _PLAIN else b""
+        return [Segment(_octets(header, pieces[0], packed), data_coding, udhi=bool(header))]
     if total > MAX_PARTS:
         raise TooManySegments(total)
     if method is LongMethod.PAYLOAD:
-        return [Segment(octets, coding, payload=True)]
+        return [Segment(_octets(b"", b"".join(pieces), packed), data_coding, payload=True)]
     reference &= 0xFF if method is LongMethod.UDH8 else 0xFFFF
-    pieces = [octets[start:end] for start, end in pairwise(cuts)]
     if method is LongMethod.SAR:
-        return [Segment(piece, coding, n, total, reference, sar=True) for n, piece in enumerate(pieces, 1)]
+        return [
+            Segment(_octets(b"", piece, packed), data_coding, part, total, reference, sar=True)
+            for part, piece in enumerate(pieces, 1)
+        ]
     wide = method is LongMethod.UDH16
     return [
         Segment(
-            udh.build(udh.Concat(reference, total, n, wide)) + piece, coding, n, total, reference, udhi=True
+            _octets(udh.build(udh.Concat(reference, total, part, wide), shift), piece, packed),
+            data_coding,
+            part,
+            total,
+            reference,
+            udhi=True,
         )
-        for n, piece in enumerate(pieces, 1)
+        for part, piece in enumerate(pieces, 1)
     ]
 
 
-def count(text: str, method: LongMethod = LongMethod.UDH8) -> tuple[Coding, int]:
-    """The alphabet and the number of segments on air, which may exceed 255.  Builds none, never raises."""
-    coding, octets = _encode(text)
-    if len(octets) <= _ALONE_OCTETS[coding]:
-        return coding, 1
-    return coding, len(_cuts(octets, coding, method)) - 1
+def count(
+    text: str,
+    method: LongMethod = LongMethod.UDH8,
+    alphabet: Coding = Coding.GSM,
+    languages: Sequence[Language] = (),
+) -> tuple[Coding, int]:
+    """GSM (for the SMSC's default alphabet) or UCS2, and the number of segments on air, which may exceed 255.
+    Never raises."""
+    cut = _cut(text, method, alphabet, languages)
+    return cut.coding, len(cut.pieces)
 
 
-def _encode(text: str) -> tuple[Coding, bytes]:
+def _octets(header: bytes, piece: bytes, packed: bool) -> bytes:
+    if not packed:
+        return header + piece
+    return header + gsm.pack_filled(piece, gsm.fill_bits(len(header)))
+
+
+def _cut(text: str, method: LongMethod, alphabet: Coding, languages: Sequence[Language]) -> _Cut:
+    if alphabet is not Coding.GSM and alphabet is not Coding.PACKED:
+        pieces = _foreign(text, method, alphabet)
+        return _Cut(Coding.GSM, pieces) if pieces else _wide(text, method)
     try:
-        return Coding.GSM, gsm.encode(text)
+        octets = gsm.encode(text)
     except gsm.NotGsm:
-        return Coding.UCS2, ucs2(text)
+        return _national(text, method, languages) if languages else _wide(text, method)
+    if len(octets) <= _ALONE_SEPTETS:
+        return _Cut(Coding.GSM, [octets])
+    return _Cut(Coding.GSM, _septet_pieces(octets, method, _PLAIN))
 
 
-def _cuts(octets: bytes, coding: Coding, method: LongMethod) -> list[int]:
-    """Offsets of the cuts, 0 and the end included."""
-    size = _PART_OCTETS[method, coding]
+def _wide(text: str, method: LongMethod) -> _Cut:
+    octets = ucs2(text)
+    if len(octets) <= _AIR_OCTETS:
+        return _Cut(Coding.UCS2, [octets])
+    size = _AIR_OCTETS - _header_octets(method, _PLAIN) & ~1
     cuts = [0]
     while (at := cuts[-1] + size) < len(octets):
-        if coding is Coding.GSM:
-            if octets[at - 1] == gsm.ESCAPE:  # an encoded escape always begins a pair
-                at -= 1
-        elif octets[at - 2] & 0xFC == 0xD8:  # a high surrogate, so that the low one would begin the next part
+        if octets[at - 2] & 0xFC == 0xD8:  # a high surrogate, so that the low one would begin the next part
             at -= 2
         cuts.append(at)
-    return [*cuts, len(octets)]
+    return _Cut(Coding.UCS2, [octets[start:end] for start, end in pairwise([*cuts, len(octets)])])
+
+
+def _national(text: str, method: LongMethod, languages: Sequence[Language]) -> _Cut:
+    """UCS-2, or what takes the fewest segments: national tables are not for every handset."""
+    best = _wide(text, method)
+    for shift in national.shifts(languages):
+        try:
+            octets = national.encode(text, shift)
+        except gsm.NotGsm:
+            continue
+        alone = _septets(_AIR_OCTETS - len(udh.build(None, shift)))
+        if len(octets) <= alone:
+            pieces = [octets]
+        elif method in (LongMethod.UDH8, LongMethod.UDH16):
+            pieces = _septet_pieces(octets, method, shift)
+        else:
+            continue  # each part needs a header, which a carrier that wants these methods does not take
+        if len(pieces) < len(best.pieces):
+            best = _Cut(Coding.GSM, pieces, shift)
+    return best
+
+
+def _septet_pieces(octets: bytes, method: LongMethod, shift: Shift) -> list[bytes]:
+    size = _septets(_AIR_OCTETS - _header_octets(method, shift))
+    cuts = [0]
+    while (at := cuts[-1] + size) < len(octets):
+        if octets[at - 1] == gsm.ESCAPE:  # an encoded escape always begins a pair
+            at -= 1
+        cuts.append(at)
+    return [octets[start:end] for start, end in pairwise([*cuts, len(octets)])]
+
+
+def _foreign(text: str, method: LongMethod, alphabet: Coding) -> list[bytes]:
+    """Pieces in an alphabet that the SMSC turns into another one; empty if it lacks a character.
+
+    What fits GSM is counted in septets, as it will be on air; of the rest nobody can tell, and it is counted
+    so that each piece fits as UCS-2 (UTF-8) or 8 bit data (the others).
+    """
+    codec = codings.CODECS[alphabet]
+    try:
+        whole = text.encode(codec)
+    except UnicodeEncodeError:
+        return []
+    header = _header_octets(method, _PLAIN)
+    if gsm.fits(text):
+        weights = [2 if char in _ESCAPED else 1 for char in text]
+        alone, room = _ALONE_SEPTETS, _septets(_AIR_OCTETS - header)
+    elif alphabet is Coding.UTF8:
+        weights = [4 if char > "\uffff" else 2 for char in text]
+        alone, room = _AIR_OCTETS, _AIR_OCTETS - header
+    else:
+        weights = [1] * len(text)
+        alone, room = _AIR_OCTETS, _AIR_OCTETS - header
+    if sum(weights) <= alone and len(whole) <= _SHORT_MESSAGE_OCTETS:
+        return [whole]
+    octet_room = _SHORT_MESSAGE_OCTETS - header
+    pieces = [b""]
+    left = room
+    for char, weight in zip(text, weights, strict=True):
+        encoded = char.encode(codec)
+        if weight > left or len(pieces[-1]) + len(encoded) > octet_room:
+            pieces.append(b"")
+            left = room
+        pieces[-1] += encoded
+        left -= weight
+    return pieces
+
+
+def _septets(octets: int) -> int:
+    return octets * 8 // 7
+
+
+@cache
+def _header_octets(method: LongMethod, shift: Shift) -> int:
+    """Of each part.  With PAYLOAD the SMSC will cut as with UDH8: what is counted is what it charges for."""
+    concat = udh.Concat(1, 2, 1, wide=method is LongMethod.UDH16) if method is not LongMethod.SAR else None
+    return len(udh.build(concat, shift))

@@ -157,3 +157,35 @@ def test_unpacking_never_gives_more_than_is_there(octets: bytes, count: int, fil
 def test_an_octet_that_is_no_septet_cannot_be_packed() -> None:
     with pytest.raises(ValueError, match="no septet"):
         gsm.pack(b"a\x80")
+
+
+@pytest.mark.parametrize(
+    ("septets", "fill_bits", "octets"),
+    [
+        (b"", 0, ""),
+        (b"hellohello", 0, "e8329bfd4697d9ec37"),  # TS 23.038 section 6.1.2.1
+        (b"abcdefg", 0, "61f1985c369f1b"),  # seven bits left over: a carriage return
+        (b"abcdefgh", 0, "61f1985c369fd1"),
+        (b"abcdefgh", 1, None),
+        (b"abc", 6, None),
+    ],
+)
+def test_packed_septets_without_their_number_come_back(
+    septets: bytes, fill_bits: int, octets: str | None
+) -> None:
+    packed = gsm.pack_filled(septets, fill_bits)
+    assert octets is None or packed == bytes.fromhex(octets)
+    assert gsm.unpack_filled(packed, fill_bits) == septets
+
+
+def test_zeros_in_the_last_seven_bits_are_no_at_sign() -> None:
+    assert gsm.unpack_filled(gsm.pack(b"abcdefg")) == b"abcdefg"
+    assert gsm.unpack_filled(gsm.pack(b"abc\0")) == b"abc\0"
+
+
+@pytest.mark.parametrize(
+    ("header_octets", "fill_bits"), [(0, 0), (1, 6), (4, 3), (6, 1), (7, 0), (8, 6), (12, 2)]
+)
+def test_septets_begin_on_a_boundary_after_a_header(header_octets: int, fill_bits: int) -> None:
+    assert gsm.fill_bits(header_octets) == fill_bits
+    assert (8 * header_octets + fill_bits) % 7 == 0

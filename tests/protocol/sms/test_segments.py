@@ -1,11 +1,15 @@
 """Where texts are cut: at the standard's sizes, and never inside a character."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol.sms import gsm, udh
-from gateway.protocol.sms.coding import Coding, Text, decode
+from gateway.protocol.sms.coding import Binary, Coding, Text, decode
+from gateway.protocol.sms.national import Language, Shift
+from gateway.protocol.sms.reassembly import Payload, join, user_data
 from gateway.protocol.sms.segments import LongMethod, Segment, TooManySegments, count, split
 
 UDH8, UDH16, SAR, PAYLOAD = LongMethod
@@ -144,3 +148,168 @@ def test_no_segment_is_too_long_and_each_reads_on_its_own(text: str, method: Lon
 def test_a_lone_surrogate_goes_out_as_the_replacement_character() -> None:
     (segment,) = split("Ж\ud83d", reference=1, method=UDH8)
     assert segment.octets == b"\x04\x16\xff\xfd"
+
+
+def sent(text: str, method: LongMethod = UDH8, **style: Any) -> list[Segment]:
+    return split(text, reference=7, method=method, **style)
+
+
+def received(segments: list[Segment], default_alphabet: Coding) -> Text | Binary:
+    parts = [(user_data(one.udhi, one.octets), one.data_coding) for one in segments]
+    return join([Payload(data.octets, coding, None, data.header) for data, coding in parts], default_alphabet)
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "text", "octets", "data_coding"),
+    [
+        (Coding.LATIN1, "@ é [ ê", b"@ \xe9 [ \xea", 0),
+        (Coding.LATIN1, "5 €", "5 €".encode("utf-16-be"), 8),
+        (Coding.ASCII, "@ [ `", b"@ [ `", 0),
+        (Coding.ASCII, "é", "é".encode("utf-16-be"), 8),
+        (Coding.UTF8, "@ é € Ж", "@ é € Ж".encode(), 0),
+        (Coding.UTF8, "\ud800", b"\xff\xfd", 8),
+        (Coding.PACKED, "hellohello", bytes.fromhex("e8329bfd4697d9ec37"), 0),  # TS 23.038 section 6.1.2.1
+        (Coding.PACKED, "A234567", bytes.fromhex("41d9 8c56b3dd1a"), 0),  # a carriage return fills up
+        (Coding.PACKED, "Ж", b"\x04\x16", 8),
+    ],
+)
+def test_the_default_alphabet_is_the_smscs(
+    alphabet: Coding, text: str, octets: bytes, data_coding: int
+) -> None:
+    (segment,) = sent(text, alphabet=alphabet)
+    assert segment == Segment(octets, data_coding)
+    assert count(text, UDH8, alphabet) == (Coding(data_coding), 1)
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "text", "lengths"),
+    [
+        # counted in septets, as it will be on air, although an octet each here
+        (Coding.LATIN1, "a" * 160, [160]),
+        (Coding.LATIN1, "[" * 81, [76, 5]),
+        (Coding.LATIN1, "é" * 161, [153, 8]),
+        # what GSM lacks may go on air as it is
+        (Coding.LATIN1, "ê" * 141, [134, 7]),
+        (Coding.UTF8, "é" * 127, [254]),
+        (Coding.UTF8, "é" * 128, [248, 8]),  # short_message takes no more
+        (Coding.UTF8, "Ж" * 70, [140]),
+        (Coding.UTF8, "Ж" * 71, [134, 8]),
+        (Coding.UTF8, SMILE * 36, [132, 12]),
+        (Coding.PACKED, "a" * 160, [140]),
+        (Coding.PACKED, "a" * 161, [134, 8]),
+    ],
+)
+def test_other_alphabets_are_cut_to_what_fits_on_air(alphabet: Coding, text: str, lengths: list[int]) -> None:
+    segments = sent(text, alphabet=alphabet)
+    assert [len(one.octets) - (6 if one.udhi else 0) for one in segments] == lengths
+    assert all(len(one.octets) <= 254 for one in segments)
+    assert received(segments, alphabet) == Text(text)
+
+
+@given(
+    text=st.text(alphabet=st.sampled_from("ab@[é\rê€Ж" + SMILE), max_size=400),
+    alphabet=st.sampled_from([Coding.GSM, Coding.LATIN1, Coding.ASCII, Coding.UTF8, Coding.PACKED]),
+    method=st.sampled_from([UDH8, UDH16, SAR]),
+)
+def test_text_in_any_default_alphabet_comes_back(text: str, alphabet: Coding, method: LongMethod) -> None:
+    segments = sent(text, method, alphabet=alphabet)
+    read = received(segments, alphabet)
+    assert isinstance(read, Text)
+    if alphabet is Coding.PACKED and text[-1:] in ("@", "\r"):
+        assert read.text in (text, text[:-1])  # nothing tells it from a fill
+    else:
+        assert read == Text(text)
+    assert count(text, method, alphabet)[1] == len(segments)
+
+
+def test_a_packed_part_begins_on_a_septet_boundary_after_its_header() -> None:
+    first, second = sent("a" * 153 + "b" * 7 + "c", alphabet=Coding.PACKED)
+    assert first.octets[:8] == bytes.fromhex("050003070201 c2e1")  # one fill bit, then 'a's
+    assert second.octets == bytes.fromhex("050003070202") + gsm.pack(b"b" * 7 + b"c\r", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message_class", "group_f", "data_coding"),
+    [
+        ("a", 0, False, 0x10),
+        ("Ж", 0, False, 0x18),
+        ("a", 0, True, 0xF0),
+        ("Ж", 0, True, 0x18),  # group F has no UCS-2
+        ("a", 1, True, 0xF1),
+        ("a", 3, False, 0x13),
+    ],
+)
+def test_flash_and_the_other_classes(text: str, message_class: int, group_f: bool, data_coding: int) -> None:
+    (segment,) = sent(text, message_class=message_class, group_f=group_f)
+    assert segment.data_coding == data_coding
+    assert decode(segment.octets, data_coding) == Text(text, message_class)
+    assert {one.data_coding for one in sent(text * 200, message_class=message_class, group_f=group_f)} == {
+        data_coding
+    }
+
+
+def test_an_impossible_class_is_the_callers_error() -> None:
+    with pytest.raises(ValueError, match="class 4"):
+        sent("a", message_class=4)
+
+
+def test_a_carriers_own_data_codings() -> None:
+    mapping = {Coding.GSM: 0xF1, Coding.UCS2: 0x19}
+    assert [one.data_coding for one in sent("a" * 161, data_codings=mapping)] == [0xF1, 0xF1]
+    assert sent("Ж", data_codings=mapping)[0].data_coding == 0x19
+    assert sent("a", data_codings=mapping, message_class=0)[0].data_coding == 0x10  # the class says more
+
+
+@pytest.mark.parametrize(
+    ("method", "text", "languages", "shift", "lengths"),
+    [
+        # UCS-2 does as well, and every handset knows it
+        (UDH8, "ş" * 70, [Language.TURKISH], Shift(), [140]),
+        (UDH8, "ş" + "a" * 153, [Language.TURKISH], Shift(single=1), [4 + 155]),
+        (UDH8, "ş" * 152, [Language.TURKISH], Shift(locking=1), [4 + 152]),
+        (UDH8, "ş" + "a" * 155, [Language.TURKISH], Shift(single=1), [9 + 149, 9 + 8]),
+        (UDH8, "ğ" * 153 + "€" * 8, [Language.TURKISH], Shift(locking=1), [9 + 149, 9 + 12]),
+        (UDH16, "ş" + "a" * 200, [Language.SPANISH, Language.TURKISH], Shift(single=1), [10 + 148, 10 + 54]),
+        # an escape pair is not cut here either
+        (UDH8, "a" * 148 + "ş" + "a" * 8, [Language.TURKISH], Shift(single=1), [9 + 148, 9 + 10]),
+        (UDH8, "नमस्ते।" * 21, [Language.HINDI], Shift(6, 6), [12 + 146, 12 + 22]),
+        # three segments either way
+        (UDH16, "á" * 160, [Language.SPANISH], Shift(), [139, 139, 63]),
+        (SAR, "ş" + "a" * 153, [Language.TURKISH], Shift(single=1), [4 + 155]),
+        # their parts have no room for a header
+        (SAR, "ş" + "a" * 200, [Language.TURKISH], Shift(), [140, 140, 122]),
+        (PAYLOAD, "ş" + "a" * 200, [Language.TURKISH], Shift(), [402]),
+        # no table has it
+        (UDH8, "Ж" + "a" * 100, [Language.TURKISH], Shift(), [140, 74]),
+    ],
+)
+def test_national_tables_where_they_save_segments(
+    method: LongMethod, text: str, languages: list[Language], shift: Shift, lengths: list[int]
+) -> None:
+    segments = sent(text, method, languages=languages)
+    assert [len(one.octets) for one in segments] == lengths
+    assert {udh.parse(one.octets).shift if one.udhi else Shift() for one in segments} == {shift}
+    assert {one.data_coding for one in segments} == {0 if shift != Shift() else 8}
+    assert received(segments, Coding.GSM) == Text(text)
+    assert count(text, method, languages=languages)[1] == (3 if method is PAYLOAD else len(segments))
+
+
+def test_national_tables_are_asked_for() -> None:
+    assert sent("ş" * 152)[0].data_coding == 8
+
+
+@given(
+    text=st.text(alphabet=st.sampled_from("abşığİ€[Ж" + SMILE), max_size=400),
+    method=METHODS,
+    languages=st.lists(st.sampled_from(Language), max_size=3),
+)
+def test_national_tables_never_cost_more_than_ucs2(
+    text: str, method: LongMethod, languages: list[Language]
+) -> None:
+    segments = sent(text, method, languages=languages)
+    assert received(segments, Coding.GSM) == Text(text)
+    assert len(segments) <= len(sent(text, method))
+    for one in segments:
+        if one.udhi and one.data_coding == Coding.GSM:
+            header = udh.parse(one.octets).octets
+            assert header * 8 + 7 * (len(one.octets) - header) <= 1120
