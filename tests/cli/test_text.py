@@ -18,6 +18,7 @@ import pytest
                 "not in the GSM alphabet: ’ U+2019 RIGHT SINGLE QUOTATION MARK, at 6",
                 "not in the GSM alphabet: ć U+0107 LATIN SMALL LETTER C WITH ACUTE, at 14",
                 "without them: GSM 7 bit, 1 segment",
+                "transliterated: UCS-2, 1 segment",
             ],
         ),
         (
@@ -51,9 +52,29 @@ def test_a_text_that_is_too_long(gateway: Any) -> None:
 
 
 def test_a_text_as_json(gateway: Any) -> None:
-    assert json.loads(gateway("text", "ćć", "--json").stdout) == {
+    assert json.loads(gateway("text", "’ć", "--json").stdout) == {
+        "text": "’ć",
         "coding": "ucs2",
         "segments": 1,
         "units": 2,
-        "not_gsm": [{"character": "ć", "at": 1}],
+        "not_gsm": [{"character": "’", "at": 1}, {"character": "ć", "at": 2}],
+        "transliterated": {"text": "'ć", "coding": "ucs2", "segments": 1, "units": 2},
     }
+    assert json.loads(gateway("text", "’s", "--transliterate", "--json").stdout) == {
+        "text": "'s",
+        "coding": "gsm",
+        "segments": 1,
+        "units": 2,
+        "not_gsm": [],
+        "transliterated": None,
+    }
+
+
+def test_a_text_with_plain_characters_in_place_of_typographic_ones(gateway: Any) -> None:
+    result = gateway("text", "Where’s the pizza… " + "x" * 60, "--transliterate")
+    assert result.stdout.splitlines() == [
+        "GSM 7 bit, 1 segment, 81 septets",
+        "as it was given: UCS-2, 2 segments",
+        "transliterated: Where's the pizza... " + "x" * 60,
+    ]
+    assert gateway("text", "Hi", "--transliterate").stdout == "GSM 7 bit, 1 segment, 2 septets\n"

@@ -99,6 +99,14 @@ def fits(text: str) -> bool:
     return _UNFITTING.search(text) is None
 
 
+def unfitting(text: str) -> dict[str, int]:
+    """The characters that the alphabet and its extension lack, each with its first place, from 1."""
+    found: dict[str, int] = {}
+    for unfit in _UNFITTING.finditer(text):
+        found.setdefault(unfit[0], unfit.start() + 1)
+    return found
+
+
 def septets(text: str) -> int:
     """How many septets the text takes; an extension character counts two.  Raises NotGsm."""
     return len(encode(text))

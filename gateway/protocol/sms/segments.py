@@ -149,6 +149,13 @@ def count(
     return cut.coding, len(cut.pieces)
 
 
+def measure(text: str, method: LongMethod, *, languages: Sequence[Language] = ()) -> tuple[Coding, int, int]:
+    """`count`, and how many septets or UTF-16 units the text takes, headers left out.  Never raises."""
+    cut = _cut(text, method, Coding.GSM, languages)
+    units = sum(map(len, cut.pieces))
+    return cut.coding, len(cut.pieces), units if cut.coding is Coding.GSM else units // 2
+
+
 def _octets(header: bytes, piece: bytes, packed: bool) -> bytes:
     if not packed:
         return header + piece
