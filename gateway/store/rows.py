@@ -27,8 +27,9 @@ _to_json = msgspec.json.Encoder().encode
 
 # Python's sqlite3 gives up the interpreter's lock for each statement and must win it back after: 5 ms each
 # time when the event loop is busy.  A statement therefore takes many rows (measured: 400 rows a second with
-# executemany beside a busy thread, 12,000 to 30,000 so).  Few sizes, so that prepared statements are reused.
-_ROWS = (64, 8, 1)
+# executemany beside a busy thread, 12,000 to 30,000 so).  The sizes are few enough for all statements to
+# stay prepared (sqlite._connect), and enough for most transactions to have one for each table.
+_ROWS = (64, 32, *range(16, 0, -1))
 
 
 class Table(Generic[R]):

@@ -1,6 +1,9 @@
 """The thread that writes to SQLite: everything that is queued goes into one transaction.
 
-A transaction's cost is its fsync; while one is under way further groups queue up and share the next.
+A transaction's cost is its fsync and that loop and thread take turns at Python's lock, some 20 us each time;
+so there is one transaction at a time, while it is under way further groups queue up and share the next, and
+when it was a shared one, the next waits GATHER_SECONDS for more of them.  The loop makes the statements, the
+thread executes them.
 
 The write-ahead log is moved into the database file (a checkpoint) by this thread between transactions, when
 nothing has come for a while or the log has grown by some megabytes, never inside a COMMIT that callers wait
@@ -16,13 +19,14 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gateway.store.base import Write
-from gateway.store.rows import Change, Key, Row, Table, change
+from gateway.store.rows import Change, Key, Row, Statement, Table, change
 from gateway.values.errors import StoreError, Throttled, Unstorable
 
 _log = logging.getLogger(__name__)
@@ -30,6 +34,8 @@ _log = logging.getLogger(__name__)
 TRANSACTION_ROWS = 2_000  # more would make the first of them wait noticeably longer
 IDLE_SECONDS = 1.0
 WAY_SECONDS = 0.005
+GATHER_SECONDS = 0.002
+SHARED_GROUPS = 6  # so many in a transaction tell that more callers will come than one could count
 WAL_STEP = 8 << 20
 WAL_LIMIT = 64 << 20
 
@@ -62,6 +68,14 @@ class _TableChanges:
     appended: list[Row] = field(default_factory=list)
 
 
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """What goes into one transaction; no `statements`: one of the groups is in the way of making them."""
+
+    groups: list[Group]
+    statements: list[Statement] | None
+
+
 class Writer:
     """`commit` and `close` are called in the event loop that `start` was called in."""
 
@@ -71,11 +85,16 @@ class Writer:
         self._wal = Path(f"{path}-wal")
         self._wal_mark = WAL_STEP
         self._unchecked = False  # something was written since the last checkpoint
-        self._groups: queue.SimpleQueue[Group | None] = queue.SimpleQueue()
+        self._waiting: deque[Group] = deque()
+        self._flush: asyncio.Handle | None = None  # of what waits
+        self._under_way = 0  # groups in the transaction that the thread has been given
+        self._pause_seconds = 0.0  # before the next
+        self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._batch: list[Group] = []
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._ended: asyncio.Future[None] | None = None
         self._refusal = "the store is not open"
+        self._closing = False
         self._settled = 0  # how many times _settle was called
         self._way: asyncio.TimerHandle | None = None
         self.queued = 0
@@ -97,7 +116,9 @@ class Writer:
             self._connection.close()
         else:
             self._refusal = self._refusal or "the store is closed"
-            self._groups.put(None)
+            self._closing = True
+            if not self._under_way:
+                self._next()
             await asyncio.shield(self._ended)
             self._thread.join()
 
@@ -119,10 +140,32 @@ class Writer:
             done.set_exception(Unstorable(f"a record cannot be stored: {error}"))
             return done
         self.queued += len(writes)
-        self._groups.put(group)
+        self._waiting.append(group)
+        if self._flush is None and not self._under_way:
+            # 0: with all that this turn of the loop brings
+            self._flush = self._loop.call_later(self._pause_seconds, self._next)
         if self._way is None:
             self._way = self._loop.call_later(WAY_SECONDS, self._give_way, self._settled)
         return done
+
+    def _next(self) -> None:
+        """Give the thread its next transaction, or its end."""
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        groups, rows = list[Group](), 0
+        while self._waiting and rows < TRANSACTION_ROWS:
+            groups.append(self._waiting.popleft())
+            rows += len(groups[-1].changes)
+        if groups:
+            self._under_way = len(groups)
+            try:
+                statements = _statements(groups)
+            except _GROUPS_OWN:
+                statements = None
+            self._batches.put(_Batch(groups, statements))
+        elif self._closing:
+            self._batches.put(None)
 
     def _give_way(self, settled: int) -> None:
         """Let the thread have Python's lock when it got nothing done for a while.
@@ -139,6 +182,12 @@ class Writer:
 
     def _settle(self, groups: list[Group], trouble: str) -> None:
         self._settled += 1
+        self._pause_seconds = GATHER_SECONDS if self._under_way >= SHARED_GROUPS else 0.0
+        self._under_way = 0
+        if self._closing or len(self._waiting) >= TRANSACTION_ROWS:
+            self._next()
+        elif self._waiting:
+            self._flush = self._loop.call_later(self._pause_seconds, self._next)
         if bool(trouble) != bool(self.trouble):
             if trouble:
                 _log.error("store.failing", extra={"path": str(self._path), "reason": trouble})
@@ -158,13 +207,16 @@ class Writer:
         """In the loop: the thread has ended, as it was asked to or by an error."""
         self._refusal = reason or self._refusal
         left = self._batch
-        while not self._groups.empty():
-            group = self._groups.get_nowait()
-            if group is not None:
-                left.append(group)
+        while not self._batches.empty():
+            if batch := self._batches.get_nowait():
+                left += batch.groups
+        left += self._waiting
+        self._waiting.clear()
         for group in left:
             group.error = StoreError(self._refusal)
         self._settle(left, reason)
+        if self._flush is not None:
+            self._flush.cancel()
         if self._way is not None:
             self._way.cancel()
         if self._ended is not None and not self._ended.done():
@@ -187,25 +239,20 @@ class Writer:
     def _turn(self) -> bool:
         """One transaction and what follows it; False when it was the last."""
         try:
-            group = self._groups.get(timeout=IDLE_SECONDS if self._unchecked else None)
+            batch = self._batches.get(timeout=IDLE_SECONDS if self._unchecked else None)
         except queue.Empty:
             self._checkpoint()
             return True
-        rows = 0
-        while group is not None:
-            self._batch.append(group)
-            rows += len(group.changes)
-            if rows >= TRANSACTION_ROWS or self._groups.empty():
-                break
-            group = self._groups.get_nowait()
-        if self._batch:
-            trouble = self._write(self._batch)
-            self._tell(self._settle, self._batch, trouble)
-            self._batch = []
-            self._unchecked = True
-            if self._wal_size() > self._wal_mark:
-                self._checkpoint()
-        return group is not None
+        if batch is None:
+            return False
+        self._batch = batch.groups
+        trouble = self._write(batch)
+        self._batch = []
+        self._tell(self._settle, batch.groups, trouble)
+        self._unchecked = True
+        if self._wal_size() > self._wal_mark:
+            self._checkpoint()
+        return True
 
     def _tell(self, function: Any, *arguments: Any) -> None:
         try:
@@ -213,25 +260,29 @@ class Writer:
         except RuntimeError:  # the loop is closed: nobody waits any more
             _log.warning("store.loop_closed", extra={"path": str(self._path)})
 
-    def _write(self, groups: list[Group]) -> str:
+    def _write(self, batch: _Batch) -> str:
         """Write the groups in one transaction and note in each what became of it; gives what was wrong."""
         try:
             try:
-                self._transaction(groups)
+                if batch.statements is None:
+                    self._each_by_itself(batch.groups)
+                else:
+                    self._transaction(batch.statements)
             except _GROUPS_OWN:
-                self._each_by_itself(groups)
+                self._each_by_itself(batch.groups)
         except sqlite3.Error as error:
             trouble = f"cannot write {self._path}: {error}"
-            for group in groups:
+            for group in batch.groups:
                 group.error = StoreError(trouble)
             return trouble
         return ""
 
-    def _transaction(self, groups: list[Group]) -> None:
+    def _transaction(self, statements: list[Statement]) -> None:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         try:
-            self._apply(groups)
+            for sql, values in statements:
+                execute(sql, values)
             execute("COMMIT")
         except BaseException:
             self._roll_back()
@@ -245,7 +296,8 @@ class Writer:
             for group in groups:
                 execute("SAVEPOINT one")
                 try:
-                    self._apply([group])
+                    for sql, values in _statements([group]):
+                        execute(sql, values)
                 except _GROUPS_OWN as error:
                     execute("ROLLBACK TO one")
                     group.error = Unstorable(f"a record cannot be stored: {error}")
@@ -258,24 +310,6 @@ class Writer:
     def _roll_back(self) -> None:
         if self._connection.in_transaction:  # SQLite has done it by itself after some errors
             self._connection.execute("ROLLBACK")
-
-    def _apply(self, groups: list[Group]) -> None:
-        tables: dict[Table[Any], _TableChanges] = {}
-        for group in groups:
-            for table, key, row in group.changes:
-                todo = tables.get(table)
-                if todo is None:
-                    todo = tables[table] = _TableChanges()
-                if key is not None:
-                    todo.keyed[key] = row
-                elif row is not None:
-                    todo.appended.append(row)
-        execute = self._connection.execute
-        for table, todo in tables.items():
-            rows = todo.appended or [row for row in todo.keyed.values() if row is not None]
-            gone = [key for key, row in todo.keyed.items() if row is None]
-            for sql, values in table.upserts(rows) + table.deletes(gone):
-                execute(sql, values)
 
     def _wal_size(self) -> int:
         try:
@@ -302,3 +336,24 @@ class Writer:
             busy = True
         size = self._wal_size()
         self._wal_mark = size + WAL_STEP if busy or moved < frames else max(size, WAL_STEP)
+
+
+def _statements(groups: list[Group]) -> list[Statement]:
+    """What the groups come to, in their order."""
+    tables: dict[Table[Any], _TableChanges] = {}
+    for group in groups:
+        for table, key, row in group.changes:
+            todo = tables.get(table)
+            if todo is None:
+                todo = tables[table] = _TableChanges()
+            if key is not None:
+                todo.keyed[key] = row
+            elif row is not None:
+                todo.appended.append(row)
+    statements: list[Statement] = []
+    for table, todo in tables.items():
+        rows = todo.appended or [row for row in todo.keyed.values() if row is not None]
+        gone = [key for key, row in todo.keyed.items() if row is None]
+        statements += table.upserts(rows)
+        statements += table.deletes(gone)
+    return statements

@@ -54,6 +54,22 @@ async def test_groups_that_wait_together_share_a_transaction(
     assert (await store.counts())["messages"] == 90
 
 
+async def test_after_a_shared_transaction_the_next_one_waits_for_more(
+    store: SqliteStore, writer: Writer, records: Records
+) -> None:
+    await asyncio.gather(*[store.commit([records.event()]) for _ in range(writer_module.SHARED_GROUPS)])
+    commits: list[str] = []
+    writer._connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    waiting = []
+    for _ in range(3):
+        waiting.append(store.commit([records.event()]))
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert len(commits) == 1
+    await store.commit([records.event()])
+    assert writer._pause_seconds == 0.0, "callers that come alone wait for nobody"
+
+
 async def test_a_transaction_is_bounded(
     tmp_path: Path, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
