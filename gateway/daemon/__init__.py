@@ -47,6 +47,7 @@ from gateway.outbound.routes import Routes
 from gateway.outbound.segments import SegmentBook
 from gateway.protocol.sms import segments
 from gateway.protocol.sms.coding import Coding
+from gateway.protocol.sms.preview import preview
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
 from gateway.store.base import Unit
@@ -191,6 +192,7 @@ class Daemon:
                 services=self._services,
                 carriers=self.carriers,
                 segments=lambda text: segments.count(text)[1],
+                preview=preview,
                 metrics=self.metrics,
                 health=self._health,
                 stopping=lambda: self._stopping,

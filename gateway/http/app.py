@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.config.endpoint import host_port
-from gateway.http import messages, openapi, status
+from gateway.http import messages, openapi, preview, status
 from gateway.http.auth import KEYS, Keys
 from gateway.http.deps import DEPS, Deps
 from gateway.http.problem import problems
@@ -20,7 +20,7 @@ def build(deps: Deps) -> web.Application:
     app = web.Application(middlewares=[problems], client_max_size=messages.BATCH_LIMIT_OCTETS)
     app[DEPS] = deps
     app[KEYS] = Keys(deps.services)
-    for resource in (messages, status, openapi):
+    for resource in (messages, preview, status, openapi):
         app.router.add_routes(resource.routes())
     return app
 

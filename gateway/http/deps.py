@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
 
@@ -17,12 +18,37 @@ from gateway.values.message import Message
 __all__ = ["DEPS", "CarrierState", "Deps"]
 
 
+class Reading(Protocol):
+    """How a text goes on air (protocol.sms.preview.Reading); `coding` is a data_coding."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def coding(self) -> int: ...
+    @property
+    def segments(self) -> int: ...
+    @property
+    def units(self) -> int: ...
+
+
+class Preview(Protocol):
+    """That, why, and how it would with plain characters (protocol.sms.preview.Preview)."""
+
+    @property
+    def now(self) -> Reading: ...
+    @property
+    def foreign(self) -> Mapping[str, int]: ...
+    @property
+    def transliterated(self) -> Reading | None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
     submit: Callable[[Sequence[SendRequest]], Awaitable[list[Message]]]  # OutboundPipeline.submit
     store: Store
     services: Mapping[str, Service]  # may change by a reload, in place
     segments: Callable[[str], int]  # how many segments a text takes as SMS; may be more than can be sent
+    preview: Callable[[str], Preview]
     carriers: Callable[[], Sequence[CarrierState]]
     health: Callable[[], list[str]]  # what is wrong, as sentences
     metrics: Metrics

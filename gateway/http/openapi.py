@@ -18,10 +18,22 @@ from gateway.http.models import (
     MessageStory,
     Refused,
 )
+from gateway.http.preview import PreviewIn, PreviewOut
 from gateway.http.problem import JSON, ProblemBody
 from gateway.values.outcome import Status
 
-_MODELS = (MessageIn, BatchIn, Accepted, Refused, BatchOut, MessageStory, MessageList, ProblemBody)
+_MODELS = (
+    MessageIn,
+    BatchIn,
+    Accepted,
+    Refused,
+    BatchOut,
+    MessageStory,
+    MessageList,
+    PreviewIn,
+    PreviewOut,
+    ProblemBody,
+)
 Json = dict[str, Any]
 
 
@@ -41,10 +53,9 @@ def document() -> Json:
         "401": "The key is missing or unknown",
         "503": "The store fails; Retry-After says when to try again",
     }
+    reading = {**problems, "413": "The body is too large", "415": "The body is not JSON"}
     sending = {
-        **problems,
-        "413": "The body is too large",
-        "415": "The body is not JSON",
+        **reading,
         "429": "Too much at once; Retry-After says when to try again",
     }
     id = _parameter("id", "path", {"type": "string"}, "the `id` or `transid` of a message")
@@ -71,6 +82,11 @@ def document() -> Json:
                 "get": _operation("Search", "200", MessageList, problems, parameters=filters),
             },
             "/v2/messages/batch": {"post": batch},
+            "/v2/messages/preview": {
+                "post": _operation(
+                    "How a text would go on air; nothing is sent", "200", PreviewOut, reading, body=PreviewIn
+                )
+            },
             "/v2/messages/{id}": {
                 "get": _operation(
                     "A message with all that has happened to it",

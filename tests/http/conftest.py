@@ -21,6 +21,7 @@ from gateway.outbound.accept import Planner, SendRequest
 from gateway.outbound.pipeline import OutboundPipeline
 from gateway.outbound.segments import SegmentBook
 from gateway.protocol.sms import segments
+from gateway.protocol.sms.preview import preview
 from gateway.store.base import Write
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import Timers
@@ -117,6 +118,7 @@ class Api:
             store=store,
             services=self.services,
             segments=lambda text: segments.count(text)[1],
+            preview=preview,
             carriers=lambda: self.carriers,
             health=lambda: self.faults,
             metrics=self.metrics,

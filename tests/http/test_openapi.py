@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gateway.http import messages
+from gateway.http import messages, preview
 from gateway.http.openapi import document
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 def test_every_route_of_messages_is_described_and_no_other() -> None:
     described = {(path, method.upper()) for path, item in document()["paths"].items() for method in item}
-    assert described == {(route.path, route.method) for route in messages.routes()}
+    assert described == {(route.path, route.method) for route in messages.routes() + preview.routes()}
 
 
 def test_path_parameters_are_declared() -> None:
