@@ -43,6 +43,7 @@ from gateway.outbound.fetch import Fetcher
 from gateway.outbound.notify import HttpPost, Notifier
 from gateway.outbound.pipeline import OutboundPipeline
 from gateway.outbound.receipts import Receipts
+from gateway.outbound.reroute import Reroute
 from gateway.outbound.routes import Routes
 from gateway.outbound.segments import SegmentBook
 from gateway.protocol.sms import segments
@@ -182,8 +183,16 @@ class Daemon:
             room=self.outbound.refill,
             give_back=self.outbound.give_back,
             rng=self._rng,
+            changed=lambda: self._reroute.soon(),
         )
         self._sip = SipSide(config.sip, self._rng) if config.sip is not None else None
+        self._reroute = Reroute(
+            store=self.store,
+            clock=self._clock,
+            pipeline=self.outbound,
+            channel=self._sms,
+            down=lambda: [name for name in self._binds if not self._smpp.state(name)[0]],
+        )
         self.http = HttpServer(
             config.http.listen,
             Deps(
@@ -266,6 +275,7 @@ class Daemon:
         self._sms.stopping = True
         await self._smpp.stop(None, GRACE_SECONDS)
         self._timers.stop()
+        await self._reroute.stop()
         await self._notifier.stop(GRACE_SECONDS / 5)
         await self._http_post.close()
         await self._fetcher.stop()

@@ -43,6 +43,7 @@ class SmppSide:
         rng: random.Random,
     ) -> None:
         self._binds = binds
+        changed: Callable[[], None],
         self._hand_over = hand_over
         self._result = result
         self._deliver = deliver
@@ -53,6 +54,7 @@ class SmppSide:
         self._groups: dict[str, BindGroup] = {}
         self._server: SmppServer | None = None
 
+        self._changed = changed
     async def listen(self, smpp: Smpp) -> None:
         """Open the server, if there is one.  Raises OSError."""
         if smpp.listen is not None:
@@ -140,3 +142,4 @@ class SmppSide:
 
     def _account_changed(self, account: str, sessions: int, reason: str) -> None:
         log.info("account.sessions", extra={"account": account, "sessions": sessions, "reason": reason})
+        self._changed()

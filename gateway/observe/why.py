@@ -212,6 +212,7 @@ _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "step.succeeded": lambda data: f"{_step(data)} succeeded: {data.get('result')}.",
     "step.failed": lambda data: f"{_step(data)} failed: {data.get('result')}{_because_of(data)}.",
     "step.skipped": lambda data: f"{_step(data)} was skipped: {data.get('result')}{_because_of(data)}.",
+    "step.moved": lambda data: f"{_step(data)} waited for {data.get('from')}, which is down: it moves.",
     "step.resent": lambda data: f"{_step(data)} is sent again: its answer was lost in a restart.",
     "sms.status": _status,
     "receipt": _receipt,

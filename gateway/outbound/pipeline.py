@@ -399,6 +399,8 @@ class OutboundPipeline:
         message = await self.load(id)
         if message is None or not _tries(message, index) or id in self._live:
             return True
+        if message.steps[index].carrier != effect.carrier:  # it has been moved since the page was read
+            return True
         self._remember(message)
         if self._channels[message.plan[index].channel].send(message, index, effect.carrier, done):
             return True

@@ -26,6 +26,7 @@ class Smsc:
         self.statuses: list[int] = []
         self.seen: list[tuple[int, str, bytes]] = []  # connection, command, short_message
         self.submitted: list[Any] = []  # submit_sm as smpplib reads them
+        self.raw: list[bytes] = []  # the same as octets
         self.binds: list[Any] = []
         self.answers: list[Any] = []
         self.ids: Iterator[str] = (f"id-{n}" for n in itertools.count(1))
@@ -51,6 +52,8 @@ class Smsc:
         try:
             while header := stream.read(4):
                 data = header + stream.read(struct.unpack(">I", header)[0] - 4)
+                if data[4:8] == b"\x00\x00\x00\x04":
+                    self.raw.append(data)
                 self._request(
                     connection, number, smpp.parse_pdu(data, sequence=0, allow_unknown_opt_params=True)
                 )
@@ -128,6 +131,13 @@ class Smsc:
 
     def submits(self) -> list[bytes]:
         return [text for _, command, text in self.seen if command == "submit_sm"]
+
+    def hang_up(self) -> None:
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it is gone
 
     def close(self) -> None:
         for sock in (self.listener, *self.connections):
