@@ -182,10 +182,9 @@ class Daemon:
             request=self._accounts.requested,
             room=self.outbound.refill,
             give_back=self.outbound.give_back,
-            rng=self._rng,
             changed=lambda: self._reroute.soon(),
+            rng=self._rng,
         )
-        self._sip = SipSide(config.sip, self._rng) if config.sip is not None else None
         self._reroute = Reroute(
             store=self.store,
             clock=self._clock,
@@ -193,6 +192,7 @@ class Daemon:
             channel=self._sms,
             down=lambda: [name for name in self._binds if not self._smpp.state(name)[0]],
         )
+        self._sip = SipSide(config.sip, self._rng) if config.sip is not None else None
         self.http = HttpServer(
             config.http.listen,
             Deps(
@@ -273,9 +273,9 @@ class Daemon:
         if self._sip is not None:
             await self._sip.stop(GRACE_SECONDS / 2)
         self._sms.stopping = True
+        await self._reroute.stop()
         await self._smpp.stop(None, GRACE_SECONDS)
         self._timers.stop()
-        await self._reroute.stop()
         await self._notifier.stop(GRACE_SECONDS / 5)
         await self._http_post.close()
         await self._fetcher.stop()

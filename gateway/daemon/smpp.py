@@ -40,21 +40,21 @@ class SmppSide:
         request: Callable[[str, Request], Awaitable[tuple[int, str] | Response]],
         room: Callable[[str], None],
         give_back: Callable[[str, str, list[int]], None],
+        changed: Callable[[], None],
         rng: random.Random,
     ) -> None:
         self._binds = binds
-        changed: Callable[[], None],
         self._hand_over = hand_over
         self._result = result
         self._deliver = deliver
         self._request = request
         self._room = room
         self._give_back = give_back
+        self._changed = changed
         self._rng = rng
         self._groups: dict[str, BindGroup] = {}
         self._server: SmppServer | None = None
 
-        self._changed = changed
     async def listen(self, smpp: Smpp) -> None:
         """Open the server, if there is one.  Raises OSError."""
         if smpp.listen is not None:
@@ -139,7 +139,7 @@ class SmppSide:
         log.info("bind.up" if up else "bind.down", extra={"bind": name, "reason": reason})
         if up:
             self._room(name)  # what was refused while there was no such bind waits in the store
+        self._changed()
 
     def _account_changed(self, account: str, sessions: int, reason: str) -> None:
         log.info("account.sessions", extra={"account": account, "sessions": sessions, "reason": reason})
-        self._changed()
