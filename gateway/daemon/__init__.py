@@ -234,6 +234,7 @@ class Daemon:
         await self._consents.load(self.store)
         await self._runs.load(self.store)
         await self._book.load(self._clock.now())
+        await self._notifier.load()
         await self._reassembly.start(self.store)
         await self._esme_reassembly.start(self.store)
         await self._timers.start(self.store)

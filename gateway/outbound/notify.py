@@ -159,7 +159,7 @@ class Notifier:
         """Bring in what is due and not in memory."""
         await self._record_again()
         if not self._begun:
-            await self._begin()
+            await self.load()
         while await self._bring():
             pass
 
@@ -173,12 +173,11 @@ class Notifier:
                 log.exception("notify.sweep_failed")
             await asyncio.sleep(_SWEEP_SECONDS)
 
-    async def _begin(self) -> None:
-        """Know again which transactions wait for another attempt."""
+    async def load(self) -> None:
+        """Know again which transactions have something waiting, before they owe more: that comes after it."""
         now = self._clock.now()
         for waiting in await self._store.notifications(due_before=now + _FOR_EVER, limit=_STORED):
-            if waiting.due > now:
-                self._behind(_key(waiting), waiting.due)
+            self._behind(_key(waiting), waiting.due)
         self._begun = True
 
     async def _bring(self) -> bool:

@@ -148,7 +148,7 @@ class Traffic:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
         for turn in self._turns(hundredths / 100):
             to = str(next(self._recipients))
-            text = f"{to} " + "long " * 70 if turn % 8 == 7 else f"{to} short"
+            text = f"{to} " + "long " * 70 if turn % 4 == 3 else f"{to} short"
             self._request(connection, {"to": to, "from": sender, "text": text})
         connection.close()
 

@@ -380,6 +380,33 @@ async def test_order_survives_a_restart(
     assert receiver.numbers == [1, 1, 2]
 
 
+async def test_what_is_owed_before_the_first_sweep_does_not_overtake_what_waits_for_another_attempt(
+    store: Moody, clock: Hands
+) -> None:
+    told: list[bytes] = []
+
+    async def post(notification: Notification) -> str:
+        told.append(notification.body)
+        return "HTTP 503" if len(told) == 1 else ""
+
+    def notifier() -> Notifier:
+        return Notifier(store=store, clock=clock, new_id=IdSource(clock), posts={"http": post})
+
+    before, after = notifier(), notifier()
+    await owe(before, store, "http://there/", 1)
+    await before.sweep()
+    await until(lambda: not before.waiting)
+    await before.stop()
+    clock.time += SCHEDULE[0] - 0.1
+    await after.load()
+    await owe(after, store, "http://there/", 2)
+    clock.time += 0.2
+    await after.sweep()
+    await until(lambda: len(told) == 3)
+    await after.stop()
+    assert [msgspec.json.decode(body)["n"] for body in told] == [1, 1, 2]
+
+
 async def test_what_was_under_way_at_the_stop_goes_out_after_the_next_start_with_the_same_id(
     store: Moody,
     receivers: Callable[[], Awaitable[Receiver]],
