@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from gateway.channels.base import Carrier, Report
+from gateway.channels.segmentation import segments
 from gateway.channels.submit_sm import submit_sm
 from gateway.config.model import Bind
 from gateway.protocol.smpp.pdu import SubmitSm
 from gateway.protocol.smpp.receipt import response_id
-from gateway.protocol.sms.segments import LongMethod, TooManySegments, split
-from gateway.protocol.sms.segments import Segment as Cut
+from gateway.protocol.sms.segments import TooManySegments
 from gateway.values.clock import Clock
 from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome, Result
@@ -150,7 +150,7 @@ class SmsChannel:
         # the same after a restart, or parts sent before and after it would not come together
         reference = zlib.crc32(f"{message.id}/{index}".encode()) & 0xFFFF
         try:
-            cuts = _cut(step, bind, reference)
+            cuts = segments(step.text, bind, reference)
         except TooManySegments as error:
             self._report(message.id, index, _rejected("", str(error), carrier), ())
             return True
@@ -186,7 +186,7 @@ class SmsChannel:
     def parts(self, message: Message, index: int, carrier: str) -> int:
         bind = self._binds.get(carrier)
         try:
-            return len(_cut(message.plan[index], bind, 0)) if bind is not None else 0
+            return len(segments(message.plan[index].text, bind, 0)) if bind is not None else 0
         except TooManySegments:
             return 0
 
@@ -297,11 +297,6 @@ def _expires(message: Message, index: int) -> float:
     if not step.within_seconds or step.until is Result.ACCEPTED:
         return 0.0
     return message.steps[index].started_at + step.within_seconds
-
-
-def _cut(step: StepPlan, bind: Bind, reference: int) -> list[Cut]:
-    """Raises TooManySegments."""
-    return split(step.text, reference=reference, method=LongMethod(bind.long_messages))
 
 
 def _code(status_text: str) -> str:

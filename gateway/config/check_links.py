@@ -22,6 +22,8 @@ _NOT_NEGATIVE = (0, math.inf)
 _MORE_THAN_ZERO = (math.ulp(0.0), math.inf)
 
 _OCTET = (0, 255)
+_CLASS = (0, 3)
+_CODINGS = ("default", "ucs2")
 # message_payload and the three of a long message by SAR
 _OWN_TLVS = {0x0424, 0x020C, 0x020E, 0x020F}
 
@@ -105,6 +107,13 @@ def _bind(path: str, bind: Bind) -> Iterator[Fault]:
         yield from _read(codes.zone, f"{path}.receipt_zone", bind.receipt_zone)
     for written, value in bind.tlvs.items():
         yield from _tlv(join(f"{path}.tlvs", written), written, value)
+    for name, octet in bind.data_codings.items():
+        if name not in _CODINGS:
+            yield Fault(join(f"{path}.data_codings", name), f"is neither {' nor '.join(_CODINGS)}")
+        elif not 0 <= octet <= 0xFF:
+            yield Fault(join(f"{path}.data_codings", name), f"must be 0 to 255, not {octet}")
+    if bind.message_class is not None:
+        yield from _limits(path, bind, {"message_class": _CLASS})
     for key in ("source_addr_ton", "source_addr_npi", "dest_addr_ton", "dest_addr_npi"):
         if getattr(bind, key) is not None:
             yield from _limits(path, bind, {key: _OCTET})

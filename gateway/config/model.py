@@ -57,6 +57,7 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window: int = 100
     throughput: float = 0  # segments per second, 0 = unlimited
     enquire_link: Seconds = Seconds(30)
+    inbound: bool = False  # texts to its service come to it as deliver_sm, beside what else they come to
 
 
 class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,7 +102,31 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stat_map: dict[str, ReceiptState] = field(default_factory=dict)
     receipt_zone: str = ""  # of a receipt's dates: "UTC", "+02:00", "Europe/Berlin"; empty: not known
     long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
-    default_alphabet: Literal["gsm", "latin1", "ascii"] = "gsm"
+    # what data_coding 0 means there, both ways; texts that it lacks characters of go as UCS-2
+    default_alphabet: Literal["gsm", "gsm-packed", "latin1", "ascii", "utf8"] = "gsm"
+    # octets that it wants to see in place of 0 and 8: { default = 0xF1, ucs2 = 0x18 }
+    data_codings: dict[str, int] = field(default_factory=dict)
+    message_class: int | None = None  # of each text: 0 (flash) to 3; shows in data_coding
+    message_class_group: Literal["0x10", "0xF0"] = "0x10"  # the form of that data_coding
+    # 3GPP TS 23.038 annex A: tables that may be used where they take fewer segments than UCS-2
+    national_languages: list[
+        Literal[
+            "turkish",
+            "spanish",
+            "portuguese",
+            "bengali",
+            "gujarati",
+            "hindi",
+            "kannada",
+            "malayalam",
+            "oriya",
+            "punjabi",
+            "tamil",
+            "telugu",
+            "urdu",
+        ]
+    ] = field(default_factory=list)
+    transliterate: bool = False  # typographic quotes, dashes, blanks, ligatures as the GSM alphabet has them
     enquire_link: Seconds = Seconds(30)
     response_timeout: Seconds = Seconds(10)
     reconnect: Seconds = Seconds(1)  # first wait; doubles up to reconnect_limit, with jitter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from gateway.inbound.reassembly import Reassembly
 from gateway.outbound.accept import Owing
 from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm
+from gateway.protocol.sms.coding import ALPHABETS
 from gateway.rules import decide as rules
 from gateway.rules import variables
 from gateway.rules.keywords import Keywords, Match
@@ -78,7 +79,9 @@ class InboundPipeline:
         runs: Conversing,
         reassembly: Reassembly,
         receipts: Receipts,
+        listeners: Callable[[str], Sequence[str]] = lambda service: (),
     ) -> None:
+        """`listeners(service)` are the URLs of accounts that its texts go to."""
         self._store = store
         self._clock = clock
         self._new_id = new_id
@@ -92,6 +95,7 @@ class InboundPipeline:
         self._runs = runs
         self._reassembly = reassembly
         self._receipts = receipts
+        self._listeners = listeners
 
     async def deliver(self, bind: str, pdu: DeliverSm | DataSm) -> int:
         """Take what a carrier brings; the command_status to answer with, given once it is durable."""
@@ -124,7 +128,7 @@ class InboundPipeline:
     def _text(self, unit: Unit, bind: str, inbound: sms.Inbound, now: float) -> None:
         if inbound.data.fault:
             log.warning("deliver_sm.header_fault", extra={"bind": bind, "reason": inbound.data.fault})
-        alphabet = sms.ALPHABETS[self._binds[bind].default_alphabet]
+        alphabet = ALPHABETS[self._binds[bind].default_alphabet]
         if inbound.data.concat is None:
             text = sms.text_of(inbound.data.decode(inbound.data_coding, alphabet))
             self.received(unit, bind, inbound.sender, inbound.recipient, text, incomplete=False)
@@ -281,18 +285,21 @@ class InboundPipeline:
         self._actions.reply(unit, text, self._for(subject, service), consent_exempt=True)
 
     def _tell(self, unit: Unit, subject: Subject) -> None:
-        """Every text to a service that has an inbound notify URL goes there, whatever else it came to."""
+        """Every text to a service goes to its inbound notify URL and to the accounts that receive its texts,
+        whatever else it came to."""
         service = self._services.get(subject.service)
-        if service is None or not service.notify.inbound:
+        if service is None:
             return
         body = {"type": subject.type, "transid": subject.ref, "timestamp": iso(self._clock.now())}
-        self._owing.owe(
-            unit,
-            service=subject.service,
-            ref=subject.ref,
-            url=service.notify.inbound,
-            body={**body, "service": subject.service, **subject.body},
-        )
+        for url in (service.notify.inbound, *self._listeners(subject.service)):
+            if url:
+                self._owing.owe(
+                    unit,
+                    service=subject.service,
+                    ref=subject.ref,
+                    url=url,
+                    body={**body, "service": subject.service, **subject.body},
+                )
 
     def _subject(
         self, id: str, service: str, sender: str, recipient: str, text: str, match: Match

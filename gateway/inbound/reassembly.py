@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gateway.config.model import Bind
 from gateway.inbound import sms
-from gateway.protocol.sms.coding import Coding
+from gateway.protocol.sms.coding import ALPHABETS, Coding
 from gateway.protocol.sms.reassembly import Assembler, Complete, Incomplete, Key, Payload
 from gateway.protocol.sms.udh import Concat
 from gateway.store.base import Delete, Store, Unit
@@ -34,7 +34,7 @@ class Source(Struct, frozen=True):
 
 
 def source_of(bind: Bind) -> Source:
-    return Source(float(bind.reassembly), sms.ALPHABETS[bind.default_alphabet])
+    return Source(float(bind.reassembly), ALPHABETS[bind.default_alphabet])
 
 
 class Reassembly:

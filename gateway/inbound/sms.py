@@ -7,7 +7,7 @@ from msgspec import Struct
 from gateway.config.model import Bind
 from gateway.protocol.smpp import constants, receipt
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm, SubmitSm
-from gateway.protocol.sms.coding import Binary, Coding, Text
+from gateway.protocol.sms.coding import Binary, Text
 from gateway.protocol.sms.reassembly import Sar, UserData, user_data
 from gateway.values import smpp
 from gateway.values.address import canonical
@@ -21,8 +21,6 @@ _RECEIPT = 0x04
 _INTERMEDIATE = 0x20
 _UDHI = 0x40
 _TON_INTERNATIONAL = 1
-
-ALPHABETS = {"gsm": Coding.GSM, "latin1": Coding.LATIN1, "ascii": Coding.ASCII}
 
 
 class Inbound(Struct, frozen=True):

@@ -90,6 +90,19 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
             "pairs of hex digits",
         ),
         ("bind", 'host = "a"\ntlvs = { 0x0424 = "x" }', "smpp.binds.north.tlvs.0x0424", "sets itself"),
+        ("bind", 'host = "a"\nmessage_class = 4', "smpp.binds.north.message_class", "must be 0 to 3, not 4"),
+        (
+            "bind",
+            'host = "a"\ndata_codings = { latin1 = 3 }',
+            "smpp.binds.north.data_codings.latin1",
+            "neither default nor ucs2",
+        ),
+        (
+            "bind",
+            'host = "a"\ndata_codings = { ucs2 = 256 }',
+            "smpp.binds.north.data_codings.ucs2",
+            "must be 0 to 255, not 256",
+        ),
         ("bind", 'host = "a"\nreceipt_zone = "Berlin"', "smpp.binds.north.receipt_zone", "is no time zone"),
         ("bind", 'host = "a"\nretry_pause = 0', "smpp.binds.north.retry_pause", "more than 0"),
         (

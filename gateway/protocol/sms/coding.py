@@ -59,6 +59,14 @@ class Binary:
     message_class: int | None = None
 
 
+ALPHABETS: Final[Mapping[str, Coding]] = {
+    "gsm": Coding.GSM,
+    "gsm-packed": Coding.PACKED,
+    "latin1": Coding.LATIN1,
+    "ascii": Coding.ASCII,
+    "utf8": Coding.UTF8,
+}
+"""What an SMSC may mean by its default alphabet, as settings call it."""
 CODECS: Final[Mapping[Coding, str]] = {
     Coding.UTF8: "utf-8",
     Coding.ASCII: "ascii",

@@ -1,0 +1,62 @@
+"""A bind's settings for text, each as the octets that it makes of one."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.channels.segmentation import segments
+from gateway.config.model import Bind
+from gateway.protocol.sms.national import Language
+
+
+def cut(text: str, **settings: Any) -> list[tuple[int, bytes]]:
+    bind = Bind(host="a", system_id="gw", **settings)
+    return [(one.data_coding, one.octets) for one in segments(text, bind, 7)]
+
+
+def ucs2(text: str) -> bytes:
+    return text.encode("utf-16-be")
+
+
+@pytest.mark.parametrize(
+    ("settings", "text", "data_coding", "octets"),
+    [
+        ({}, "@é", 0x00, b"\x00\x05"),
+        ({"default_alphabet": "latin1"}, "@é", 0x00, b"@\xe9"),
+        ({"default_alphabet": "latin1"}, "€", 0x08, ucs2("€")),
+        ({"default_alphabet": "ascii"}, "@", 0x00, b"@"),
+        ({"default_alphabet": "utf8"}, "é", 0x00, b"\xc3\xa9"),
+        ({"default_alphabet": "gsm-packed"}, "hellohello", 0x00, bytes.fromhex("e8329bfd4697d9ec37")),
+        ({"data_codings": {"default": 0xF1}}, "a", 0xF1, b"a"),
+        ({"data_codings": {"default": 0xF1}}, "ć", 0x08, ucs2("ć")),
+        ({"data_codings": {"ucs2": 0x18}}, "ć", 0x18, ucs2("ć")),
+        ({"message_class": 0}, "a", 0x10, b"a"),
+        ({"message_class": 0}, "ć", 0x18, ucs2("ć")),
+        ({"message_class": 0, "message_class_group": "0xF0"}, "a", 0xF0, b"a"),
+        ({}, "“a”", 0x08, ucs2("“a”")),
+        ({"transliterate": True}, "“a”", 0x00, b'"a"'),
+        # UCS-2 anyway, in as many segments: the quotes stay
+        ({"transliterate": True}, "“ć”", 0x08, ucs2("“ć”")),
+        ({"national_languages": ["turkish"]}, "ş", 0x08, ucs2("ş")),
+        ({"national_languages": ["turkish"]}, "ş" + "a" * 99, 0x00, b"\x03\x24\x01\x01\x1bs" + b"a" * 99),
+    ],
+)
+def test_settings_decide_on_coding_and_octets(
+    settings: dict[str, Any], text: str, data_coding: int, octets: bytes
+) -> None:
+    assert cut(text, **settings) == [(data_coding, octets)]
+
+
+def test_transliteration_that_saves_a_segment_is_used_although_the_text_stays_ucs2() -> None:
+    text = "ﬃ" + "ć" * 66 + "\u200b\u200b\u200b\u200b\u200b"
+    assert len(cut(text)) == 2
+    [(_, octets)] = cut(text, transliterate=True)
+    assert octets == ucs2("ffi" + "ć" * 66)
+
+
+def test_every_language_but_the_default_can_be_set() -> None:
+    names = [language.name.lower() for language in Language if language]
+    written = [{"host": "a", "system_id": "gw", "national_languages": [name]} for name in names]
+    binds = [msgspec.convert(bind, Bind) for bind in written]
+    assert [segments("a", bind, 7)[0].octets for bind in binds] == [b"a"] * 13
