@@ -134,7 +134,7 @@ class Daemon:
             posts={
                 "http": self._http_post,
                 "https": self._http_post,
-                ACCOUNT_SCHEME: lambda notification: self._accounts.receipt(notification),
+                ACCOUNT_SCHEME: lambda notification: self._accounts.deliver(notification),
             },
         )
         self._fetcher = Fetcher(self.store, lambda *done: self._runs.fetched(*done))
@@ -180,6 +180,7 @@ class Daemon:
             result=self._segment_result,
             deliver=self._deliver,
             request=self._accounts.requested,
+            bound=lambda account: self._notifier.back(f"{ACCOUNT_SCHEME}:{account}"),
             room=self.outbound.refill,
             give_back=self.outbound.give_back,
             changed=lambda: self._reroute.soon(),
@@ -380,7 +381,13 @@ class Daemon:
             runs=self._runs,
             reassembly=self._reassembly,
             receipts=self._receipts,
+            listeners=self._listeners,
         )
+
+    def _listeners(self, service: str) -> list[str]:
+        """Accounts that the texts of a service go to, as URLs."""
+        accounts = self.config.smpp.accounts.items()
+        return [f"{ACCOUNT_SCHEME}:{name}" for name, a in accounts if a.inbound and a.service == service]
 
     def _of_status(self, unit: Unit, event: Event, message: Message) -> None:
         self.metrics.status(message.service, str(message.status))

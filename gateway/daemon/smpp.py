@@ -9,26 +9,28 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from gateway.channels.sms import Flight
-from gateway.config.model import Bind, Smpp
+from gateway.config.model import Account, Bind, Smpp
 from gateway.observe.health import CarrierState
+from gateway.outbound.notify import Away
 from gateway.protocol.smpp.pdu import DeliverSm, Request, Response
+from gateway.protocol.smpp.session import NotBound, WindowFull
 from gateway.transport.smpp_client import BindGroup, Inbound
-from gateway.transport.smpp_server import SmppServer
+from gateway.transport.smpp_server import NoAnswer, SmppServer
 from gateway.transport.smpp_submission import Submission, SubmitResult
 from gateway.values.errors import GatewayError
 
 log = logging.getLogger(__name__)
 
 
-class NoServer(GatewayError):
-    """There is no account that anything could be delivered to: [smpp.listen] is not configured."""
+class NotDelivered(GatewayError):
+    """An account was sent something, or had no room for it, and nobody knows that it has it."""
 
 
 class SmppSide:
     """`hand_over(keys, bind)` makes effects "begun", durably; `result` is told what became of a segment;
     `deliver` takes an inbound PDU and gives the status to answer with, `request(account, pdu)` an account's
-    and gives its answer; `room(bind)` is told of a bind whose queue has room, `give_back(key, bind, parts)`
-    of a message that a stopped bind has not begun."""
+    and gives its answer; `bound(account)` is told of an account that has sessions, `room(bind)` of a bind
+    whose queue has room, `give_back(key, bind, parts)` of a message that a stopped bind has not begun."""
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class SmppSide:
         result: Callable[[Flight, SubmitResult], None],
         deliver: Callable[[Inbound], Awaitable[int]],
         request: Callable[[str, Request], Awaitable[tuple[int, str] | Response]],
+        bound: Callable[[str], None],
         room: Callable[[str], None],
         give_back: Callable[[str, str, list[int]], None],
         changed: Callable[[], None],
@@ -48,16 +51,19 @@ class SmppSide:
         self._result = result
         self._deliver = deliver
         self._request = request
+        self._bound = bound
         self._room = room
         self._give_back = give_back
         self._changed = changed
         self._rng = rng
+        self._accounts: Mapping[str, Account] = {}
         self._groups: dict[str, BindGroup] = {}
         self._server: SmppServer | None = None
 
     async def listen(self, smpp: Smpp) -> None:
         """Open the server, if there is one.  Raises OSError."""
         if smpp.listen is not None:
+            self._accounts = smpp.accounts
             self._server = SmppServer(
                 smpp.listen,
                 smpp.accounts,
@@ -110,10 +116,15 @@ class SmppSide:
         return group.up, "" if group.up else group.reason
 
     async def deliver_to_account(self, account: str, pdu: DeliverSm) -> int:
-        """The status of the answer.  Raises NoServer, NotBound, WindowFull or NoAnswer."""
-        if self._server is None:
-            raise NoServer("no account can be reached: there is no [smpp.listen]")
-        return await self._server.deliver(account, pdu)
+        """The status of the answer.  Raises Away without a session that receives, else NotDelivered."""
+        if self._server is None or account not in self._accounts:
+            raise Away(f"there is no account {account!r} to be reached")
+        try:
+            return await self._server.deliver(account, pdu)
+        except NotBound as error:
+            raise Away(str(error)) from None
+        except (WindowFull, NoAnswer) as error:
+            raise NotDelivered(str(error)) from None
 
     def states(self) -> list[CarrierState]:
         return [
@@ -143,3 +154,5 @@ class SmppSide:
 
     def _account_changed(self, account: str, sessions: int, reason: str) -> None:
         log.info("account.sessions", extra={"account": account, "sessions": sessions, "reason": reason})
+        if sessions:
+            self._bound(account)

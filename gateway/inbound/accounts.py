@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import asdict
 
 from gateway.config.model import Account
+from gateway.inbound.deliveries import receipt, text
 from gateway.inbound.reassembly import Reassembly, Whole
 from gateway.inbound.registered import ASKS
 from gateway.inbound.sms import Inbound, read, text_of
-from gateway.inbound.stored import TIME_FAULTS, Stored, Times, state_of, times
+from gateway.inbound.stored import TIME_FAULTS, Stored, Times, times
 from gateway.outbound.accept import Accepting, SendRequest
 from gateway.protocol.smpp import constants
-from gateway.protocol.smpp.fields import pack_tlvs
 from gateway.protocol.smpp.operations import (
     CancelSm,
     QuerySm,
@@ -27,21 +26,17 @@ from gateway.protocol.smpp.operations import (
     Unsuccessful,
 )
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm, Request, Response, SubmitSm
-from gateway.protocol.smpp.receipt import MessageState, format_receipt
 from gateway.store.base import Store, Unit
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput, StoreError, Throttled
+from gateway.values.event import Trigger
 from gateway.values.message import Message, Part
-from gateway.values.outcome import Status
 from gateway.values.work import Notification
 
 log = logging.getLogger(__name__)
 
 REASSEMBLY_SECONDS = 60.0
-_RECEIPT = 0x04
-_INTERMEDIATE = 0x20
 _REPLACES = 1  # replace_if_present_flag
-_WITH_CODE = frozenset(MessageState) - {MessageState.DELIVERED, MessageState.ENROUTE}
 _AT_ONCE = Times(0.0, 0.0)
 
 _STATUS = {
@@ -168,11 +163,11 @@ class Accounts:
         return _Wish(pdu.registered_delivery & ASKS, when, group)
 
     async def _whole(self, account: str, pdu: SubmitSm | DataSm, inbound: Inbound, wish: _Wish) -> str:
-        text = text_of(inbound.data.decode(inbound.data_coding))
-        whole = Whole(source_name(account), inbound.sender, inbound.recipient, text, False)
+        words = text_of(inbound.data.decode(inbound.data_coding))
+        whole = Whole(source_name(account), inbound.sender, inbound.recipient, words, False)
         request = self._request(account, whole, wish)
-        if isinstance(pdu, SubmitSm) and pdu.replace_if_present_flag == _REPLACES and text:
-            id = await self._stored.replace_present(account, pdu, text, wish.when)
+        if isinstance(pdu, SubmitSm) and pdu.replace_if_present_flag == _REPLACES and words:
+            id = await self._stored.replace_present(account, pdu, words, wish.when)
             if id:
                 return id
         messages = await self._submit([request])
@@ -219,41 +214,16 @@ class Accounts:
             correlationid=wish.group,
         )
 
-    async def receipt(self, notification: Notification) -> str:
-        """Carry out a notification to an account: a delivery receipt.  "" when it was taken."""
+    async def deliver(self, notification: Notification) -> str:
+        """Carry out a notification to an account: a receipt, or a customer's text.  "" when it was taken.
+
+        A long text goes in parts; one that is refused is tried again as a whole.
+        """
         account = notification.url.partition(":")[2]
         body = msgspec.json.decode(notification.body, type=dict[str, Any])
-        status = await self._deliver(account, _receipt(body))
-        return "" if status == constants.ESME_ROK else f"deliver_sm_resp 0x{status:08x}"
-
-
-def _receipt(body: Mapping[str, Any]) -> DeliverSm:
-    """A receipt travels against its message: source and destination change places."""
-    status, code = Status(body["status"]), str(body["code"])
-    state = state_of(status, code)
-    id = body["correlationid"] or body["transid"]  # of a submit_multi, or its own
-    text = format_receipt(
-        id,
-        state,
-        submit_date=_date(body["submitted"]),
-        done_date=_date(body["timestamp"]),
-        # err has three characters: "ESM" of "ESME_RINVDSTADR" would only mislead
-        err=code if state in _WITH_CODE and 0 < len(code) <= 3 else "000",
-    )
-    tlvs = {
-        constants.TLV_RECEIPTED_MESSAGE_ID: id.encode("ascii") + b"\0",
-        constants.TLV_MESSAGE_STATE: bytes((state,)),
-    }
-    return DeliverSm(
-        source_addr_ton=1,
-        source_addr_npi=1,
-        source_addr=str(body["to"]).removeprefix("+").encode("ascii"),
-        destination_addr=str(body["from"]).removeprefix("+").encode("ascii"),
-        esm_class=_RECEIPT if status.final else _INTERMEDIATE,
-        short_message=text,
-        tlv_octets=pack_tlvs(tlvs),
-    )
-
-
-def _date(written: str) -> datetime:
-    return datetime.fromisoformat(written).astimezone(UTC)
+        pdus = text(body) if body["type"] == Trigger.SMS_RECEIVED else [receipt(body)]
+        for pdu in pdus:
+            status = await self._deliver(account, pdu)
+            if status != constants.ESME_ROK:
+                return f"deliver_sm_resp 0x{status:08x}"
+        return ""

@@ -1,7 +1,9 @@
 """Notifications: POSTs that are owed, kept in the store until the receiver has taken them.
 
 Order is kept within a transaction at each receiver; receivers do not delay each other.  What fails is tried
-again on SCHEDULE and then kept as `dead`.  Each POST is signed with the service's hub secret:
+again on SCHEDULE and then kept as `dead`.  A receiver that is `Away` is not asked again and again: what is
+owed to it waits until it is `back`, or for AWAY_LIMIT_SECONDS.  Each POST is signed with the service's hub
+secret:
 
     X-Hub-Timestamp: 1763906709                     Unix seconds
     X-Hub-Id: 0193...                               the same at every attempt: receivers drop repeats by it
@@ -11,6 +13,7 @@ again on SCHEDULE and then kept as `dead`.  Each POST is signed with the service
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -25,7 +28,7 @@ from msgspec.structs import replace
 
 from gateway.store.base import Delete, Store, Unit, Write
 from gateway.values.clock import Clock
-from gateway.values.errors import StoreError, Throttled
+from gateway.values.errors import GatewayError, StoreError, Throttled
 from gateway.values.event import Event
 from gateway.values.ids import NewId
 from gateway.values.work import Notification
@@ -34,6 +37,8 @@ log = logging.getLogger(__name__)
 
 SCHEDULE = (1, 5, 15, 60, 300, 900, 3600, 3600, 7200, 14400, 28800)  # seconds between attempts
 TIMEOUT_SECONDS = 10.0
+AWAY_SECONDS = 3600.0  # until a receiver that is away is asked all the same
+AWAY_LIMIT_SECONDS = 7 * 86400.0  # what has waited so long for a receiver that is away is dead
 _IN_MEMORY = 10_000
 _PER_RECEIVER = 8  # in flight at once
 _PER_RECEIVER_HELD = 1_000  # in memory
@@ -43,7 +48,12 @@ _SWEEP_SECONDS = 1.0
 _LONGEST_DETOUR = 300.0
 _FOR_EVER = 366 * 86400.0
 
-# Carries one notification out: "" when it was taken, else why not
+
+class Away(GatewayError):
+    """The receiver is not there to be asked: not a failed attempt."""
+
+
+# Carries one notification out: "" when it was taken, else why not.  Raises Away
 Post = Callable[[Notification], Awaitable[str]]
 Key = tuple[str, str]  # transaction, receiver
 
@@ -110,6 +120,11 @@ class Notifier:
         self._left: set[Key] = set()  # with a new one left to the store while a sweep was reading
         self._released: set[str] = set()  # ids done while a sweep was reading: what it read of them is old
         self._unrecorded: list[Unit] = []  # what became of notifications, which the store has refused so far
+        self._away: dict[str, float] = {}  # receivers that are not there, and when to ask them all the same
+        self._back: dict[
+            str, int
+        ] = {}  # receivers that are there again, and how often yet to look for theirs
+        self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._begun = False
@@ -127,11 +142,19 @@ class Notifier:
             service=service,
             url=url,
             body=msgspec.json.encode(body),
-            due=max(now, self._stored.get((ref, _receiver_of(url)), 0.0)),
+            due=max(now, self._due((ref, _receiver_of(url)))),
             created_at=now,
         )
         unit.writes.append(notification)
         unit.acts.append(lambda: self._take(notification))
+
+    def back(self, url: str) -> None:
+        """The receiver behind a URL is there again: what waits for it goes out now, oldest first."""
+        receiver = _receiver_of(url)
+        if receiver in self._away or any(key[1] == receiver for key in self._stored) or not self._begun:
+            self._away.pop(receiver, None)
+            self._back[receiver] = 2  # the second look finds what was put off while the first one read
+            self._wake.set()
 
     def start(self) -> None:
         """Take up what the store holds, now and whenever something comes due."""
@@ -160,6 +183,8 @@ class Notifier:
         await self._record_again()
         if not self._begun:
             await self.load()
+        if self._back:
+            await self._call_back()
         while await self._bring():
             pass
 
@@ -171,7 +196,9 @@ class Notifier:
                 log.warning("notify.sweep_failed", extra={"reason": str(error)})
             except Exception:
                 log.exception("notify.sweep_failed")
-            await asyncio.sleep(_SWEEP_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _SWEEP_SECONDS)
+            self._wake.clear()
 
     async def load(self) -> None:
         """Know again which transactions have something waiting, before they owe more: that comes after it."""
@@ -179,6 +206,19 @@ class Notifier:
         for waiting in await self._store.notifications(due_before=now + _FOR_EVER, limit=_STORED):
             self._behind(_key(waiting), waiting.due)
         self._begun = True
+
+    async def _call_back(self) -> None:
+        """What waits for receivers that are there again is due now."""
+        now = self._clock.now()
+        called = set(self._back)
+        self._back = {receiver: looks - 1 for receiver, looks in self._back.items() if looks > 1}
+        waiting = await self._store.notifications(due_before=now + _FOR_EVER, limit=_STORED)
+        theirs = [n for n in waiting if n.due > now and _receiver_of(n.url) in called]
+        for begin in range(0, len(theirs), _PAGE):
+            page = [n for n in theirs[begin : begin + _PAGE] if n.id not in self._held]
+            await self._store.commit([replace(n, due=now) for n in page])
+            for notification in page:
+                self._stored[_key(notification)] = now
 
     async def _bring(self) -> bool:
         """Bring in one page.  True: there may be more."""
@@ -193,7 +233,7 @@ class Notifier:
             key = _key(notification)
             if notification.id in self._held or notification.id in self._released:
                 continue
-            due = self._stored.get(key, 0.0)
+            due = self._due(key)
             if due <= now and self._crowded(key[1]):
                 # it would only sit in memory: out of the way of others, until about its turn
                 detours[key[1]] += 1
@@ -206,7 +246,7 @@ class Notifier:
                 brought.add(key)
         full = len(page) == limit
         for key in brought:
-            if not full and key not in self._left and self._stored.get(key, 0.0) <= now:
+            if not full and key not in self._left and self._due(key) <= now:
                 self._stored.pop(key, None)
         if put_off:
             await self._store.commit(put_off)
@@ -217,11 +257,16 @@ class Notifier:
         key = _key(notification)
         if self._stopping or notification.id in self._held:
             return
-        if key not in self._stored and self._begun and not self._crowded(key[1]):
+        away = self._away.get(key[1], 0.0) > self._clock.now()
+        if key not in self._stored and self._begun and not away and not self._crowded(key[1]):
             self._hold(notification, key)
             return
         self._left.add(key)
-        self._behind(key, max(notification.due, self._stored.get(key, 0.0)))
+        self._behind(key, max(notification.due, self._due(key)))
+
+    def _due(self, key: Key) -> float:
+        """Until when a transaction's notifications have to wait."""
+        return max(self._stored.get(key, 0.0), self._away.get(key[1], 0.0))
 
     def _behind(self, key: Key, due: float) -> None:
         self._stored[key] = max(due, self._stored.get(key, 0.0))
@@ -279,11 +324,15 @@ class Notifier:
 
     async def _carry_out(self, notification: Notification, receiver: _Receiver) -> None:
         began = self._clock.monotonic()
-        reason = await self._post(notification)
+        away, reason = False, ""
+        try:
+            reason = await self._post(notification)
+        except Away as error:
+            away, reason = True, str(error)
         took = self._clock.monotonic() - began
         receiver.seconds += 0.2 * (took / _PER_RECEIVER - receiver.seconds)
         key = _key(notification)
-        unit, over = self._note(notification, key, reason)
+        unit, over = self._note(notification, key, reason, away=away)
         try:
             await unit.commit(self._store)
         except (StoreError, Throttled) as error:
@@ -303,29 +352,37 @@ class Notifier:
             return f"no way to reach {notification.url!r}"
         try:
             return await post(notification)
+        except Away:
+            raise
+        except GatewayError as error:
+            return str(error)
         except Exception as error:
             log.exception("notify.post_failed", extra={"transid": notification.ref})
             return f"{type(error).__name__}: {error}"
 
-    def _note(self, notification: Notification, key: Key, reason: str) -> tuple[Unit, bool]:
+    def _note(self, notification: Notification, key: Key, reason: str, *, away: bool) -> tuple[Unit, bool]:
         """What an attempt has led to, also for those that wait behind it, and whether it was the last."""
         unit = Unit()
-        attempts = notification.attempts + 1
+        attempts = notification.attempts + (not away)
         now = self._clock.now()
         gone, over = [notification], True
         if not reason:
             what = "notify.sent"
             self.sent += 1
             unit.writes.append(Delete(Notification, (notification.id,)))
-        elif attempts > len(SCHEDULE):
+        elif now - notification.created_at > AWAY_LIMIT_SECONDS if away else attempts > len(SCHEDULE):
             what = "notify.dead"
             self.dead += 1
             log.warning(what, extra={"transid": key[0], "receiver": key[1], "reason": reason})
             unit.writes.append(replace(notification, state="dead", attempts=attempts, reason=reason))
         else:
-            what, over = "notify.failed", False
-            self.failed += 1
-            due = now + SCHEDULE[attempts - 1]
+            what, over = "notify.away" if away else "notify.failed", False
+            if away:
+                due = self._away.setdefault(key[1], now + AWAY_SECONDS)
+                due = self._away[key[1]] = due if due > now else now + AWAY_SECONDS
+            else:
+                self.failed += 1
+                due = now + SCHEDULE[attempts - 1]
             unit.writes.append(replace(notification, attempts=attempts, due=due, reason=reason))
             # the same moment for all: among equals the store gives the oldest first
             gone += self._turns.get(key, ())

@@ -50,6 +50,7 @@ class SmppLink(asyncio.Protocol):
         self.label = label
         self.peer = ""
         self.peer_address = ""
+        self.version = 0x34  # interface_version of a peer that has bound to us
         self.writable = False
         self.gone = asyncio.Event()  # set when the connection is no more
         self.reason = ""  # why it ended

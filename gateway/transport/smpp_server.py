@@ -18,6 +18,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from msgspec.structs import replace
+
 from gateway.config.model import Account, Listen
 from gateway.protocol.smpp.constants import (
     ESME_RALYBND,
@@ -26,6 +28,7 @@ from gateway.protocol.smpp.constants import (
     ESME_ROK,
     ESME_RSYSERR,
     ESME_RTHROTTLED,
+    INTERFACE_VERSION,
     status_text,
 )
 from gateway.protocol.smpp.events import (
@@ -49,6 +52,7 @@ log = logging.getLogger(__name__)
 
 UNBOUND_LIMIT = 1000  # connections without a bind; further ones are cut at once
 RESPONSE_SECONDS = 10.0  # for deliver_sm_resp, enquire_link_resp, unbind_resp
+ROOM_SECONDS = 30.0  # for an account to answer what it has, so that it can be sent more
 UNBIND_SECONDS = 2.0  # for unbind_resp when stopping
 _RECEIVING = frozenset({State.BOUND_RX, State.BOUND_TRX})
 
@@ -67,6 +71,8 @@ class _Customer:
         self.password = config.password.encode()
         self.networks = [ip_network(text, strict=False) for text in config.allow]
         self.links: list[SmppLink] = []
+        self.turn = asyncio.Lock()  # deliveries begin in the order in which they were asked for
+        self.room = asyncio.Event()  # set when one of its sessions may have room for a delivery
         self.pending = 0  # submit_sm without an answer, over all sessions
         self.bucket = TokenBucket(config.throughput, 0.0)
 
@@ -151,19 +157,34 @@ class SmppServer:
     async def deliver(self, account: str, request: DeliverSm | DataSm) -> int:
         """Send a receipt or an inbound message by the account's freest receiving session; its command_status.
 
-        Raises NotBound without such a session, WindowFull when all have too much without an answer, NoAnswer.
+        Those that find no room wait for it, in their order.  Raises NotBound without such a session,
+        WindowFull when none has had room for ROOM_SECONDS, NoAnswer.
         """
-        receiving = [link for link in self._customers[account].links if link.session.state in _RECEIVING]
-        if not receiving:
-            raise NotBound(f"{account} has no session that receives")
-        link = max(receiving, key=_room)
-        if not link.writable:
-            raise WindowFull(f"{link.label} does not read")
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[int] = loop.create_future()
-        link.session.send(request, loop.time(), answer)
-        link.settle_soon()
+        customer = self._customers[account]
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        async with customer.turn:
+            link = await self._receiving(customer)
+            if link.version < INTERFACE_VERSION:  # a peer of version 3.3 knows no TLVs
+                request = replace(request, tlv_octets=b"")
+            link.session.send(request, asyncio.get_running_loop().time(), answer)
+            link.settle_soon()
         return await answer
+
+    async def _receiving(self, customer: _Customer) -> SmppLink:
+        """The session of the account that has most room, once one has any."""
+        try:
+            async with asyncio.timeout(ROOM_SECONDS):
+                while True:
+                    receiving = [link for link in customer.links if link.session.state in _RECEIVING]
+                    if not receiving:
+                        raise NotBound(f"{customer.name} has no session that receives")
+                    link = max(receiving, key=_room)
+                    if _room(link):
+                        return link
+                    customer.room.clear()
+                    await customer.room.wait()
+        except TimeoutError:
+            raise WindowFull(f"{customer.name} does not answer what it has") from None
 
     # one connection
 
@@ -172,7 +193,11 @@ class SmppServer:
         session = SmppSession(
             Role.SMSC, now=now, bind_timeout=self._bind_timeout, response_timeout=RESPONSE_SECONDS
         )
-        return SmppLink(session, "unbound", self._event, self._connected, lambda _link: None)
+        return SmppLink(session, "unbound", self._event, self._connected, self._room)
+
+    def _room(self, link: SmppLink) -> None:
+        if customer := self._links.get(link):
+            customer.room.set()
 
     def _connected(self, link: SmppLink) -> None:
         self._unbound.add(link)
@@ -184,9 +209,11 @@ class SmppServer:
             case Requested(pdu=request):
                 self._requested(link, self._links[link], request)
             case Answered(context=asyncio.Future() as answer, pdu=response):
+                self._room(link)
                 if not answer.done():
                     answer.set_result(response.command_status)
             case TimedOut(context=asyncio.Future() as answer):
+                self._room(link)
                 _unknown(answer, "no deliver_sm_resp in time")
             case BindRequested(pdu=request):
                 self._bind(link, request)
@@ -216,7 +243,9 @@ class SmppServer:
         self._unbound.discard(link)
         self._links[link] = customer
         customer.links.append(link)
+        link.version = request.interface_version
         link.session.answer_bind(request, ESME_ROK, self._system_id)
+        customer.room.set()
         self._tell(customer, f"{request.name} from {link.peer}")
 
     def _judge(self, customer: _Customer | None, link: SmppLink, request: Bind) -> tuple[int, str]:
@@ -262,6 +291,7 @@ class SmppServer:
         customer = self._links.pop(link, None)
         if customer:
             customer.links.remove(link)
+            customer.room.set()  # whoever waits finds out that nobody receives
             self._tell(customer, event.reason)
         log.info("smpp.closed", extra={"link": link.label, "peer": link.peer, "reason": event.reason})
 

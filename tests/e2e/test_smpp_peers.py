@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,13 @@ address = "127.0.0.1:{listen}"
 system_id = "acme"
 password = "right"
 service = "shop"
+
+[smpp.accounts.inbox]
+system_id = "inbox"
+password = "right"
+service = "shop"
+inbound = true
+window = 2
 
 [smpp.binds.same]
 host = "127.0.0.1"
@@ -122,11 +130,11 @@ class Application:
 
 
 @contextmanager
-def application(site: Site, *, password: str = "right") -> Iterator[Application]:
+def application(site: Site, *, name: str = "acme", password: str = "right") -> Iterator[Application]:
     app = Application(site.port)
     app.client.connect()
     try:
-        app.client.bind_transceiver(system_id="acme", password=password)
+        app.client.bind_transceiver(system_id=name, password=password)
         yield app
         app.client.unbind()
     finally:
@@ -329,6 +337,34 @@ def test_who_asks_for_failures_only_hears_of_no_success(site: Site) -> None:
             site.daemon.reaches(id, "delivered", "failed")
         assert app.receipt().short_message.startswith(f"id:{ids[1]} ".encode())
         assert len(app.received) == 1
+
+
+def test_receipts_of_an_account_that_is_away_come_when_it_binds(site: Site) -> None:
+    numbers = [next(CUSTOMERS) for _ in range(25)]
+    with application(site, name="inbox") as app:
+        ids = [app.submit(to, "many") for to in numbers]
+    for id, to in zip(ids, numbers, strict=True):
+        [segment] = site.daemon.reaches(id, "sent")["segments"]
+        site.smsc.deliver(to, "12345", receipt_of(segment["smsc_id"]), esm_class=RECEIPT)
+    for id in ids:
+        site.daemon.reaches(id, "delivered")
+    began = time.monotonic()
+    with application(site, name="inbox") as app:  # whose window is 2
+        got = [app.receipt().receipted_message_id.rstrip(b"\0").decode() for _ in ids]
+    assert got == ids
+    assert time.monotonic() - began < 5
+
+
+def test_texts_come_to_an_account_that_asks_for_them(site: Site) -> None:
+    customer, words = next(CUSTOMERS), "Двадцать пицц. " * 10
+    with application(site, name="inbox") as app:
+        site.smsc.deliver(customer, "12345", b"hello shop")
+        text = app.receipt()
+    assert (text.source_addr, text.destination_addr) == (customer.encode(), b"12345")
+    assert (text.esm_class, text.short_message) == (0, b"hello shop")
+    site.smsc.deliver(customer, "12345", words[:50].encode("utf-16-be"), data_coding=8)
+    with application(site, name="inbox") as app:  # it was away
+        assert app.receipt().short_message.decode("utf-16-be") == words[:50]
 
 
 # -- carriers: we bind to an SMSC of smpplib's PDUs ---------------------------------------------------

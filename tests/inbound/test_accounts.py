@@ -237,7 +237,7 @@ async def test_a_receipt_reads_as_the_standard_writes_it(
     desk: Desk, result: Result, code: str, state: MessageState, err: str
 ) -> None:
     owed = await notification(desk, result, code)
-    assert await desk.accounts.receipt(owed) == ""
+    assert await desk.accounts.deliver(owed) == ""
     [(account, pdu)] = desk.peer.got
     assert (account, pdu.esm_class) == ("acme", 0x04)
     assert (pdu.source_addr, pdu.destination_addr) == (b"447700900123", b"12345")
@@ -253,7 +253,7 @@ async def test_a_receipt_reads_as_the_standard_writes_it(
 async def test_a_receipt_that_the_account_refuses_is_owed_further(desk: Desk) -> None:
     owed = await notification(desk, Result.DELIVERED)
     desk.peer.status = constants.ESME_RX_T_APPN
-    assert await desk.accounts.receipt(owed) == "deliver_sm_resp 0x00000064"
+    assert await desk.accounts.deliver(owed) == "deliver_sm_resp 0x00000064"
 
 
 async def test_a_status_in_doubt_is_unknown_to_the_account(desk: Desk) -> None:
@@ -261,3 +261,20 @@ async def test_a_status_in_doubt_is_unknown_to_the_account(desk: Desk) -> None:
     await desk.world.outcome(desk.world.sms.sent[-1], Result.IN_DOUBT)
     [body] = desk.world.notifier.to("smpp:acme")
     assert body["status"] == Status.IN_DOUBT
+
+
+async def test_each_part_of_a_customers_text_must_be_taken(desk: Desk) -> None:
+    body = {"type": "sms.received", "transid": "t", "from": CUSTOMER, "to": "12345", "text": LONG}
+    owed = Notification(
+        id="n",
+        ref="t",
+        service="shop",
+        url="smpp:acme",
+        body=msgspec.json.encode(body),
+        due=0.0,
+        created_at=0.0,
+    )
+    assert await desk.accounts.deliver(owed) == ""
+    assert [account for account, _ in desk.peer.got] == ["acme"] * 3
+    desk.peer.status = constants.ESME_RX_T_APPN
+    assert await desk.accounts.deliver(owed) == "deliver_sm_resp 0x00000064"

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from gateway.observe.system import IdSource
 from gateway.outbound import notify
-from gateway.outbound.notify import SCHEDULE, HttpPost, Notifier, sign
+from gateway.outbound.notify import AWAY_LIMIT_SECONDS, SCHEDULE, Away, HttpPost, Notifier, sign
 from gateway.store.base import Unit, Write
 from gateway.store.sqlite import SqliteStore
 from gateway.values.errors import StoreError
@@ -572,3 +572,93 @@ async def test_sweeper_brings_in_what_an_earlier_run_of_the_gateway_left(store: 
     notifier.start()
     await until(lambda: taken == ["n1"] and not notifier.waiting)
     await notifier.stop()
+
+
+class Account:
+    """A receiver that is there or not."""
+
+    def __init__(self, store: Moody, clock: Hands) -> None:
+        self.there = False
+        self.asked = 0
+        self.got: list[int] = []
+        self.clock = clock
+        self.notifier = Notifier(store=store, clock=clock, new_id=IdSource(clock), posts={"smpp": self.post})
+
+    async def post(self, notification: Notification) -> str:
+        self.asked += 1
+        if not self.there:
+            raise Away("not bound")
+        self.got.append(msgspec.json.decode(notification.body)["n"])
+        return ""
+
+    async def owe(self, store: Moody, *numbers: int) -> None:
+        for number in numbers:
+            unit = Unit()
+            self.notifier.owe(unit, service="shop", ref=f"m{number}", url="smpp:acme", body={"n": number})
+            await unit.commit(store)
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.got) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    async def settled(self) -> None:
+        while self.notifier._tasks:
+            await asyncio.gather(*self.notifier._tasks)
+
+
+async def test_what_is_owed_to_a_receiver_that_is_away_waits_and_comes_in_order_when_it_is_back(
+    store: Moody, clock: Hands
+) -> None:
+    account = Account(store, clock)
+    account.notifier.start()
+    await account.notifier.sweep()
+    await account.owe(store, *range(30))
+    await account.settled()
+    asked = account.asked
+    await account.owe(store, *range(30, 60))
+    await account.notifier.sweep()
+    await account.settled()
+    assert account.asked == asked and account.got == []  # nobody asks again and again
+    waiting = await store.notifications(due_before=clock.now() + 1e6, limit=100)
+    assert len(waiting) == 60 and {n.attempts for n in waiting} == {0}
+    account.there = True
+    account.notifier.back("smpp:acme")  # without the clock having moved
+    await account.until(60)
+    assert account.got == list(range(60))
+    await account.owe(store, 60)
+    await account.until(61)
+    await account.notifier.stop(1)
+    assert await store.notifications(due_before=clock.now() + 1e6, limit=100) == []
+
+
+async def test_a_receiver_that_comes_back_after_a_restart_gets_what_waited(
+    store: Moody, clock: Hands
+) -> None:
+    before = Account(store, clock)
+    before.notifier.start()
+    await before.notifier.sweep()
+    await before.owe(store, 1, 2)
+    await before.settled()
+    await before.notifier.stop()
+    after = Account(store, clock)
+    after.there = True
+    after.notifier.start()
+    after.notifier.back("smpp:acme")
+    await after.until(2)
+    await after.notifier.stop(1)
+    assert after.got == [1, 2]
+
+
+async def test_a_receiver_that_never_comes_back_is_given_up(store: Moody, clock: Hands) -> None:
+    account = Account(store, clock)
+    await account.notifier.sweep()
+    await account.owe(store, 1)
+    await account.settled()
+    clock.time += AWAY_LIMIT_SECONDS + 1
+    await account.notifier.sweep()
+    await account.settled()
+    assert account.notifier.dead == 1
+    [dead] = await store.notifications(state="dead", due_before=clock.now() + 1e6, limit=10)
+    assert dead.reason == "not bound"
+    await account.notifier.stop()

@@ -30,6 +30,7 @@ from gateway.protocol.smpp.constants import (
     ESME_RSYSERR,
     ESME_RTHROTTLED,
 )
+from gateway.protocol.smpp.fields import pack_tlvs
 from gateway.protocol.smpp.operations import (
     CancelSm,
     QuerySmResp,
@@ -42,6 +43,7 @@ from gateway.protocol.smpp.pdu import (
     BindTransceiverResp,
     DataSm,
     DeliverSm,
+    DeliverSmResp,
     EnquireLink,
     EnquireLinkResp,
     GenericNack,
@@ -406,17 +408,64 @@ async def test_receipts_go_to_a_session_that_receives(build: Builder) -> None:
         await house.server.deliver("other", DeliverSm())
 
 
-async def test_deliveries_are_bounded_by_the_window_and_their_fate_is_told(build: Builder) -> None:
+async def test_deliveries_wait_for_room_in_the_window_and_keep_their_order(build: Builder) -> None:
+    house = await build(window=2)
+    peer = await house.peer()
+    texts = [b"%d" % number for number in range(7)]
+    deliveries = [
+        asyncio.create_task(house.server.deliver("acme", DeliverSm(short_message=text))) for text in texts
+    ]
+    got: list[bytes] = []
+    while len(got) < len(texts):
+        waiting = [await peer.next() for _ in range(min(2, len(texts) - len(got)))]
+        assert not peer.pdus
+        for pdu in waiting:
+            assert isinstance(pdu, DeliverSm)
+            got.append(pdu.short_message)
+            await peer.send(DeliverSmResp(sequence_number=pdu.sequence_number))
+    assert got == texts
+    assert await asyncio.gather(*deliveries) == [ESME_ROK] * len(texts)
+
+
+async def test_what_finds_no_room_in_time_is_told_so_and_the_fate_of_the_others(
+    build: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smpp_server, "ROOM_SECONDS", 0.05)
     house = await build(window=2)
     peer = await house.peer()
     deliveries = [asyncio.create_task(house.server.deliver("acme", DeliverSm())) for _ in range(2)]
     assert isinstance(await peer.next(), DeliverSm)
     with pytest.raises(WindowFull):
         await house.server.deliver("acme", DeliverSm())
+    third = asyncio.create_task(house.server.deliver("acme", DeliverSm()))
+    await asyncio.sleep(0)
     peer.hang_up()
     for delivery in deliveries:
         with pytest.raises(NoAnswer):
             await delivery
+    with pytest.raises((NotBound, WindowFull)):
+        await third
+
+
+async def test_a_peer_of_version_3_3_gets_no_parameters(build: Builder) -> None:
+    house = await build()
+    old = await house.raw(replace(BIND, interface_version=0x33))
+    bound = await old.next()
+    assert isinstance(bound, BindTransceiverResp) and bound.tlvs == {}
+    receipt = DeliverSm(short_message=b"id:1", tlv_octets=pack_tlvs({0x427: b"\2"}))
+    delivery = asyncio.create_task(house.server.deliver("acme", receipt))
+    pdu = await old.next()
+    assert isinstance(pdu, DeliverSm) and pdu.short_message == b"id:1" and pdu.tlvs == {}
+    await old.send(DeliverSmResp(sequence_number=pdu.sequence_number))
+    assert await delivery == ESME_ROK
+
+
+async def test_a_peer_of_version_5_0_binds(build: Builder) -> None:
+    house = await build()
+    new = await house.raw(replace(BIND, interface_version=0x50))
+    bound = await new.next()
+    assert isinstance(bound, BindTransceiverResp) and bound.command_status == ESME_ROK
+    assert bound.tlvs == {0x210: b"\x34"}  # what we are, section 5.3.2.25
 
 
 async def test_a_delivery_nobody_answers_is_in_doubt(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:

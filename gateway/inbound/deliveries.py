@@ -1,0 +1,87 @@
+"""What goes to an account as `deliver_sm`: receipts for what it submitted, texts from customers."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.inbound.stored import state_of
+from gateway.protocol.smpp import constants
+from gateway.protocol.smpp.fields import pack_tlvs
+from gateway.protocol.smpp.pdu import DeliverSm
+from gateway.protocol.smpp.receipt import MessageState, format_receipt
+from gateway.protocol.sms.segments import LongMethod, split
+from gateway.values.address import Kind, kind
+from gateway.values.outcome import Status
+
+# esm_class, section 5.2.12
+_RECEIPT = 0x04
+_INTERMEDIATE = 0x20
+_WITH_CODE = frozenset(MessageState) - {MessageState.DELIVERED, MessageState.ENROUTE}
+# type of number, numbering plan (sections 5.2.5, 5.2.6)
+_TON_NPI = {Kind.NUMBER: (1, 1), Kind.SHORTCODE: (3, 0), Kind.SENDER_ID: (5, 0)}
+_LONGEST_ADDRESS = 20
+
+
+def receipt(body: Mapping[str, Any]) -> DeliverSm:
+    """A receipt travels against its message: source and destination change places."""
+    status, code = Status(body["status"]), str(body["code"])
+    state = state_of(status, code)
+    id = body["correlationid"] or body["transid"]  # of a submit_multi, or its own
+    text = format_receipt(
+        id,
+        state,
+        submit_date=_date(body["submitted"]),
+        done_date=_date(body["timestamp"]),
+        # err has three characters: "ESM" of "ESME_RINVDSTADR" would only mislead
+        err=code if state in _WITH_CODE and 0 < len(code) <= 3 else "000",
+    )
+    tlvs = {
+        constants.TLV_RECEIPTED_MESSAGE_ID: id.encode("ascii") + b"\0",
+        constants.TLV_MESSAGE_STATE: bytes((state,)),
+    }
+    return DeliverSm(
+        **_addresses(str(body["to"]), str(body["from"])),
+        esm_class=_RECEIPT if status.final else _INTERMEDIATE,
+        short_message=text,
+        tlv_octets=pack_tlvs(tlvs),
+    )
+
+
+def text(body: Mapping[str, Any]) -> list[DeliverSm]:
+    """A customer's text, in as many parts as it takes."""
+    addresses = _addresses(str(body["from"]), str(body["to"]))
+    reference = zlib.crc32(str(body["transid"]).encode())  # the same whenever it is sent again
+    return [
+        DeliverSm(
+            **addresses,
+            esm_class=constants.ESM_CLASS_UDHI if cut.udhi else 0,
+            data_coding=int(cut.data_coding),
+            short_message=cut.octets,
+        )
+        for cut in split(str(body["text"]), reference=reference, method=LongMethod.UDH8)
+    ]
+
+
+def _addresses(source: str, destination: str) -> dict[str, Any]:
+    source_ton, source_npi = _TON_NPI[kind(source)]
+    dest_ton, dest_npi = _TON_NPI[kind(destination)]
+    return {
+        "source_addr_ton": source_ton,
+        "source_addr_npi": source_npi,
+        "source_addr": _octets(source),
+        "dest_addr_ton": dest_ton,
+        "dest_addr_npi": dest_npi,
+        "destination_addr": _octets(destination),
+    }
+
+
+def _octets(address: str) -> bytes:
+    """A customer's address may be anything that a carrier brought."""
+    return address.removeprefix("+").replace("\0", "").encode("ascii", "replace")[:_LONGEST_ADDRESS]
+
+
+def _date(written: str) -> datetime:
+    return datetime.fromisoformat(written).astimezone(UTC)
