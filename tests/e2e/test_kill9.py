@@ -24,7 +24,7 @@ from tests.peers.processes import KEY, Daemon, Json, Simulator
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 SEED = 20_261_123
-KILLS = 6
+KILLS = 5
 LOAD = (("12345", 2), ("23456", 3))  # sender, every how many hundredths of a second
 SETTLE_SECONDS = 25.0
 
@@ -383,4 +383,4 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_sent_twice(tmp_path: Path) 
         figures, wrong = Seen(daemon, {"once": once, "again": again}, webhook).judge(traffic)
     print(f"{KILLS} kills:", ", ".join(f"{what} {count}" for what, count in figures.items()))
     assert not stuck + wrong, "\n".join((stuck + wrong)[:20])
-    assert figures["acknowledged"] > 300 and figures["resent"] and figures["notified again"]
+    assert figures["acknowledged"] > 150 and figures["resent"] and figures["notified again"]
