@@ -293,7 +293,8 @@ async def _demo(config: Path, *, once: bool, any_ports: bool) -> int:
             good = await demo.play()
             if not once and good:
                 _invite(console, demo)
-                await demo.gateway.ended()
+                status = await demo.gateway.ended()
+                raise StageError(f"the gateway ended with {status}:\n{demo.gateway.log_tail()}")
         except StageError as error:
             console.print(f"[bold red]{escape(str(error))}[/]")
             good = False
