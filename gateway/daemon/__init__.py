@@ -183,6 +183,7 @@ class Daemon:
             bound=lambda account: self._notifier.back(f"{ACCOUNT_SCHEME}:{account}"),
             room=self.outbound.refill,
             give_back=self.outbound.give_back,
+            rest=self.outbound.rest,
             changed=lambda: self._reroute.soon(),
             rng=self._rng,
         )

@@ -43,6 +43,7 @@ class SmppSide:
         bound: Callable[[str], None],
         room: Callable[[str], None],
         give_back: Callable[[str, str, list[int]], None],
+        rest: Callable[[str, str, list[int]], None],
         changed: Callable[[], None],
         rng: random.Random,
     ) -> None:
@@ -54,6 +55,7 @@ class SmppSide:
         self._bound = bound
         self._room = room
         self._give_back = give_back
+        self._rest = rest
         self._changed = changed
         self._rng = rng
         self._accounts: Mapping[str, Account] = {}
@@ -80,6 +82,7 @@ class SmppSide:
             hand_over=partial(self._begin, name),
             on_result=self._answered,
             on_late=self._answered,
+            on_rest=self._rested,
             on_deliver=self._deliver,
             on_state=self._bind_changed,
             rng=self._rng,
@@ -145,6 +148,10 @@ class SmppSide:
     def _answered(self, submission: Submission, result: SubmitResult) -> None:
         if isinstance(submission.ref, Flight):
             self._result(submission.ref, result)
+
+    def _rested(self, submission: Submission) -> None:
+        if isinstance(flight := submission.ref, Flight):
+            self._rest(flight.key, flight.carrier, sorted(flight.tally.accepted))
 
     def _bind_changed(self, name: str, up: bool, reason: str) -> None:
         log.info("bind.up" if up else "bind.down", extra={"bind": name, "reason": reason})

@@ -192,17 +192,20 @@ class OutboundPipeline:
         message, index = self._live.get(id), int(step)
         if message is not None and _tries(message, index):
             unit = Unit()
-            unit.writes.append(
-                Effect(
-                    key=key,
-                    kind=_EFFECT_KIND[message.plan[index].channel],
-                    ref=id,
-                    carrier=carrier,
-                    data={"done": done},
-                    created_at=self._clock.now(),
-                )
-            )
+            unit.writes.append(self._ready_again(message, index, carrier, done))
             unit.acts.append(lambda: self._leave(id, index, carrier))
+            self.record(unit)
+
+    def rest(self, key: str, carrier: str, done: list[int]) -> None:
+        """A carrier has nothing of an act that was begun but its parts `done`; it is to be begun again.
+
+        Until then a crash leaves no doubt.
+        """
+        id, _, step = key.rpartition("/")
+        message, index = self._live.get(id), int(step)
+        if message is not None and _tries(message, index):
+            unit = Unit()
+            unit.writes.append(self._ready_again(message, index, carrier, done))
             self.record(unit)
 
     def record(self, unit: Unit) -> None:
@@ -321,6 +324,16 @@ class OutboundPipeline:
                 unit, Timer(kind="step", ref=message.id, due=decision.timer_due, data={"step": index})
             )
         unit.acts.append(lambda: self._send(message.id, index, carrier))
+
+    def _ready_again(self, message: Message, index: int, carrier: str, done: list[int]) -> Effect:
+        return Effect(
+            key=f"{message.id}/{index}",
+            kind=_EFFECT_KIND[message.plan[index].channel],
+            ref=message.id,
+            carrier=carrier,
+            data={"done": done},
+            created_at=self._clock.now(),
+        )
 
     def _keep(self, unit: Unit, message: Message) -> None:
         before = self._known(message.id)

@@ -60,9 +60,11 @@ class BindGroup:
 
     `hand_over(batch)` is awaited before the first segment of its messages is written: the caller records them
     as begun; if it raises they stay queued.  `on_result` is called once for each segment of a message handed
-    over, `on_late` when the answer to a segment in doubt comes after all.  `on_deliver` gives the status that
-    answers an inbound message.  `on_state(name, up, reason)` tells when the first session is bound and when
-    the last is gone.  `on_room`, if set, is called when the queue has room again after `enqueue` said False.
+    over, `on_late` when the answer to a segment in doubt comes after all.  `on_rest` is called when a message
+    rests after a temporary error: the carrier has nothing of it but the parts it accepted, and it will be
+    handed over again.  `on_deliver` gives the status that answers an inbound message.  `on_state(name, up,
+    reason)` tells when the first session is bound and when the last is gone.  `on_room`, if set, is called when
+    the queue has room again after `enqueue` said False.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class BindGroup:
         on_deliver: Callable[[Inbound], Awaitable[int]],
         on_state: Callable[[str, bool, str], None],
         on_late: Callable[[Submission, SubmitResult], None] | None = None,
+        on_rest: Callable[[Submission], None] | None = None,
         rng: random.Random | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
@@ -93,7 +96,9 @@ class BindGroup:
             interface_version=int(config.interface_version.replace(".", ""), 16),
         )
         self._bind_request.encode(1)  # what SMPP cannot express fails here, not at each attempt to connect
-        self._dispatcher = Dispatcher(name, config, hand_over=hand_over, on_result=on_result, on_late=on_late)
+        self._dispatcher = Dispatcher(
+            name, config, hand_over=hand_over, on_result=on_result, on_late=on_late, on_rest=on_rest
+        )
         self._links: dict[int, SmppLink] = {}  # the latest of each lane
         self._keepers: list[asyncio.Task[None]] = []
         self._pumps: list[asyncio.Task[None]] = []

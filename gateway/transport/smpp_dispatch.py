@@ -69,6 +69,7 @@ class Dispatcher:
         hand_over: Callable[[list[Submission]], Awaitable[None]],
         on_result: Callable[[Submission, SubmitResult], None],
         on_late: Callable[[Submission, SubmitResult], None] | None,
+        on_rest: Callable[[Submission], None] | None,
     ) -> None:
         self.name = name
         self.config = config
@@ -82,6 +83,7 @@ class Dispatcher:
         self._hand_over = hand_over
         self._on_result = on_result
         self._on_late = on_late
+        self._on_rest = on_rest
         self._refused_entry = False
         self._begun: dict[int, Begun] = {}
         self._homeless: list[tuple[int, int, Begun]] = []  # unwritten segments whose session is gone
@@ -90,6 +92,7 @@ class Dispatcher:
         self._bucket = TokenBucket(config.throughput, 0.0)
         self._acts = acts(config.status_map)
         self._held: list[tuple[float, int, Begun]] = []  # heap: when their rest ends, order
+        self._rested: list[Begun] = []
         self._failing = 0  # messages that met a temporary error since one was accepted
 
     @property
@@ -122,16 +125,17 @@ class Dispatcher:
                     heappush(lane.ready, (begun.order, part, begun))
             case "retry":
                 self._retry(begun, part, result, now)
-            case _:
-                if not act:
-                    self._throttle.accepted(now)
-                    self._failing = 0
+            case "fail":
                 self._settle(begun, result)
-                if act:
-                    self._give_up(begun, "another segment was rejected")
-                return
+                self._give_up(begun, "another segment was rejected")
+            case _:
+                self._throttle.accepted(now)
+                self._failing = 0
+                self._settle(begun, result)
         if begun.given_up:
             self._give_up(begun, "another segment failed")
+        elif begun.held and not begun.outstanding and self._on_rest:
+            self.tell(self._on_rest, begun.submission)
 
     def _rest_all(self, now: float, status: int) -> None:
         if not self._throttle.resting(now):
@@ -166,7 +170,7 @@ class Dispatcher:
                 self._rest_all(now, result.status)
 
     def release(self, until: float = float("inf")) -> None:
-        """End the rests that are over by then: their segments may be written again, in order."""
+        """End the rests that are over by then: their messages may be handed over again."""
         while self._held and self._held[0][0] <= until:
             _, _, begun = heappop(self._held)
             begun.held = False
@@ -175,10 +179,7 @@ class Dispatcher:
             if self.stopping or not self._wanted(begun.submission):
                 self._give_up(begun, "the bind was stopped" if self.stopping else "nobody wants it any more")
                 continue
-            lane = self.lanes[begun.lane]
-            waiting = lane.ready if lane.bound else self._homeless
-            for part in sorted(begun.unwritten):
-                heappush(waiting, (begun.order, part, begun))
+            self._rested.append(begun)
 
     def doubt(self, begun: Begun, part: int, reason: str) -> None:
         log.warning("smpp.in_doubt", extra={"bind": self.name, "reason": reason})
@@ -240,25 +241,31 @@ class Dispatcher:
             now = loop.time()
             self.release(now)
             self._write(now)
+            rested: list[Begun] = []
+            if not self._throttle.resting(now) and any(lane.room for lane in self.lanes):
+                rested, self._rested = self._rested, []
             batch = self._admit(now)
-            if not batch:
+            if not batch and not rested:
                 await self._rest(now)
                 continue
             try:
-                await self._hand_over([begun.submission for begun, _ in batch])
+                await self._hand_over([begun.submission for begun in (*rested, *batch)])
             except Exception:
-                log.exception("smpp.hand_over_failed", extra={"bind": self.name, "messages": len(batch)})
+                fields = {"bind": self.name, "messages": len(rested) + len(batch)}
+                log.exception("smpp.hand_over_failed", extra=fields)
                 self._take_back(batch)
+                self._rested = rested + self._rested
                 await asyncio.sleep(HAND_OVER_PAUSE_SECONDS)
                 continue
-            for begun, lane in batch:
+            for begun in (*rested, *batch):
+                lane = self.lanes[begun.lane]
                 waiting = lane.ready if lane.bound else self._homeless
                 for part in sorted(begun.unwritten):
                     heappush(waiting, (begun.order, part, begun))
 
-    def _admit(self, now: float) -> list[tuple[Begun, Lane]]:
-        """The messages for which windows and throughput have room now, each with its lane."""
-        batch: list[tuple[Begun, Lane]] = []
+    def _admit(self, now: float) -> list[Begun]:
+        """The messages for which windows and throughput have room now."""
+        batch: list[Begun] = []
         if self.stopping or not self.queue or self._throttle.resting(now):
             return batch
         limit = BATCH_LIMIT
@@ -280,7 +287,7 @@ class Dispatcher:
             self.idle.clear()
             rooms[index] -= begun.left
             budget -= begun.left
-            batch.append((begun, self.lanes[index]))
+            batch.append(begun)
         if self._refused_entry and len(self.queue) <= self.config.queue // 2:
             self._refused_entry = False
             if self.on_room:
@@ -296,8 +303,8 @@ class Dispatcher:
             log.exception("smpp.callback_failed", extra={"bind": self.name})
             return True
 
-    def _take_back(self, batch: list[tuple[Begun, Lane]]) -> None:
-        for begun, _ in reversed(batch):
+    def _take_back(self, batch: list[Begun]) -> None:
+        for begun in reversed(batch):
             del self._begun[begun.order]
             self.queue.appendleft(begun.submission)
         if not self._begun:

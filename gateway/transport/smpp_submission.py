@@ -109,6 +109,11 @@ class Begun:
         self.failing_since = 0.0  # loop time of the first temporary error; 0 = none yet
         self.pause = 0.0  # seconds of the last rest
 
+    @property
+    def outstanding(self) -> int:
+        """Segments that were written and have no answer yet."""
+        return self.left - len(self.unwritten)
+
     def hold(self, now: float, first_pause: float, limit: float) -> float:
         """Begin a rest; when it ends, at the latest `limit` seconds after the first error."""
         self.held = True

@@ -310,6 +310,34 @@ async def test_what_a_channel_gives_back_comes_again_without_the_parts_that_were
     assert gate.sms.sent == [(message.id, 0, ()), (message.id, 0, (1, 2))]
 
 
+async def test_what_rests_with_its_carrier_is_no_doubt_after_a_crash(open_gate: Open) -> None:
+    first = await open_gate()
+    message = await first.submit()
+    await first.begin(message)
+    first.tell(message, None, first.segment(message, 1, 3))
+    first.pipeline.rest(f"{message.id}/0", "north", [1])
+    assert await first.effects() == [("0", "ready", "north")]
+    first.pipeline.refill("north", force=True)  # it is still with its channel
+    await first.quiet()
+    assert len(first.sms.sent) == 1
+    second = await open_gate()
+    await second.pipeline.recover(lambda effect: False)
+    await second.quiet()
+    assert second.statuses == [] and second.sms.sent == [(message.id, 0, (1,))]
+
+
+async def test_what_was_begun_again_after_a_rest_is_in_doubt_after_a_crash(open_gate: Open) -> None:
+    first = await open_gate()
+    message = await first.submit()
+    await first.begin(message)
+    first.pipeline.rest(f"{message.id}/0", "north", [])
+    await first.begin(message)
+    assert await first.effects() == [("0", "begun", "north")]
+    second = await open_gate()
+    await second.pipeline.recover(lambda effect: False)
+    assert (await second.stored(message)).status is Status.IN_DOUBT and second.sms.sent == []
+
+
 async def test_giving_back_what_is_decided_does_nothing(gate: Gate) -> None:
     message = await gate.submit()
     gate.tell(message, Result.REJECTED)

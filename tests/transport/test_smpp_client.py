@@ -37,6 +37,7 @@ class Caller:
         self.begun: list[Submission] = []
         self.told: list[SubmitResult] = []
         self.late: list[SubmitResult] = []
+        self.rested: list[Submission] = []
         self.states: list[tuple[bool, str]] = []
         self.inbound: list[Inbound] = []
         self.deliver_status = ESME_ROK
@@ -50,6 +51,7 @@ class Caller:
             on_late=lambda submission, result: self.note(self.late, result),
             on_deliver=self.deliver,
             on_state=lambda name, up, reason: self.note(self.states, (up, reason)),
+            on_rest=lambda submission: self.note(self.rested, submission),
             rng=random.Random(1),
         )
 
@@ -291,6 +293,29 @@ async def test_a_temporary_error_is_retried_while_others_go_on(
     assert texts.index(b"b") == 1
 
 
+async def test_a_message_that_rests_is_told_of_and_handed_over_again(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [ESME_ROK, ESME_RSYSERR, ESME_ROK, ESME_RSYSERR]
+    caller = start()
+    submission = caller.send("a1", "a2", "a3")
+    assert await caller.sent(submission) == [["accepted"] * 3]
+    # only when nothing of it is under way: a3 was, when a2 failed
+    assert caller.rested == [submission] * 2 and caller.begun == [submission] * 3
+    assert smsc.submits() == [b"a1", b"a2", b"a3", b"a2", b"a2"]
+
+
+async def test_a_retry_that_cannot_be_handed_over_is_not_written(
+    smsc: Smsc, start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smpp_dispatch, "HAND_OVER_PAUSE_SECONDS", 0.01)
+    smsc.statuses = [ESME_RSYSERR]
+    caller = start()
+    submission = caller.send("a")
+    await caller.until(lambda: bool(caller.rested))
+    caller.failures = 2
+    assert await caller.sent(submission) == [["accepted"]]
+    assert smsc.submits() == [b"a", b"a"] and caller.begun == [submission] * 2
+
+
 async def test_retries_have_an_end(smsc: Smsc, start: Starter) -> None:
     smsc.statuses = [ESME_RSYSERR] * 1000
     caller = start(window=1, retry_limit=Seconds(0.1))
@@ -481,7 +506,10 @@ async def test_several_sessions_share_the_messages(smsc: Smsc, start: Starter) -
 async def test_one_lost_session_of_two_is_no_change_of_state(smsc: Smsc, start: Starter) -> None:
     caller = start(sessions=2)
     await asyncio.to_thread(smsc.wait, lambda: sum(row[1].startswith("bind") for row in smsc.seen) == 2)
-    await caller.until(lambda: caller.group.up)
+    for _ in range(100_000):
+        if all(lane.bound for lane in caller.group._dispatcher.lanes):
+            break
+        await asyncio.sleep(0)
     smsc.connections[0].shutdown(socket.SHUT_RDWR)
     await asyncio.to_thread(smsc.wait, lambda: sum(row[1].startswith("bind") for row in smsc.seen) == 3)
     assert await caller.sent(caller.send("still here")) == [["accepted"]]
