@@ -118,8 +118,13 @@ def is_receipt(pdu: DeliverSm | DataSm) -> bool:
 
 
 def text_of(decoded: Text | Binary) -> str:
-    """What a person would read; octets that are no text as hex digits."""
-    return decoded.text if isinstance(decoded, Text) else decoded.octets.hex()
+    """What a person would read; octets that are no text as hex digits, with their ports if they have any."""
+    if isinstance(decoded, Text):
+        return decoded.text
+    digits = decoded.octets.hex()
+    if decoded.ports is None:
+        return digits
+    return f"port {decoded.ports.destination} from {decoded.ports.source}: {digits}"
 
 
 def address_of(octets: bytes, ton: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.inbound import pipeline
 from gateway.protocol.smpp.constants import ESME_ROK, ESME_RX_T_APPN
@@ -322,6 +323,68 @@ async def test_a_text_in_message_payload_is_one_text(open_world: Any, mo: Any) -
     await world.deliver(*mo(LONG, method="payload"))
     [received] = await world.messages(direction="mo")
     assert received.text == LONG
+
+
+@pytest.mark.parametrize(
+    ("bind", "data_coding", "parts", "texts"),
+    [
+        # written by hand from 3GPP TS 23.038 and 23.040
+        ({}, 0x00, ["00 1b65 5b"], ["@€Ä"]),
+        ({}, 0x10, ["486921"], ["Hi!"]),  # flash
+        ({}, 0x18, ["0416"], ["Ж"]),
+        ({}, 0x03, ["e9 40"], ["é@"]),
+        ({"default_alphabet": "latin1"}, 0x00, ["e9 40"], ["é@"]),
+        ({"default_alphabet": "utf8"}, 0x00, ["c3a9 40"], ["é@"]),
+        ({"default_alphabet": "gsm-packed"}, 0x00, ["e8329bfd4697d9ec37"], ["hellohello"]),
+        ({"default_alphabet": "gsm-packed"}, 0x08, ["0416"], ["Ж"]),
+        # packed after a header: one fill bit
+        ({"default_alphabet": "gsm-packed"}, 0x00, ["050003070201 c2 e231", "050003070202 c8"], ["abcd"]),
+        # 16-bit references, the parts in reverse
+        ({}, 0x00, ["060804 0107 02 02 62", "060804 0107 02 01 61"], ["ab"]),
+        # two messages of one sender at a time, with a copy among them
+        (
+            {},
+            0x00,
+            [
+                "050003 07 02 01 61",
+                "050003 08 02 02 64",
+                "050003 07 02 01 61",
+                "050003 08 02 01 63",
+                "050003 07 02 02 62",
+            ],
+            ["cd", "ab"],
+        ),
+        # an escape, and a surrogate pair, cut in two
+        ({}, 0x00, ["050003 07 02 01 351b", "050003 07 02 02 65"], ["5€"]),
+        ({}, 0x08, ["050003 07 02 01 0041d83d", "050003 07 02 02 de00"], ["A😀"]),
+        # other elements before the concatenation: a special message indication, ports, an unknown one
+        ({}, 0x00, ["09 01020001 0003070201 61", "09 700200ff 0003070202 62"], ["ab"]),
+        (
+            {},
+            0xF5,
+            ["0b 05040b8423f0 0003070202 06", "0b 05040b8423f0 0003070201 01"],
+            ["port 2948 from 9200: 0106"],
+        ),
+        ({}, 0x04, ["06 05040b8423f0 0106"], ["port 2948 from 9200: 0106"]),
+        ({}, 0x04, ["00ff"], ["00ff"]),
+        # national tables, of each part
+        ({}, 0x00, ["03 240102 1b61"], ["á"]),
+        ({}, 0x00, ["06 240106 250106 2f42 1b1c"], ["नम०"]),
+        ({}, 0x00, ["08 0003070201 250101 40", "08 0003070202 250103 40"], ["İÍ"]),
+    ],
+)  # fmt: skip
+async def test_texts_as_phones_send_them(
+    open_world: Any, mo: Any, bind: dict[str, Any], data_coding: int, parts: list[str], texts: list[str]
+) -> None:
+    world = await open_world(bind, alerts=ALERTS)
+    [plain] = mo("x")
+    for part in parts:
+        octets = bytes.fromhex(part)
+        udhi = 0x40 if len(parts) > 1 or octets[0] in (3, 6) else 0
+        pdu = replace(plain, esm_class=udhi, data_coding=data_coding, short_message=octets)
+        assert await world.deliver(pdu) == [ESME_ROK]
+    received = await world.messages(direction="mo")
+    assert sorted(message.text for message in received) == sorted(texts)
 
 
 RECEIPT = b"id:A1 sub:001 dlvrd:001 submit date:2611231405 done date:2611231406 stat:DELIVRD err:000 text:"

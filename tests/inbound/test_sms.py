@@ -11,6 +11,7 @@ from gateway.inbound import sms
 from gateway.protocol.smpp.fields import pack_tlvs
 from gateway.protocol.smpp.pdu import DeliverSm
 from gateway.protocol.sms.coding import Binary, Text
+from gateway.protocol.sms.udh import Ports
 
 RECEIPT = b"id:1A stat:DELIVRD err:000 text:"
 MESSAGE_STATE, RECEIPTED_MESSAGE_ID = 0x0427, 0x001E
@@ -101,6 +102,7 @@ def test_esm_class_tells_receipts(esm_class: int, flagged: bool) -> None:
 def test_octets_that_are_no_text_are_shown_in_hex() -> None:
     assert sms.text_of(Text("Hello")) == "Hello"
     assert sms.text_of(Binary(b"\x00\xff")) == "00ff"
+    assert sms.text_of(Binary(b"\x00\xff", ports=Ports(2948, 9200))) == "port 2948 from 9200: 00ff"
 
 
 @pytest.mark.parametrize(

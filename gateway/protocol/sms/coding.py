@@ -17,6 +17,7 @@ from typing import Final
 
 from gateway.protocol.sms import gsm, national
 from gateway.protocol.sms.national import Shift
+from gateway.protocol.sms.udh import Ports
 
 
 class Coding(IntEnum):
@@ -53,10 +54,12 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """Octets that no alphabet applies to: 8 bit data, compressed text, pictograms."""
+    """Octets that no alphabet applies to: 8 bit data, compressed text, pictograms.  `ports` are those of the
+    applications that it is between, if its header names any."""
 
     octets: bytes
     message_class: int | None = None
+    ports: Ports | None = None
 
 
 ALPHABETS: Final[Mapping[str, Coding]] = {

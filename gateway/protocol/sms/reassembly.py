@@ -148,12 +148,15 @@ def join(payloads: Sequence[Payload], default_alphabet: Coding = Coding.GSM) -> 
     national language tables.  Packed septets begin anew in each part."""
     if default_alphabet is Coding.PACKED:
         payloads, default_alphabet = [_unpacked(payload) for payload in payloads], Coding.GSM
-    return _concatenate(
+    whole = _concatenate(
         [
             coding.decode(b"".join(payload.octets for payload in run), data_coding, default_alphabet, shift)
             for (data_coding, shift), run in groupby(payloads, key=lambda payload: payload.reading)
         ]
     )
+    if isinstance(whole, Binary) and payloads and payloads[0].header:
+        return replace(whole, ports=udh.parse(payloads[0].header).ports)
+    return whole
 
 
 def _unpacked(payload: Payload) -> Payload:
@@ -173,9 +176,10 @@ def _concatenate(pieces: list[Text | Binary]) -> Text | Binary:
         return pieces[0]
     message_class = pieces[0].message_class if pieces else None
     texts = [piece for piece in pieces if isinstance(piece, Text)]
-    if pieces and not texts:
-        octets = b"".join(piece.octets for piece in pieces if isinstance(piece, Binary))
-        return Binary(octets, message_class)
+    binaries = [piece for piece in pieces if isinstance(piece, Binary)]
+    if binaries and not texts:
+        octets = b"".join(piece.octets for piece in binaries)
+        return Binary(octets, message_class, binaries[0].ports)
     faulty = len(texts) < len(pieces) or any(text.faulty for text in texts)
     return Text("".join(text.text for text in texts), message_class, faulty)
 

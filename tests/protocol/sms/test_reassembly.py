@@ -20,7 +20,7 @@ from gateway.protocol.sms.reassembly import (
     user_data,
 )
 from gateway.protocol.sms.segments import LongMethod, Segment, split
-from gateway.protocol.sms.udh import Concat
+from gateway.protocol.sms.udh import Concat, Ports
 
 SMILE = "\U0001f600"
 PART = b"\x05\x00\x03\x07\x02\x01"
@@ -416,3 +416,34 @@ class AssemblerModel(RuleBasedStateMachine):
 
 TestAssemblerModel = AssemblerModel.TestCase
 TestAssemblerModel.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+def test_ports_are_seen_on_binary_messages_in_one_part_or_many() -> None:
+    push = user_data(True, bytes.fromhex("06 0504 0b84 23f0 0106"))
+    assert push.decode(0xF5) == Binary(b"\x01\x06", 1, Ports(2948, 9200))
+    assert push.decode(0x04) == Binary(b"\x01\x06", None, Ports(2948, 9200))
+    assert push.decode(0x00) == Text("£ù")  # text is text
+    parts = [
+        user_data(True, bytes.fromhex("0b 0504 0b84 23f0 0003070201 0106")),
+        user_data(True, bytes.fromhex("0b 0504 0b84 23f0 0003070202 07")),
+    ]
+    assert [part.concat for part in parts] == [Concat(7, 2, 1, wide=False), Concat(7, 2, 2, wide=False)]
+    payloads = [Payload(part.octets, 0xF5, None, part.header) for part in parts]
+    assert join(payloads) == Binary(b"\x01\x06\x07", 1, Ports(2948, 9200))
+    incomplete = Incomplete(key(4), ((1, payloads[0]), (3, payloads[1])), (2, 4), repeat=False)
+    assert incomplete.decode() == Binary(b"\x01\x06\x07", 1, Ports(2948, 9200))
+
+
+def test_headers_count_against_the_limit_of_octets() -> None:
+    parts = Assembler(60, limit_octets=20)
+    for reference in range(3):
+        parts.add(key(2, reference), 1, Payload(b"", 0, None, PORTS), 0)
+    assert len(parts) == 2
+
+
+def test_packed_septets_begin_anew_in_each_part() -> None:
+    parts = split("a" * 153 + "@" * 7, reference=7, method=LongMethod.UDH8, alphabet=Coding.PACKED)
+    read = [received(part) for part in parts]
+    payloads = [Payload(part.octets, 0, None, part.header) for part in read]
+    assert join(payloads, Coding.PACKED) == Text("a" * 153 + "@" * 7)
+    assert join([Payload(b"\x04\x16", 8)], Coding.PACKED) == Text("Ж")  # what is not GSM is not packed
