@@ -63,8 +63,8 @@ class BindGroup:
     over, `on_late` when the answer to a segment in doubt comes after all.  `on_rest` is called when a message
     rests after a temporary error: the carrier has nothing of it but the parts it accepted, and it will be
     handed over again.  `on_deliver` gives the status that answers an inbound message.  `on_state(name, up,
-    reason)` tells when the first session is bound and when the last is gone.  `on_room`, if set, is called when
-    the queue has room again after `enqueue` said False.
+    reason)` tells when the first session is bound and when the last is gone.  `on_room`, if set, is called
+    when the queue has room again after `enqueue` said False.
     """
 
     def __init__(
