@@ -13,6 +13,7 @@ from gateway.cli.lint import lint
 from gateway.config.load import load
 from gateway.daemon import Daemon
 from gateway.observe.log import configure
+from gateway.observe.system import collect_rarely
 from gateway.values.errors import GatewayError
 
 
@@ -44,6 +45,7 @@ def run(context: click.Context, config: str) -> None:
         state_directory=Path(loaded.gateway.state_directory),
         reload=lambda: load(config, environ=os.environ, lint=lint),
     )
+    collect_rarely()
     try:
         uvloop.run(daemon.run())
     except GatewayError as error:

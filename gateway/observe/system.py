@@ -1,7 +1,8 @@
-"""The machine's clock and randomness, for the shells that hand them to the pure parts."""
+"""The machine's clock and randomness, for the shells that hand them to the pure parts; its memory."""
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -10,6 +11,10 @@ from gateway.values.clock import Clock
 from gateway.values.ids import NewId, uuid7
 
 _POOL_OCTETS = 10_000  # one system call for a thousand ids
+
+# New containers that bring about a collection (Python: 700), and how many of one generation's collections
+# bring about one of the next
+_COLLECT = (20_000, 20, 50)
 
 
 class SystemClock:
@@ -52,3 +57,14 @@ class IdSource:
 
 
 new_id: NewId = IdSource(SystemClock())
+
+
+def collect_rarely() -> None:
+    """Have Python look for garbage in cycles less often; what exists now is never looked at again.
+
+    A message leaves hardly any cycle behind, but what it is made of lives until its carrier has answered and
+    was gone through time and again: a tenth of the loop's processor time under load.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT)

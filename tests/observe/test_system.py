@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import gc
 import time
 import uuid
 
 import pytest
 
-from gateway.observe.system import IdSource, SystemClock, new_id
+from gateway.observe.system import IdSource, SystemClock, collect_rarely, new_id
 
 
 class Hands:
@@ -75,3 +76,14 @@ def test_randomness_is_drawn_for_a_thousand_ids_at_once() -> None:
     for _ in range(1001):
         make()
     assert draws == [10_000, 10_000]
+
+
+def test_the_collector_is_kept_and_looks_less_often() -> None:
+    before = gc.get_threshold()
+    try:
+        collect_rarely()
+        assert gc.isenabled() and gc.get_freeze_count() > 0
+        assert gc.get_threshold()[0] > before[0]
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
