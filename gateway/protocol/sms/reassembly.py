@@ -39,6 +39,8 @@ class UserData(NamedTuple):
 
     def decode(self, data_coding: int, default_alphabet: Coding = Coding.GSM) -> Text | Binary:
         """A message that is all in this PDU."""
+        if not self.header and default_alphabet is not Coding.PACKED:  # nearly all of them
+            return coding.decode(self.octets, data_coding, default_alphabet)
         return join([Payload(self.octets, data_coding, header=self.header)], default_alphabet)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from gateway.protocol.sms.coding import Binary, Coding, Text
+from gateway.protocol.sms.coding import ALPHABETS, Binary, Coding, Text
 from gateway.protocol.sms.reassembly import (
     Assembler,
     Complete,
@@ -447,3 +447,26 @@ def test_packed_septets_begin_anew_in_each_part() -> None:
     payloads = [Payload(part.octets, 0, None, part.header) for part in read]
     assert join(payloads, Coding.PACKED) == Text("a" * 153 + "@" * 7)
     assert join([Payload(b"\x04\x16", 8)], Coding.PACKED) == Text("Ж")  # what is not GSM is not packed
+
+
+@given(
+    udhi=st.booleans(),
+    octets=st.binary(max_size=160),
+    data_coding=st.integers(0, 255),
+    alphabet=st.sampled_from(list(ALPHABETS.values())),
+)
+def test_whatever_a_pdu_holds_is_read(udhi: bool, octets: bytes, data_coding: int, alphabet: Coding) -> None:
+    data = user_data(udhi, octets)
+    assert isinstance(data.decode(data_coding, alphabet), Text | Binary)
+
+
+@given(
+    start=st.sampled_from(["2401", "2501", "0003", "0804", "0504", "0402"]),
+    rest=st.binary(max_size=30),
+    alphabet=st.sampled_from(list(ALPHABETS.values())),
+)
+def test_headers_of_all_kinds_are_read(start: str, rest: bytes, alphabet: Coding) -> None:
+    elements = bytes.fromhex(start) + rest
+    for length in (len(elements), 3, 4, 6):
+        data = user_data(True, bytes((length,)) + elements)
+        assert isinstance(data.decode(0, alphabet), Text | Binary)
