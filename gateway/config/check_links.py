@@ -71,6 +71,9 @@ def _smpp(smpp: Smpp, services: Sequence[str]) -> Iterator[Fault]:
     if smpp.listen is not None:
         yield from _read(host_port, "smpp.listen.address", smpp.listen.address)
         yield from _limits("smpp.listen", smpp.listen, {"bind_timeout": _MORE_THAN_ZERO})
+        if smpp.listen.tls_address:
+            yield from _read(host_port, "smpp.listen.tls_address", smpp.listen.tls_address)
+            yield from _filled("smpp.listen", smpp.listen, "tls_certificate")
     elif smpp.accounts:
         yield Fault("smpp.accounts", "nobody can bind to an account without [smpp.listen]")
     holders: dict[str, str] = {}

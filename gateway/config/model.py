@@ -50,7 +50,7 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A peer that binds to our SMPP server."""
 
     system_id: str
-    password: Secret
+    password: Secret  # or its hash, "pbkdf2-sha256$ITERATIONS$SALT$HEX" (transport/smpp_password.py)
     service: str
     allow: list[str] = field(default_factory=lambda: ["0.0.0.0/0", "::/0"])
     sessions: int = 10
@@ -63,6 +63,11 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     address: str = "0.0.0.0:2775"
     bind_timeout: Seconds = Seconds(10)
+    tls_address: str = ""  # a second port, for TLS ("0.0.0.0:3550"); empty: none
+    tls_certificate: str = ""  # PEM file: ours, with its chain
+    tls_key: str = ""  # PEM file; empty: in tls_certificate
+    tls_minimum: Literal["1.2", "1.3"] = "1.2"
+    tls_client_ca: str = ""  # PEM file: who must have signed a client's certificate; empty: none is asked for
 
 
 class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +84,7 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window: int = 10
     throughput: float = 0  # segments per second over all sessions, 0 = unlimited
     tls: bool = False
+    tls_ca: str = ""  # PEM file: who must have signed the SMSC's certificate; empty: the system's authorities
     on_in_doubt: Literal["resend", "fail"] = "fail"
     addresses: list[str] = field(default_factory=list)
     receipts: bool = True  # ask for delivery receipts

@@ -13,8 +13,9 @@ What an account may do is decided here; what becomes of its requests, by `on_req
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
+import secrets
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -47,6 +48,7 @@ from gateway.protocol.smpp.pdu import Bind, DataSm, DeliverSm, Request, Response
 from gateway.protocol.smpp.session import NotBound, SmppSession, WindowFull
 from gateway.protocol.smpp.states import Role, State
 from gateway.transport.smpp_link import Answer, SmppLink
+from gateway.transport.smpp_password import Patience, hashed, is_hash, matches
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ UNBOUND_LIMIT = 1000  # connections without a bind; further ones are cut at once
 RESPONSE_SECONDS = 10.0  # for deliver_sm_resp, enquire_link_resp, unbind_resp
 ROOM_SECONDS = 30.0  # for an account to answer what it has, so that it can be sent more
 UNBIND_SECONDS = 2.0  # for unbind_resp when stopping
+HASHING = 2  # passwords that are compared with a hash at the same time
 _RECEIVING = frozenset({State.BOUND_RX, State.BOUND_TRX})
 
 
@@ -68,7 +71,6 @@ class _Customer:
         self.name = name
         self.config = config
         self.system_id = config.system_id.encode()
-        self.password = config.password.encode()
         self.networks = [ip_network(text, strict=False) for text in config.allow]
         self.links: list[SmppLink] = []
         self.turn = asyncio.Lock()  # deliveries begin in the order in which they were asked for
@@ -110,7 +112,15 @@ class SmppServer:
         self._system_id = system_id.encode()
         self._unbound: set[SmppLink] = set()
         self._links: dict[SmppLink, _Customer] = {}
+        self._listen = listen
+        self._patience = Patience()
+        # a name that nobody has costs the same work as a wrong password: the time of the answer tells nothing
+        hashes = any(is_hash(account.password) for account in accounts.values())
+        self._nobodys = hashed(secrets.token_hex()) if hashes else "\0"
+        self._hashing = asyncio.Semaphore(HASHING)
+        self._binding: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._tls_server: asyncio.Server | None = None
         self._stopping = False
 
     @property
@@ -119,19 +129,36 @@ class SmppServer:
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
+    @property
+    def tls_port(self) -> int:
+        assert self._tls_server is not None
+        return int(self._tls_server.sockets[0].getsockname()[1])
+
     def sessions(self, account: str) -> int:
         return len(self._customers[account].links)
 
     async def start(self) -> None:
-        """Raises OSError when the address cannot be listened on."""
+        """Raises OSError when an address cannot be listened on, or a certificate cannot be read."""
         loop = asyncio.get_running_loop()
+        if self._listen.tls_address:
+            host, _, port = self._listen.tls_address.rpartition(":")
+            self._tls_server = await loop.create_server(
+                self._link,
+                host.strip("[]") or None,
+                int(port),
+                ssl=_tls(self._listen),
+                ssl_handshake_timeout=self._bind_timeout,
+            )
         self._server = await loop.create_server(self._link, self._host or None, self._port)
 
     async def stop(self, grace_seconds: float) -> None:
         """Take nothing new, answer what was taken within the grace, unbind, close."""
         self._stopping = True
-        if self._server:
-            self._server.close()
+        servers = [server for server in (self._server, self._tls_server) if server]
+        for server in servers:
+            server.close()
+        for task in self._binding:
+            task.cancel()
         links = [*self._links, *self._unbound]
         try:
             async with asyncio.timeout(grace_seconds):
@@ -151,8 +178,9 @@ class SmppServer:
             for link in links:
                 link.abort()
                 await link.gone.wait()
-        if self._server:
-            await self._server.wait_closed()
+        await asyncio.gather(*self._binding, return_exceptions=True)
+        for server in servers:
+            await server.wait_closed()
 
     async def deliver(self, account: str, request: DeliverSm | DataSm) -> int:
         """Send a receipt or an inbound message by the account's freest receiving session; its command_status.
@@ -228,8 +256,31 @@ class SmppServer:
                 )
 
     def _bind(self, link: SmppLink, request: Bind) -> None:
+        """Judge a bind, at once if that takes no time."""
         customer = self._by_system_id.get(request.system_id)
-        status, reason = self._judge(customer, link, request)
+        kept = str(customer.config.password) if customer else self._nobodys
+        wait = self._patience.wait(link.peer_address, asyncio.get_running_loop().time())
+        if wait or is_hash(kept):
+            task = asyncio.create_task(self._bind_later(link, customer, request, kept, wait))
+            self._binding.add(task)
+            task.add_done_callback(self._binding.discard)
+        else:
+            self._answer_bind(link, customer, request, matches(kept, request.password))
+
+    async def _bind_later(
+        self, link: SmppLink, customer: _Customer | None, request: Bind, kept: str, wait: float
+    ) -> None:
+        await asyncio.sleep(wait)
+        async with self._hashing:
+            right = await asyncio.to_thread(matches, kept, request.password)
+        if link.session.state is State.BINDING:  # and not gone meanwhile
+            self._answer_bind(link, customer, request, right)
+            link.settle()
+
+    def _answer_bind(self, link: SmppLink, customer: _Customer | None, request: Bind, right: bool) -> None:
+        status, reason = self._judge(customer, link, right)
+        if status == ESME_RINVPASWD:
+            self._patience.failed(link.peer_address, asyncio.get_running_loop().time())
         if status != ESME_ROK or customer is None:
             name = customer.name if customer else ""
             fields = {"account": name, "peer": link.peer, "status": status_text(status), "reason": reason}
@@ -237,6 +288,7 @@ class SmppServer:
             link.session.answer_bind(request, status)
             link.session.lost(f"bind refused: {reason}")
             return
+        self._patience.succeeded(link.peer_address)
         link.label = customer.name
         link.session.window = customer.config.window
         link.session.enquire_link = customer.config.enquire_link
@@ -248,9 +300,7 @@ class SmppServer:
         customer.room.set()
         self._tell(customer, f"{request.name} from {link.peer}")
 
-    def _judge(self, customer: _Customer | None, link: SmppLink, request: Bind) -> tuple[int, str]:
-        # the same work whether the name is known or not: the time of the answer tells nothing either
-        right = hmac.compare_digest(request.password, customer.password if customer else b"\0")
+    def _judge(self, customer: _Customer | None, link: SmppLink, right: bool) -> tuple[int, str]:
         if customer is None:
             return ESME_RINVPASWD, "unknown system_id"
         if not right:
@@ -300,6 +350,18 @@ class SmppServer:
             self._on_state(customer.name, len(customer.links), reason)
         except Exception:  # the caller's fault must not end the customer's session
             log.exception("smpp.callback_failed", extra={"account": customer.name})
+
+
+def _tls(listen: Listen) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = (
+        ssl.TLSVersion.TLSv1_3 if listen.tls_minimum == "1.3" else ssl.TLSVersion.TLSv1_2
+    )
+    context.load_cert_chain(listen.tls_certificate, listen.tls_key or None)
+    if listen.tls_client_ca:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(listen.tls_client_ca)
+    return context
 
 
 def _room(link: SmppLink) -> int:

@@ -45,6 +45,13 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
         ("http", 'listen = "8080"', "http.listen", "is no ADDRESS:PORT"),
         ("listen", 'address = "0.0.0.0"', "smpp.listen.address", "is no ADDRESS:PORT"),
         ("listen", "bind_timeout = 0", "smpp.listen.bind_timeout", "must be more than 0"),
+        (
+            "listen",
+            'tls_address = "here"\ntls_certificate = "x"',
+            "smpp.listen.tls_address",
+            "is no ADDRESS:PORT",
+        ),
+        ("listen", 'tls_address = "0.0.0.0:3550"', "smpp.listen.tls_certificate", "must not be empty"),
         ("account", "sessions = 0", "smpp.accounts.acme.sessions", "must be 1 or more, not 0"),
         ("account", "window = -1", "smpp.accounts.acme.window", "must be 1 or more, not -1"),
         ("account", 'allow = ["10.0.0.0/33"]', "smpp.accounts.acme.allow[0]", "is no network"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pytest
@@ -54,10 +57,12 @@ from gateway.protocol.smpp.pdu import (
     SubmitSmResp,
 )
 from gateway.protocol.smpp.session import NotBound, WindowFull
-from gateway.transport import smpp_server
+from gateway.transport import smpp_password, smpp_server
+from gateway.transport.smpp_password import hashed
 from gateway.transport.smpp_server import NoAnswer, SmppServer
 
 T = TypeVar("T")
+HERE = Path(__file__).parent
 
 
 class App:
@@ -99,12 +104,14 @@ def account(**options: Any) -> Account:
 class House:
     """A server with its app, and the peers that a test makes."""
 
-    def __init__(self, bind_timeout: float = 10, **options: Any) -> None:
+    def __init__(
+        self, bind_timeout: float = 10, listen: Mapping[str, Any] = MappingProxyType({}), **options: Any
+    ) -> None:
         self.app = App()
         accounts = {"acme": account(**options), "other": account(system_id="other", password=Secret("other"))}
-        listen = Listen(address="127.0.0.1:0", bind_timeout=Seconds(bind_timeout))
+        listening = Listen(address="127.0.0.1:0", bind_timeout=Seconds(bind_timeout), **listen)
         self.server = SmppServer(
-            listen, accounts, on_request=self.app.on_request, on_state=self.app.on_state, system_id="us"
+            listening, accounts, on_request=self.app.on_request, on_state=self.app.on_state, system_id="us"
         )
         self.clients: list[Any] = []
         self.raws: list[Raw] = []
@@ -235,6 +242,114 @@ async def test_who_is_not_known_is_turned_away(build: Builder, system_id: str, p
     assert caught.value.args[1] == ESME_RINVPASWD
     assert await thread(house.clients[0]._socket.recv, 10) == b""  # and the connection is closed
     assert house.app.states == []
+
+
+async def test_a_password_may_be_kept_as_a_hash(build: Builder) -> None:
+    house = await build(password=Secret(hashed("sesame")))
+    client = await thread(house.bound)
+    assert (await thread(house.submit, client)).status == ESME_ROK
+    for name, password in (("acme", "wrong"), ("nobody", "sesame")):
+        with pytest.raises(PDUError) as caught:
+            await thread(house.bound, "transmitter", name, password)
+        assert caught.value.args[1] == ESME_RINVPASWD
+
+
+async def test_who_leaves_while_its_password_is_looked_at_leaves_nothing_behind(build: Builder) -> None:
+    house = await build(password=Secret(hashed("sesame")))
+    peer = await house.raw(BIND)
+    while not house.server._binding:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    peer.hang_up()
+    await asyncio.gather(*house.server._binding)
+    assert house.app.states == [] and house.server.sessions("acme") == 0
+
+
+async def test_who_keeps_guessing_is_answered_slowly(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smpp_password, "FIRST_SECONDS", 0.2)
+    house = await build()
+    loop = asyncio.get_running_loop()
+    took = []
+    for _ in range(5):
+        began = loop.time()
+        peer = await house.raw(replace(BIND, password=b"guess"))
+        answer = await peer.next()
+        assert getattr(answer, "command_status", None) == ESME_RINVPASWD
+        assert await peer.next() is None
+        took.append(loop.time() - began)
+    assert took[3] >= 0.2 and took[4] >= 0.4
+    await thread(house.bound)  # late, but in
+    assert (await thread(house.submit, await thread(house.bound))).status == ESME_ROK
+
+
+async def test_five_hundred_half_open_connections_are_nothing_to_a_good_client(build: Builder) -> None:
+    house = await build()
+    client = await thread(house.bound)
+    halves = [await house.raw() for _ in range(500)]
+    for half in halves[::2]:
+        half.writer.write(BIND.encode(1)[:20])  # and no more of it
+    for _ in range(20):
+        assert (await thread(house.submit, client)).status == ESME_ROK
+    assert (await thread(house.submit, await thread(house.bound))).status == ESME_ROK
+
+
+def tls_client(**options: Any) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(HERE / "localhost.crt"))
+    for name, value in options.items():
+        setattr(context, name, value)
+    return context
+
+
+async def over_tls(house: House, context: ssl.SSLContext) -> Raw:
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", house.server.tls_port, ssl=context, server_hostname="localhost"
+    )
+    raw = Raw(reader, writer)
+    house.raws.append(raw)
+    return raw
+
+
+TLS = {
+    "tls_address": "127.0.0.1:0",
+    "tls_certificate": str(HERE / "localhost.crt"),
+    "tls_key": str(HERE / "localhost.key"),
+}
+
+
+async def test_an_account_binds_over_tls_while_others_do_without(build: Builder) -> None:
+    house = await build(listen=TLS)
+    peer = await over_tls(house, tls_client())
+    await peer.send(BIND)
+    assert isinstance(await peer.next(), BindTransceiverResp)
+    await peer.send(SubmitSm(sequence_number=2))
+    assert await peer.next() == SubmitSmResp(sequence_number=2, message_id=b"id-1")
+    assert (await thread(house.submit, await thread(house.bound))).status == ESME_ROK
+
+
+async def test_a_client_of_an_older_tls_than_the_least_is_refused(build: Builder) -> None:
+    house = await build(listen=TLS | {"tls_minimum": "1.3"})
+    with pytest.raises(OSError):  # an alert, or the end
+        await over_tls(house, tls_client(maximum_version=ssl.TLSVersion.TLSv1_2))
+    await over_tls(house, tls_client())
+
+
+async def test_a_client_without_the_certificate_that_is_asked_for_is_refused(build: Builder) -> None:
+    house = await build(listen=TLS | {"tls_client_ca": str(HERE / "localhost.crt")})
+    stranger = await over_tls(house, tls_client())
+    with pytest.raises(OSError):  # with TLS 1.3 a client hears of it when it reads
+        await stranger.send(BIND)
+        assert await stranger.next() is None
+        raise ConnectionError  # a clean end is as good as an alert
+    friend = tls_client()
+    friend.load_cert_chain(HERE / "localhost.crt", HERE / "localhost.key")
+    peer = await over_tls(house, friend)
+    await peer.send(BIND)
+    assert isinstance(await peer.next(), BindTransceiverResp)
+    assert house.server.sessions("acme") == 1
+
+
+async def test_a_certificate_that_is_not_there_is_an_error_at_the_start(build: Builder) -> None:
+    with pytest.raises(OSError):
+        await build(listen=TLS | {"tls_certificate": str(HERE / "nowhere.crt")})
 
 
 async def test_an_address_that_is_not_allowed_is_turned_away(build: Builder) -> None:

@@ -1,0 +1,69 @@
+"""Passwords of accounts, in the open or as a hash, and the patience with those who guess them.
+
+    pbkdf2-sha256$ITERATIONS$SALT$HEX       PBKDF2-HMAC-SHA256 (RFC 8018) of the password; SALT is text
+
+One is made by:  python -c 'from gateway.transport.smpp_password import hashed; print(hashed(input()))'
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+
+_FORM = "pbkdf2-sha256"
+_ITERATIONS = 200_000
+FREE = 3  # failures of an address that cost it nothing
+FIRST_SECONDS = 0.5
+LONGEST_SECONDS = 4.0  # shorter than any sensible bind_timeout
+FORGOTTEN_SECONDS = 600.0
+REMEMBERED = 10_000  # addresses
+
+
+def hashed(password: str) -> str:
+    """What to write into the configuration instead of the password."""
+    salt = secrets.token_hex(8)
+    return f"{_FORM}${_ITERATIONS}${salt}${_digest(password.encode(), salt, _ITERATIONS)}"
+
+
+def is_hash(kept: str) -> bool:
+    parts = kept.split("$")
+    return len(parts) == 4 and parts[0] == _FORM and parts[1].isascii() and parts[1].isdigit()
+
+
+def matches(kept: str, offered: bytes) -> bool:
+    """Whether a password is the one that is kept.  A hash takes a tenth of a second."""
+    if not is_hash(kept):
+        return hmac.compare_digest(kept.encode(), offered)
+    _, iterations, salt, digest = kept.split("$")
+    return hmac.compare_digest(digest.encode(), _digest(offered, salt, int(iterations)).encode())
+
+
+def _digest(password: bytes, salt: str, iterations: int) -> str:
+    return hashlib.pbkdf2_hmac("sha256", password, salt.encode(), max(iterations, 1)).hex()
+
+
+class Patience:
+    """How long an address that keeps failing has to wait for its next answer.  Told the time in seconds."""
+
+    def __init__(self) -> None:
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()  # count, last; oldest first
+
+    def wait(self, address: str, now: float) -> float:
+        count, last = self._failures.get(address, (0, now))
+        if count < FREE or now - last > FORGOTTEN_SECONDS:
+            return 0.0
+        return float(min(FIRST_SECONDS * 2 ** min(count - FREE, 10), LONGEST_SECONDS))
+
+    def failed(self, address: str, now: float) -> None:
+        count, last = self._failures.pop(address, (0, now))
+        self._failures[address] = (1 if now - last > FORGOTTEN_SECONDS else count + 1, now)
+        if len(self._failures) > REMEMBERED:
+            self._failures.popitem(last=False)
+
+    def succeeded(self, address: str) -> None:
+        self._failures.pop(address, None)
+
+    def __len__(self) -> int:
+        return len(self._failures)
