@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import smpplib.gsm
 
 from gateway.channels.segmentation import segments
 from gateway.config.model import Bind
@@ -60,3 +61,22 @@ def test_every_language_but_the_default_can_be_set() -> None:
     written = [{"host": "a", "system_id": "gw", "national_languages": [name]} for name in names]
     binds = [msgspec.convert(bind, Bind) for bind in written]
     assert [segments("a", bind, 7)[0].octets for bind in binds] == [b"a"] * 13
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "Hello @ £5", "a" * 160, "a" * 161, "b" * 400, "Grüße, 5 €", "Ж" * 70, "Ж" * 71, "ć" * 300, "“a”"],
+)
+@pytest.mark.parametrize("message_class", [None, 0])
+def test_an_independent_encoder_cuts_and_codes_alike(text: str, message_class: int | None) -> None:
+    parts, data_coding, esm_class = smpplib.gsm.make_parts(text)
+    mine = segments(text, Bind(host="a", system_id="gw", message_class=message_class), 7)
+    header = 6 if esm_class else 0
+    assert [one.octets[header:] for one in mine] == [part[header:] for part in parts]
+    # but for the reference, which is random there
+    assert [(one.octets[:3], one.octets[4:header]) for one in mine if one.udhi] == [
+        (part[:3], part[4:header]) for part in parts if esm_class
+    ]
+    assert [one.udhi for one in mine] == [bool(esm_class)] * len(parts)
+    if message_class is None:
+        assert {one.data_coding for one in mine} == {data_coding}
