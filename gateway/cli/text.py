@@ -55,7 +55,7 @@ def text(text: str, transliterate: bool, as_json: bool) -> None:
         click.echo(f"transliterated: {_counted(shown.transliterated)}")
     if shown is not given:
         click.echo(f"as it was given: {_counted(given.now)}")
-        click.echo(f"transliterated: {clean(shown.now.text)}")
+        click.echo(f"text: {clean(shown.now.text)}")
     if shown.now.segments > MAX_PARTS:
         raise click.ClickException(f"{MAX_PARTS} segments are the most that can be sent")
 

@@ -75,6 +75,6 @@ def test_a_text_with_plain_characters_in_place_of_typographic_ones(gateway: Any)
     assert result.stdout.splitlines() == [
         "GSM 7 bit, 1 segment, 81 septets",
         "as it was given: UCS-2, 2 segments",
-        "transliterated: Where's the pizza... " + "x" * 60,
+        "text: Where's the pizza... " + "x" * 60,
     ]
     assert gateway("text", "Hi", "--transliterate").stdout == "GSM 7 bit, 1 segment, 2 septets\n"
