@@ -88,7 +88,7 @@ class BindGroup:
         self._on_deliver = on_deliver
         self._on_state = on_state
         self._rng = rng or random.Random()
-        self._ssl = (ssl_context or ssl.create_default_context()) if config.tls else None
+        self._ssl = ssl_context
         self._bind_request = _BINDS[config.mode](
             system_id=config.system_id.encode(),
             password=config.password.encode(),
@@ -204,7 +204,7 @@ class BindGroup:
             try:
                 async with asyncio.timeout(config.response_timeout):
                     await loop.create_connection(
-                        partial(_same, link), config.host, config.port, ssl=self._ssl
+                        partial(_same, link), config.host, config.port, ssl=self._tls()
                     )
             except (
                 OSError,
@@ -227,6 +227,14 @@ class BindGroup:
             }
             log.warning("smpp.down", extra=fields)
             await asyncio.sleep(wait)
+
+    def _tls(self) -> ssl.SSLContext | None:
+        """Raises OSError where `tls_ca` is no file of certificates: until it is, nothing connects."""
+        if not self.config.tls:
+            return None
+        if self._ssl is None:
+            self._ssl = ssl.create_default_context(cafile=self.config.tls_ca or None)
+        return self._ssl
 
     def _connected(self, lane: Lane, link: SmppLink) -> None:
         lane.link = self._links[lane.number] = link

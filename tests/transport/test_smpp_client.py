@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +30,8 @@ from gateway.transport import smpp_dispatch
 from gateway.transport.smpp_client import BindGroup, Inbound
 from gateway.transport.smpp_submission import Submission, SubmitResult
 from tests.peers.smpplib_smsc import DROP, SILENCE, THROTTLE_AND_DROP, Smsc
+
+CERTIFICATES = Path(__file__).parent
 
 
 class Caller:
@@ -460,6 +464,41 @@ async def test_a_missing_answer_is_doubt_but_the_session_stays(smsc: Smsc, start
     smsc.send(smsc.connections[0], "submit_sm_resp", 2, message_id="late-1")
     await caller.until(lambda: bool(caller.late))
     assert caller.late == [SubmitResult(0, "accepted", "late-1")]
+
+
+async def test_over_tls_the_carriers_own_authority_is_a_setting(smsc: Smsc, start: Starter) -> None:
+    """TLS ends in a proxy of the test's own."""
+    there = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    there.load_cert_chain(CERTIFICATES / "localhost.crt", CERTIFICATES / "localhost.key")
+    ends: list[asyncio.Task[None]] = []
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(4096):
+            writer.write(data)
+        writer.close()
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        plain_reader, plain_writer = await asyncio.open_connection("127.0.0.1", smsc.port)
+        ends.append(asyncio.create_task(pump(plain_reader, writer)))
+        await pump(reader, plain_writer)
+
+    server = await asyncio.start_server(proxy, "localhost", 0, ssl=there)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        caller = start(host="localhost", port=port, tls=True, tls_ca=str(CERTIFICATES / "localhost.crt"))
+        assert await caller.sent(caller.send("secret")) == [["accepted"]]
+        await caller.group.stop(5)
+        await asyncio.gather(*ends)
+    assert smsc.submits() == [b"secret"]
+
+
+async def test_without_its_authority_nothing_connects_and_the_reason_says_so(smsc: Smsc) -> None:
+    caller = Caller(config(smsc, tls=True, tls_ca="/nowhere/ca.pem"))
+    waits = caller.group._rng = Waits()
+    caller.group.start()
+    await asyncio.wait_for(waits.third.wait(), 10)
+    assert "No such file" in caller.group.reason
+    assert await caller.group.stop(5) == [] and smsc.connections == []
 
 
 async def test_it_connects_again_until_it_is_bound(smsc: Smsc, start: Starter) -> None:
