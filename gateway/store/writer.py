@@ -34,8 +34,8 @@ _log = logging.getLogger(__name__)
 TRANSACTION_ROWS = 2_000  # more would make the first of them wait noticeably longer
 IDLE_SECONDS = 1.0
 WAY_SECONDS = 0.005
-GATHER_SECONDS = 0.002
-SHARED_GROUPS = 6  # so many in a transaction tell that more callers will come than one could count
+GATHER_SECONDS = 0.001
+SHARED_GROUPS = 16  # so many in a transaction tell that more callers will come than one could count
 WAL_STEP = 8 << 20
 WAL_LIMIT = 64 << 20
 

@@ -55,8 +55,9 @@ async def test_groups_that_wait_together_share_a_transaction(
 
 
 async def test_after_a_shared_transaction_the_next_one_waits_for_more(
-    store: SqliteStore, writer: Writer, records: Records
+    store: SqliteStore, writer: Writer, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(writer_module, "GATHER_SECONDS", 0.3)
     await asyncio.gather(*[store.commit([records.event()]) for _ in range(writer_module.SHARED_GROUPS)])
     commits: list[str] = []
     writer._connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
