@@ -92,6 +92,7 @@ def _account(path: str, account: Account, services: Sequence[str]) -> Iterator[F
     yield from _limits(path, account, _ACCOUNT)
     yield from _filled(path, account, "system_id", "password")
     yield from _networks(path, account.allow)
+    yield from _addresses(f"{path}.senders", account.senders)
     if not account.allow:
         yield Fault(f"{path}.allow", "is empty, so that nobody can bind")
     if account.service not in services:

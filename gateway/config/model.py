@@ -57,6 +57,7 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window: int = 100
     throughput: float = 0  # segments per second, 0 = unlimited
     enquire_link: Seconds = Seconds(30)
+    senders: list[str] = field(default_factory=list)  # those of the service's assets it may use; empty: all
     inbound: bool = False  # texts to its service come to it as deliver_sm, beside what else they come to
 
 

@@ -27,6 +27,7 @@ from gateway.protocol.smpp.operations import (
 )
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm, Request, Response, SubmitSm
 from gateway.store.base import Store, Unit
+from gateway.values.address import canonical
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput, StoreError, Throttled
 from gateway.values.event import Trigger
@@ -202,10 +203,15 @@ class Accounts:
         settings = self._accounts.get(account)
         if settings is None:
             raise BadInput(f"there is no account {account!r} any more", field="account")
+        senders = [canonical(written) for written in settings.senders]
+        if senders and whole.sender and whole.sender not in senders:
+            raise BadInput(
+                f"{whole.sender!r} is no sender of the account", field="from", code="foreign_sender"
+            )
         return SendRequest(
             service=settings.service,
             to=whole.recipient,
-            sender=whole.sender,
+            sender=whole.sender or next(iter(senders), ""),
             text=whole.text,
             account=account,
             receipt_wanted=wish.registered_delivery,

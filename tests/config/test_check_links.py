@@ -56,6 +56,7 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
         ("account", "window = -1", "smpp.accounts.acme.window", "must be 1 or more, not -1"),
         ("account", 'allow = ["10.0.0.0/33"]', "smpp.accounts.acme.allow[0]", "is no network"),
         ("account", 'allow = ["::/0", "10.0.0.1/8"]', "smpp.accounts.acme.allow[1]", 'write "10.0.0.0/8"'),
+        ("account", 'senders = ["12345", "1"]', "smpp.accounts.acme.senders[1]", "is neither"),
         ("account", "allow = []", "smpp.accounts.acme.allow", "nobody can bind"),
         ("bind", 'host = ""', "smpp.binds.north.host", "is no address or host name"),
         ("bind", 'host = "127.0.0.1:2775"', "smpp.binds.north.host", "the port has a key of its own"),

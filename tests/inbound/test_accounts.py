@@ -127,6 +127,13 @@ async def test_no_sender_means_the_services_own(desk: Desk) -> None:
     assert [m.sender for m in desk.world.sms.sent] == ["12345"]
 
 
+async def test_an_account_may_be_held_to_some_of_its_services_senders(desk: Desk) -> None:
+    desk.settings["acme"] = Account(system_id="acme", password=Secret("x"), service="shop", senders=["PIZZA"])
+    assert await desk.submitted(*submit_sm()) == [(constants.ESME_RINVSRCADR, "")]
+    await desk.submitted(*submit_sm(sender=b"PIZZA"), *submit_sm(sender=b""))
+    assert [m.sender for m in desk.world.sms.sent] == ["PIZZA", "PIZZA"]
+
+
 async def test_a_suspended_service_sends_nothing(open_world: Any) -> None:
     world = await open_world(shop='status = "suspended"\n' + SHOP)
     desk = Desk(world, reassembly(world))
