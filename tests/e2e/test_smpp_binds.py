@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -224,3 +225,28 @@ def test_what_waits_for_a_carrier_that_is_down_goes_by_another_once(site: Site) 
     assert len(site.first.submit(last)) == 1
     assert not [pdu for pdu in site.first.submitted if pdu.destination_addr.decode() in customers]
     assert [len(site.second.submit(to)) for to in customers] == [1] * 20
+
+
+def test_a_bind_that_is_throttled_or_ill_delays_no_other(site: Site) -> None:
+    site.own.statuses[:] = [consts.SMPP_ESME_RTHROTTLED, 0x400] * 500
+    stuck = [site.daemon.send(to=f"+{next(CUSTOMERS)}", sender="12345", text="hi") for _ in range(20)]
+    for _ in range(20):
+        site.daemon.reaches(site.daemon.send(to=f"+{next(CUSTOMERS)}", sender="23456", text="hi"), "sent")
+    assert {site.daemon.message(id)["status"] for id in stuck} == {"queued"}
+    site.own.statuses.clear()
+    for id in stuck:
+        site.daemon.reaches(id, "sent")
+
+
+def test_a_receipt_may_come_in_data_sm_by_its_parameters_alone(site: Site) -> None:
+    to, id, smsc_id = site.sent()
+    body = b"\x00" + b"\x01\x01" + to.encode() + b"\x00" + b"\x00\x00" + b"12345\x00"
+    body += b"\x00\x00\x00"  # esm_class, registered_delivery, data_coding
+    body += b"\x00\x1e" + struct.pack(">H", len(smsc_id) + 1) + smsc_id.encode() + b"\x00"
+    body += b"\x04\x27\x00\x01\x05"  # message_state: UNDELIVERABLE
+    body += b"\x04\x23\x00\x03\x03\x00\x0b"  # network_error_code: GSM, 11
+    pdu = struct.pack(">IIII", 16 + len(body), 0x00000103, 0, 77) + body
+    for octet in pdu:  # as slowly as it gets
+        site.own.connections[-1].sendall(bytes((octet,)))
+    story = site.daemon.reaches(id, "failed")
+    assert (story["reason"], story["code"]) == ("receipt: undeliverable", "11")
