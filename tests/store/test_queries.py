@@ -11,7 +11,11 @@ TEXTS = (
     "id ref message bind smsc_id service direction status address correlationid before state after carrier "
     "flow version first"
 )
-PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {"limit": 10, "due_before": 1.0, "at": 1.0}
+PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
+    "limit": 10,
+    "due_before": 1.0,
+    "at": 1.0,
+}
 
 # These give or count all there is
 WHOLE = {"parts", "timers", "messages_per_status"}
