@@ -37,6 +37,7 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/codec.py
+	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/end_to_end.py
 
 clean:
