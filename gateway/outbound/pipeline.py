@@ -61,6 +61,7 @@ class OutboundPipeline:
         self._live: dict[str, Message] = {}  # with a step that is being tried
         self._recent: OrderedDict[str, Message] = OrderedDict()  # newer here than a reader of the store sees
         self._unrecorded: deque[Unit] = deque()  # outcomes that the store has refused so far
+        self._asked_again = 0  # of those, how many it is being asked for at this moment
         self._begun: set[str] = set()  # messages of which a carrier may have something
         self._refills: dict[str, _Refill] = {}  # by carrier: more waits in the store than in memory
         self._retrying: asyncio.TimerHandle | None = None
@@ -222,7 +223,7 @@ class OutboundPipeline:
 
     @property
     def unrecorded(self) -> int:
-        return len(self._unrecorded)
+        return len(self._unrecorded) + self._asked_again
 
     # -- start and stop ----------------------------------------------------------------------------
 
@@ -520,15 +521,18 @@ class OutboundPipeline:
         )
         self.record(unit)
 
-    def _try_record(self, unit: Unit) -> None:
+    def _try_record(self, unit: Unit, again: int = 0) -> None:
+        """`again` is 1 for a unit that was refused before."""
         try:
             future = self._store.commit(unit.writes)
         except Throttled:
             self._refused(unit)
             return
-        future.add_done_callback(lambda done: self._recorded(unit, done))
+        self._asked_again += again
+        future.add_done_callback(lambda done: self._recorded(unit, done, again))
 
-    def _recorded(self, unit: Unit, done: asyncio.Future[None]) -> None:
+    def _recorded(self, unit: Unit, done: asyncio.Future[None], again: int) -> None:
+        self._asked_again -= again
         if done.cancelled():
             return
         error = done.exception()
@@ -553,7 +557,10 @@ class OutboundPipeline:
         units, self._unrecorded = self._unrecorded, deque()
         for unit in units:
             unit.writes = self._fresh(unit)
-            self.record(unit)
+            if self._unrecorded:  # one before it was refused at once: keep the order
+                self._unrecorded.append(unit)
+            else:
+                self._try_record(unit, again=1)
 
     def _fresh(self, unit: Unit) -> list[Write]:
         """The unit's writes with messages as they are now: later units may have been written before it."""
