@@ -10,11 +10,9 @@ from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.fields import pack_tlvs
 from gateway.protocol.smpp.pdu import SubmitSm
 from gateway.protocol.sms.segments import Segment
-from gateway.values.address import Kind, kind
-from gateway.values.smpp import octets, tag
+from gateway.values.address import kind
+from gateway.values.smpp import TON_NPI, octets, tag
 
-# type of number, numbering plan (SMPP 3.4 sections 5.2.5, 5.2.6)
-_TON_NPI: Final = {Kind.NUMBER: (1, 1), Kind.SHORTCODE: (3, 0), Kind.SENDER_ID: (5, 0)}
 # section 5.2.17; bit 4 asks for intermediate notifications too
 _REGISTERED: Final = {"final": 0x01, "failure": 0x02, "intermediate": 0x11}
 _DAY = 86_400
@@ -24,8 +22,8 @@ def submit_sm(
     sender: str, recipient: str, segment: Segment, bind: Bind, *, expires: float, now: float
 ) -> SubmitSm:
     """`expires` is when nobody needs the message any more, in Unix seconds as `now` is; 0 = never."""
-    source_ton, source_npi = _TON_NPI[kind(sender)]
-    dest_ton, dest_npi = _TON_NPI[kind(recipient)]
+    source_ton, source_npi = TON_NPI[kind(sender)]
+    dest_ton, dest_npi = TON_NPI[kind(recipient)]
     tlvs = {tag(number): octets(value) for number, value in bind.tlvs.items()}
     if segment.sar:
         tlvs[constants.TLV_SAR_MSG_REF_NUM] = segment.reference.to_bytes(2, "big")

@@ -13,15 +13,14 @@ from gateway.protocol.smpp.fields import pack_tlvs
 from gateway.protocol.smpp.pdu import DeliverSm
 from gateway.protocol.smpp.receipt import MessageState, format_receipt
 from gateway.protocol.sms.segments import LongMethod, split
-from gateway.values.address import Kind, kind
+from gateway.values.address import kind
 from gateway.values.outcome import Status
+from gateway.values.smpp import TON_NPI
 
 # esm_class, section 5.2.12
 _RECEIPT = 0x04
 _INTERMEDIATE = 0x20
 _WITH_CODE = frozenset(MessageState) - {MessageState.DELIVERED, MessageState.ENROUTE}
-# type of number, numbering plan (sections 5.2.5, 5.2.6)
-_TON_NPI = {Kind.NUMBER: (1, 1), Kind.SHORTCODE: (3, 0), Kind.SENDER_ID: (5, 0)}
 _LONGEST_ADDRESS = 20
 
 
@@ -66,8 +65,8 @@ def text(body: Mapping[str, Any]) -> list[DeliverSm]:
 
 
 def _addresses(source: str, destination: str) -> dict[str, Any]:
-    source_ton, source_npi = _TON_NPI[kind(source)]
-    dest_ton, dest_npi = _TON_NPI[kind(destination)]
+    source_ton, source_npi = TON_NPI[kind(source)]
+    dest_ton, dest_npi = TON_NPI[kind(destination)]
     return {
         "source_addr_ton": source_ton,
         "source_addr_npi": source_npi,

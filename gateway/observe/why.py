@@ -208,7 +208,9 @@ def _run_state(run: Run) -> str:
 
 _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "message.accepted": _accepted,
-    "step.started": lambda data: f"{_step(data)} begins.",
+    "step.started": lambda data: (
+        f"{_step(data)} {'waits' if data.get('reason') else 'begins'}{_because_of(data)}."
+    ),
     "step.succeeded": lambda data: f"{_step(data)} succeeded: {data.get('result')}.",
     "step.failed": lambda data: f"{_step(data)} failed: {data.get('result')}{_because_of(data)}.",
     "step.skipped": lambda data: f"{_step(data)} was skipped: {data.get('result')}{_because_of(data)}.",

@@ -283,7 +283,9 @@ class OutboundPipeline:
         for what, index in decision.notes:
             record = message.steps[index]
             data = {"step": index, "channel": message.plan[index].channel, "carrier": record.carrier}
-            if what != "step.started":
+            if what == "step.started":
+                data |= {"reason": record.reason} if record.reason else {}  # its carrier is down: it waits
+            else:
                 data |= {"result": record.result, "reason": record.reason, "code": record.code}
             unit.writes.append(_event(message, what, now, data))
         if decision.timer_done:

@@ -1,4 +1,4 @@
-"""SMPP's codes as people write them in settings: statuses, tags, octets, time zones."""
+"""SMPP's codes: of our addresses, and as people write them in settings (statuses, tags, octets, zones)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from smpplib import consts
 
+from gateway.values.address import Kind
 from gateway.values.fault import nearest
 
+# type of number, numbering plan (SMPP 3.4 sections 5.2.5, 5.2.6)
+TON_NPI: Final = {Kind.NUMBER: (1, 1), Kind.SHORTCODE: (3, 0), Kind.SENDER_ID: (5, 0)}
 STATUSES: Final = {
     name.removeprefix("SMPP_"): int(value)
     for name, value in vars(consts).items()

@@ -22,6 +22,10 @@ SENTENCES: list[tuple[Event, str]] = [
     (event("message.accepted", chain="", steps=["sms"]), "Accepted: sms."),
     (event("step.started", step=0, channel="sms", carrier="north"), "Step 1 (sms by north) begins."),
     (
+        event("step.started", step=0, channel="sms", carrier="north", reason="north is down: unbound"),
+        "Step 1 (sms by north) waits, because north is down: unbound.",
+    ),
+    (
         event("step.succeeded", step=0, channel="sms", carrier="north", result="delivered"),
         "Step 1 (sms by north) succeeded: delivered.",
     ),
