@@ -15,7 +15,7 @@ from gateway.config.model import Trunk
 from gateway.protocol import sdp
 from gateway.protocol.rtp.g711 import Codec
 from gateway.protocol.sip.call import Call as SipCall
-from gateway.protocol.sip.call import CallAnswered, CallEnded, CallFailed, SipEvent
+from gateway.protocol.sip.call import CallAnswered, CallEnded, CallFailed, CallState, SipEvent
 from gateway.values.call import Call
 from gateway.values.clock import Clock
 from gateway.values.errors import GatewayError
@@ -130,7 +130,10 @@ class OutboundCall:
                     event = await self._events.get()
             except TimeoutError:
                 gave_up = True
+                silent = sip.state is CallState.CALLING
                 self._line.phone.hang_up(sip)
+                if silent:  # SIP goes on for half a minute (timer B); the chain need not wait for that
+                    return self._end(Result.UNREACHABLE)
                 continue
             match event:
                 case CallAnswered() if not gave_up:
