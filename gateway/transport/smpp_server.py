@@ -229,7 +229,8 @@ class SmppServer:
 
     def _connected(self, link: SmppLink) -> None:
         self._unbound.add(link)
-        if len(self._unbound) > UNBOUND_LIMIT or self._stopping:
+        gone = not link.peer_address  # reset before it was accepted: nobody knows whose it was
+        if gone or len(self._unbound) > UNBOUND_LIMIT or self._stopping:
             link.abort()
 
     def _event(self, link: SmppLink, event: Event) -> None:
@@ -257,6 +258,8 @@ class SmppServer:
 
     def _bind(self, link: SmppLink, request: Bind) -> None:
         """Judge a bind, at once if that takes no time."""
+        if link.session.state is not State.BINDING:  # what came right behind it has ended the session
+            return
         customer = self._by_system_id.get(request.system_id)
         kept = str(customer.config.password) if customer else self._nobodys
         wait = self._patience.wait(link.peer_address, asyncio.get_running_loop().time())

@@ -623,6 +623,16 @@ async def test_a_web_browser_is_told_and_shown_out(build: Builder) -> None:
     assert await peer.next() is None
 
 
+async def test_a_bind_with_garbage_right_behind_it_leaves_nothing_behind(build: Builder) -> None:
+    house = await build()
+    peer = await house.raw()
+    peer.writer.write(BIND.encode(1) + b"GET / HTTP/1.1\r\n\r\n")
+    nack = await peer.next()
+    assert isinstance(nack, GenericNack) and nack.command_status == ESME_RINVCMDLEN
+    assert await peer.next() is None
+    assert house.app.states == [] and house.server.sessions("acme") == 0
+
+
 async def test_a_peer_that_does_not_read_is_not_read_from(build: Builder) -> None:
     house = await build()
     sock = socket.create_connection(("127.0.0.1", house.server.port))
