@@ -142,4 +142,5 @@ def _sar(tlvs: dict[int, bytes]) -> Sar | None:
     part = tlvs.get(constants.TLV_SAR_SEGMENT_SEQNUM)
     if not reference or not total or not part:
         return None
-    return Sar(int.from_bytes(reference, "big"), total[0], part[0])
+    # two octets by the standard; of more, the number's end: a reference of any size could not be stored
+    return Sar(int.from_bytes(reference[-2:], "big"), total[0], part[0])

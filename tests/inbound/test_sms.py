@@ -65,6 +65,19 @@ def test_half_of_the_sar_parameters_make_no_part(tlvs: dict[int, bytes]) -> None
 
 
 @pytest.mark.parametrize(
+    ("octets", "reference"),
+    [(b"\x07", 7), (b"\x01\x2c", 300), (b"\x00\x00\x01\x2c", 300), (b"\x04\x25\x01\x01" * 16, 0x0101)],
+)
+def test_a_sar_reference_of_more_than_two_octets_stays_within_sixteen_bits(
+    octets: bytes, reference: int
+) -> None:
+    tlvs = {0x020C: octets, 0x020E: b"\x02", 0x020F: b"\x01"}
+    concat = sms.read(DeliverSm(short_message=b"Hello", tlv_octets=pack_tlvs(tlvs))).data.concat
+    assert concat is not None
+    assert concat.reference == reference
+
+
+@pytest.mark.parametrize(
     ("esm_class", "tlvs", "settings", "found"),
     [
         (0x04, {}, {}, ("1A", "delivered", True)),
