@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -12,14 +13,30 @@ from gateway.protocol.sip.uri import BadUri, Uri
 
 DialogId = tuple[str, str, str]  # Call-ID, local tag, remote tag
 
+_REQUEST_URI = re.compile(r"[^\s<>\"]+")  # what a request line can carry; `Uri` reads more than that
+
 
 def contact_of(message: Message) -> str | None:
     """The URI of the Contact, if there is one that sip can reach."""
     try:
         uri = message.address("Contact").uri
-        return uri if Uri.parse(uri).host else None
+        return uri if Uri.parse(uri).host and _REQUEST_URI.fullmatch(uri) else None
     except (BadHeader, BadUri):
         return None
+
+
+def _caller(request: Request) -> str:
+    """Where to reach who sent this INVITE: its Contact, or From where that is missing.  Raises BadHeader."""
+    if (contact := contact_of(request)) is not None:
+        return contact
+    uri = request.address("From").uri
+    try:
+        Uri.parse(uri)
+    except BadUri as bad:
+        raise BadHeader(f"no Contact, and From cannot stand in: {bad}") from None
+    if not _REQUEST_URI.fullmatch(uri):
+        raise BadHeader("no Contact, and From is not one word")
+    return uri
 
 
 @dataclass(slots=True)
@@ -38,7 +55,10 @@ class Dialog:
 
     @classmethod
     def of_request(cls, request: Request, local_tag: str) -> Self:
-        """The dialog that answering this INVITE makes (section 12.1.1)."""
+        """The dialog that answering this INVITE makes (section 12.1.1).
+
+        Raises BadHeader when no request could ever be sent back in it.
+        """
         headers = request.headers
         return cls(
             request.call_id,
@@ -46,7 +66,7 @@ class Dialog:
             local_tag,
             headers.get("From"),
             request.from_tag,
-            contact_of(request) or NameAddr.parse(headers.get("From")).uri,
+            _caller(request),
             _usable(headers.values("Record-Route")),
             0,
             request.cseq,
@@ -113,7 +133,9 @@ def _usable(routes: list[str]) -> list[str]:
     """The route set, or none at all when a part of it cannot be read."""
     try:
         for route in routes:
-            Uri.parse(NameAddr.parse(route).uri)
+            uri = NameAddr.parse(route).uri
+            if not Uri.parse(uri).loose and not _REQUEST_URI.fullmatch(uri):
+                return []
     except (BadHeader, BadUri):
         return []
     return routes

@@ -12,7 +12,7 @@ from gateway.protocol.sip.call import (
 )
 from gateway.protocol.sip.dialog import Dialog
 from gateway.protocol.sip.grammar import readable
-from gateway.protocol.sip.headers import NameAddr
+from gateway.protocol.sip.headers import BadHeader, NameAddr
 from gateway.protocol.sip.layer import RETRY_AFTER_SECONDS
 from gateway.protocol.sip.message import Request
 from gateway.protocol.sip.sessions import SDP, Fields, Sessions, record_route
@@ -39,10 +39,15 @@ class InboundCalls:
         elif request.body and not _is_sdp(request):
             sessions.respond(transaction, 415, now, headers=[("Accept", SDP)])
         else:
+            try:
+                dialog = Dialog.of_request(request, sessions.layer.token())
+            except BadHeader:
+                sessions.respond(transaction, 400, now)
+                return
             sessions.respond(transaction, 100, now)
-            self._enter(transaction, request)
+            self._enter(transaction, request, dialog)
 
-    def _enter(self, transaction: ServerTransaction, request: Request) -> None:
+    def _enter(self, transaction: ServerTransaction, request: Request, dialog: Dialog) -> None:
         sessions = self._sessions
         token = sessions.layer.token()
         host = transaction.source[0]
@@ -55,13 +60,13 @@ class InboundCalls:
             transaction.source,
             sessions.trunk_of(host),
             invite=transaction,
-            local_tag=sessions.layer.token(),
+            local_tag=dialog.local_tag,
             remote_sdp=request.body,
         )
         transaction.user = call
         sessions.calls.add(call)
         sessions.invites.add((request.call_id, request.from_tag, request.cseq))
-        sessions.enter(call, Dialog.of_request(request, call.local_tag))
+        sessions.enter(call, dialog)
         sessions.events.append(
             IncomingCall(call, call.from_number, call.to_number, call.peer, call.trunk or "", request.body)
         )

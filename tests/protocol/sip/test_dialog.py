@@ -1,13 +1,15 @@
+import pytest
+
 from gateway.protocol.sip.dialog import Dialog, contact_of
-from gateway.protocol.sip.headers import Via
-from gateway.protocol.sip.message import Request, make_request, respond
+from gateway.protocol.sip.headers import BadHeader, Via
+from gateway.protocol.sip.message import Request, make_request, parse, respond
 
 VIA = Via("UDP", "192.0.2.1", 5060, {"branch": "z9hG4bKx"})
 
 
-def invite(*headers: tuple[str, str]) -> Request:
+def invite(*headers: tuple[str, str], from_: str = "<sip:a@192.0.2.1>;tag=1") -> Request:
     return make_request(
-        "INVITE", "sip:b@192.0.2.2", via=VIA, from_="<sip:a@192.0.2.1>;tag=1", to="<sip:b@192.0.2.2>",
+        "INVITE", "sip:b@192.0.2.2", via=VIA, from_=from_, to="<sip:b@192.0.2.2>",
         call_id="c", cseq=7, headers=headers,
     )  # fmt: skip
 
@@ -72,3 +74,29 @@ def test_a_reinvite_moves_the_target_and_other_requests_only_the_number() -> Non
     info.method, info.cseq = "INFO", 9
     callee.refresh(info)
     assert (callee.remote_cseq, callee.remote_target) == (9, "sip:a@192.0.2.5")
+
+
+@pytest.mark.parametrize(
+    "uri", ["sip:a@192.0.2.1; transport=udp", "sip:a@192.0.2.1?Subject=x y", "sip:a\xa0b@h"]
+)
+def test_a_contact_that_no_request_line_can_carry_is_not_used(uri: str) -> None:
+    callee = Dialog.of_request(invite(("Contact", f"<{uri}>")), "2")
+    assert callee.remote_target == "sip:a@192.0.2.1"
+
+
+def test_a_strict_route_that_no_request_line_can_carry_is_not_used() -> None:
+    assert as_caller(("Record-Route", "<sip:p1; maddr=p2>")).routes == []
+    assert as_caller(("Record-Route", "<sip:p1; lr;x=y z>")).routes == ["<sip:p1; lr;x=y z>"]
+
+
+@pytest.mark.parametrize("uri", ["sip\udce3:+41@h", "urn:x:y", "sip:a@h; user=phone", "sip:a b@h"])
+def test_no_dialog_comes_of_an_invite_that_nothing_can_be_sent_back_to(uri: str) -> None:
+    with pytest.raises(BadHeader):
+        Dialog.of_request(invite(from_=f"<{uri}>;tag=1"), "2")
+
+
+def test_from_stands_in_for_a_missing_contact() -> None:
+    bye = Dialog.of_request(invite(from_="<tel:+41795550102>;tag=1"), "2").request("BYE", VIA)
+    read = parse(bytes(bye))
+    assert isinstance(read, Request)
+    assert read.uri == "tel:+41795550102"

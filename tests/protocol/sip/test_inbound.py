@@ -235,3 +235,12 @@ def test_the_callers_number_is_the_user_of_from(wire, sender: str, number: str) 
     wire.send(invite)
     (event,) = wire.events()
     assert event.from_number == number
+
+
+def test_an_invite_that_no_bye_could_answer_gets_400(wire) -> None:
+    invite = bytes(wire.request("INVITE"))
+    contact = invite[invite.index(b"Contact:") : invite.index(b"Content-Length:")]
+    wire.send(invite.replace(contact, b"").replace(b"<sip:+41795550102", b"<sip\xe3:+41795550102"))
+    assert wire.words() == ["400 INVITE"]
+    assert wire.events() == []
+    assert wire.agent.calls == frozenset()
