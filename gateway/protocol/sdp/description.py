@@ -218,7 +218,8 @@ def _connection(address: str | None) -> str:
 
 def _parse_attribute(section: _Section, value: str) -> None:
     name, _, rest = value.partition(":")
-    match name.strip():
+    name = name.strip()
+    match name:
         case "sendrecv" | "sendonly" | "recvonly" | "inactive":
             section.direction = Direction(name)
         case "rtpmap":

@@ -47,6 +47,12 @@ def test_a_typical_offer() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("attribute", ["sendonly\r:", "sendonly :", " sendonly\t:whatever"])
+def test_blanks_between_a_direction_and_a_colon_are_passed_over(attribute: str) -> None:
+    (media,) = parse(with_lines("c=IN IP4 192.0.2.9", "m=audio 4000 RTP/AVP 0", f"a={attribute}")).media
+    assert media.direction is Direction.SENDONLY
+
+
 def test_the_media_level_wins_over_the_session_level() -> None:
     description = parse(
         with_lines(
