@@ -11,7 +11,8 @@ The house (* = pure: no socket, clock, database or await; it is told the time)
     text/ *       what may be known from words
     rules/ *      keywords, conditions (CEL), ruleset, decide
     flows/ *      definition, run, engine, effects, nodes
-    outbound/     from "please send" to an outcome: accept, chain *, routes *, pipeline, notify
+    outbound/     from "please send" to an outcome: accept, chain *, routes *, pipeline (memory,
+                  backlog, recorder, recovery), notify
     channels/     sms, voice, app behind one contract
     directory/    who and what exists: service, consent, key
     content/      what is said: template

@@ -11,7 +11,7 @@ import pytest
 from gateway.channels.base import Carrier, Channel
 from gateway.config.model import Chain, Service, Step
 from gateway.observe.system import IdSource
-from gateway.outbound import pipeline as pipeline_module
+from gateway.outbound import backlog, pipeline, recorder
 from gateway.outbound.accept import Planner, SendRequest
 from gateway.outbound.pipeline import OutboundPipeline
 from gateway.outbound.receipts import Receipts
@@ -182,6 +182,12 @@ class Gate:
         given = {"step": 0, "bind": "north", "smsc_id": f"A{part}", "state": "accepted"} | fields
         return Segment(message=message.id, part=part, total=total, **given)  # type: ignore[arg-type]
 
+    async def due(self, seconds: float) -> None:
+        """Time passes, and what the loop does when its timer runs out."""
+        self.clock.at += seconds
+        self.timers._due()
+        await self.quiet()
+
     async def until(self, condition: Callable[[], object]) -> None:
         for _ in range(100_000):
             if condition():
@@ -223,7 +229,8 @@ Open = Callable[..., Awaitable[Gate]]
 @pytest.fixture
 async def open_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
     """Opens the outbound side; a second call is what a restart after a crash finds."""
-    monkeypatch.setattr(pipeline_module, "_RETRY_SECONDS", 0.005)
+    for module in (pipeline, recorder, backlog):
+        monkeypatch.setattr(module, "_RETRY_SECONDS", 0.005)
     clock = FakeClock()
     new_id = IdSource(clock)
     gates: list[Gate] = []

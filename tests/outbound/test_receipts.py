@@ -249,7 +249,7 @@ async def test_receipts_wait_while_older_outcomes_cannot_be_recorded(gate: Gate)
 async def test_a_message_that_cannot_be_read_leaves_its_receipt_to_come_again(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.outbound.pipeline._RECENT", 0)
+    monkeypatch.setattr("gateway.outbound.memory._RECENT", 0)
     message = await sent(gate)
     await gate.quiet()
     gate.store.unreadable = True

@@ -1,0 +1,87 @@
+"""The messages that are in memory: as they are now, which the store's reader may not see yet."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from gateway.store.base import Store, Unit
+from gateway.values.message import Message, StepState
+
+_RECENT = 20_000
+
+
+class Memory:
+    """Live messages have a step that is being tried; recent ones are here until newer ones push them out."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._live: dict[str, Message] = {}
+        self._recent: OrderedDict[str, Message] = OrderedDict()
+        self._begun: set[str] = set()  # messages of which a carrier may have something
+
+    @property
+    def waiting(self) -> int:
+        """How many are live."""
+        return len(self._live)
+
+    def live(self, id: str) -> Message | None:
+        return self._live.get(id)
+
+    def known(self, id: str) -> Message | None:
+        return self._live.get(id) or self._recent.get(id)
+
+    async def load(self, id: str) -> Message | None:
+        """The message as it is now.  Raises StoreError."""
+        stored = self.known(id) or await self._store.message(id)
+        return self.known(id) or stored  # it may have changed during the read
+
+    def keep(self, unit: Unit, message: Message) -> None:
+        """Write a changed message, known from now on; forgotten again if the unit fails."""
+        before = self.known(message.id)
+        unit.writes.append(message)
+        self.remember(message)
+        unit.undo.append(lambda: self.remember(before) if before else self._forget(message.id))
+
+    def remember(self, message: Message) -> None:
+        self._forget(message.id)
+        if being_tried(message):
+            self._live[message.id] = message
+            return
+        self._begun.discard(message.id)
+        self._recent[message.id] = message
+        self._trim()
+
+    def leave(self, id: str) -> bool:
+        """A live message is live no more: the store has its effect.  False: it is not live."""
+        message = self._live.pop(id, None)
+        if message is None:
+            return False
+        self._recent[id] = message
+        self._trim()
+        return True
+
+    def begin(self, id: str) -> None:
+        """From now on a carrier may have something of it."""
+        self._begun.add(id)
+
+    def begun(self, id: str) -> bool:
+        """Whether a carrier may have something of a message that is being tried."""
+        return id in self._begun
+
+    def _trim(self) -> None:
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+
+    def _forget(self, id: str) -> None:
+        self._live.pop(id, None)
+        self._recent.pop(id, None)
+
+
+def being_tried(message: Message) -> bool:
+    """Whether a step of it is being tried."""
+    return message.step >= 0 and tries(message, message.step)
+
+
+def tries(message: Message, index: int) -> bool:
+    """Whether that very step is being tried."""
+    return message.step == index and message.steps[index].state is StepState.TRYING
