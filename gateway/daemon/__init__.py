@@ -19,6 +19,7 @@ from gateway.channels.voice.channel import VoiceChannel
 from gateway.channels.voice.prompts import PromptCache
 from gateway.config.load import Loaded
 from gateway.config.model import Bind, Gateway, Service
+from gateway.daemon.reload import Reload, changed_binds, needs_restart
 from gateway.daemon.sip import SipSide
 from gateway.daemon.smpp import SmppSide
 from gateway.directory.consent import Consents
@@ -79,7 +80,6 @@ class Daemon:
         self, config: Gateway, *, state_directory: Path, reload: Callable[[], Loaded] | None = None
     ) -> None:
         self.config = config
-        self._reload = reload
         self._clock = SystemClock()
         self._new_id = IdSource(self._clock)
         self._rng = random.SystemRandom()
@@ -89,6 +89,7 @@ class Daemon:
         self._stopping = False
         self.metrics = Metrics()
         self.systemd = Systemd()
+        self._reload = Reload(read=reload, apply=self._apply, systemd=self.systemd) if reload else None
         self.store = SqliteStore(path_of(config.store.url, state_directory), queue=config.store.queue)
         self._consents = Consents()
         self._book = SegmentBook(self.store)
@@ -459,39 +460,19 @@ class Daemon:
 
     def _hang_up(self) -> None:
         """SIGHUP."""
-        self._tasks.append(asyncio.get_running_loop().create_task(self._apply_new()))
-
-    async def _apply_new(self) -> None:
-        """Apply a changed configuration.  A bad one changes nothing and says why."""
-        if self._reload is None:
-            return
-        self.systemd.reloading()
-        loaded = self._reload()
-        for fault in loaded.faults:
-            log.error("reload.fault", extra={"reason": str(fault)})
-        if loaded.gateway is None:
-            log.error("reload.refused", extra={"findings": len(loaded.faults)})
-        else:
-            try:
-                await self._apply(loaded.gateway)
-            except GatewayError as error:
-                log.error("reload.failed", extra={"reason": str(error)})
-        self.systemd.ready()
+        if self._reload is not None:
+            self._tasks.append(asyncio.get_running_loop().create_task(self._reload.run()))
 
     async def _apply(self, new: Gateway) -> None:
         old, self.config = self.config, new
-        for part in ("store", "http", "log", "state_directory"):
-            if getattr(old, part) != getattr(new, part):
-                log.warning("reload.needs_restart", extra={"section": part})
-        if (old.smpp.listen, old.smpp.accounts) != (new.smpp.listen, new.smpp.accounts):
-            log.warning("reload.needs_restart", extra={"section": "smpp.listen and smpp.accounts"})
+        for section in needs_restart(old, new):
+            log.warning("reload.needs_restart", extra={"section": section})
         keywords, ruleset = Keywords.build(new.services), Ruleset.build(new.services)
         self._runs.configure(new.services)  # raises on a bad flow, before anything has changed
         self._services.clear()
         self._services.update(new.services)
         self.outbound.planner = Planner(self._services)
-        gone = [name for name, bind in self._binds.items() if new.smpp.binds.get(name) != bind]
-        fresh = [name for name, bind in new.smpp.binds.items() if self._binds.get(name) != bind]
+        gone, fresh = changed_binds(self._binds, new.smpp.binds)
         self._binds.clear()
         self._binds.update(new.smpp.binds)
         self._routes = Routes(self._binds)
