@@ -259,9 +259,8 @@ class BindGroup:
                 link.session.lost(f"bind refused: {status_text(status)}")
             case Closed():
                 self._down(lane, event)
-            case StrayResponse(pdu=response) | Notified(pdu=response):
-                fields = {"bind": self.name, "session": lane.number, "pdu": response.name}
-                log.info("smpp.unexpected", extra=fields)
+            case StrayResponse(pdu=unasked) | Notified(pdu=unasked):
+                link.log_unexpected(unasked)
         self._dispatcher.wake.set()
 
     def _up(self, lane: Lane, link: SmppLink, event: Bound) -> None:

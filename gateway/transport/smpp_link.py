@@ -70,6 +70,7 @@ class SmppLink(asyncio.Protocol):
         self._settling = False
         self._settle_due = False
         self._malformed = 0
+        self._unexpected = 0
 
     # the connection
 
@@ -220,9 +221,25 @@ class SmppLink(asyncio.Protocol):
         self.session.tick(self._loop.time())
         self.settle()
 
+    def log_unexpected(self, pdu: Request | Response) -> None:
+        """Note what the peer sends for no reason of ours."""
+        self._unexpected += 1
+        if _is_noted(self._unexpected):
+            fields = {"link": self.label, "peer": self.peer, "pdu": pdu.name, "count": self._unexpected}
+            log.info("smpp.unexpected", extra=fields)
+
     def _log_malformed(self, event: Malformed) -> None:
         self._malformed += 1
-        count = self._malformed
-        if count & (count - 1) == 0:  # the 1st, 2nd, 4th, 8th ...: a bad peer fills no disk
-            fields = {"link": self.label, "peer": self.peer, "fault": event.error.reason, "count": count}
+        if _is_noted(self._malformed):
+            fields = {
+                "link": self.label,
+                "peer": self.peer,
+                "fault": event.error.reason,
+                "count": self._malformed,
+            }
             log.warning("smpp.malformed", extra=fields)
+
+
+def _is_noted(count: int) -> bool:
+    """The 1st, 2nd, 4th, 8th ...: a bad peer fills no disk."""
+    return count & (count - 1) == 0

@@ -252,9 +252,7 @@ class SmppServer:
             case Closed():
                 self._closed(link, event)
             case StrayResponse(pdu=response):
-                log.info(
-                    "smpp.unexpected", extra={"link": link.label, "peer": link.peer, "pdu": response.name}
-                )
+                link.log_unexpected(response)
 
     def _bind(self, link: SmppLink, request: Bind) -> None:
         """Judge a bind, at once if that takes no time."""

@@ -633,6 +633,18 @@ async def test_a_bind_with_garbage_right_behind_it_leaves_nothing_behind(build: 
     assert house.app.states == [] and house.server.sessions("acme") == 0
 
 
+async def test_responses_to_nothing_are_logged_ever_less_often(
+    build: Builder, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    house = await build()
+    peer = await house.peer(*[DeliverSmResp(sequence_number=1)] * 1000, EnquireLink(sequence_number=2))
+    assert await peer.next() == EnquireLinkResp(sequence_number=2)
+    noted = [record.__dict__ for record in caplog.records if record.msg == "smpp.unexpected"]
+    assert [note["count"] for note in noted] == [2**n for n in range(10)]
+    assert {note["link"] for note in noted} == {"acme"}
+
+
 async def test_a_peer_that_does_not_read_is_not_read_from(build: Builder) -> None:
     house = await build()
     sock = socket.create_connection(("127.0.0.1", house.server.port))
