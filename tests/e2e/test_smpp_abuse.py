@@ -24,8 +24,8 @@ from tests.peers.smpplib_smsc import Smsc
 pytestmark = pytest.mark.e2e
 
 ROK = consts.SMPP_ESME_ROK
-RINVCMDLEN, RINVCMDID, RINVBNDSTS, RALYBND = 2, 3, 4, 5
-RINVMSGLEN, RINVSRCADR, RINVDSTADR, RINVPASWD, RINVOPTPARSTREAM = 0x01, 0x0A, 0x0B, 0x0E, 0xC0
+RINVSERTYP, RINVCMDLEN, RINVCMDID, RINVBNDSTS, RALYBND, RSYSERR = 0x15, 2, 3, 4, 5, 8
+RINVMSGLEN, RINVSRCADR, RINVDSTADR, RINVOPTPARSTREAM, RX_T_APPN = 0x01, 0x0A, 0x0B, 0xC0, 0x64
 GENERIC_NACK, RESPONSE = 0x80000000, 0x80000000
 BIND_RX, BIND_TX, QUERY, SUBMIT, DELIVER, UNBIND = 1, 2, 3, 4, 5, 6
 REPLACE, CANCEL, BIND_TRX, OUTBIND, ENQUIRE_LINK = 7, 8, 9, 0x0B, 0x15
@@ -61,7 +61,7 @@ host = "127.0.0.1"
 port = {foe}
 system_id = "gw"
 addresses = ["23456"]
-response_timeout = "1s"
+response_timeout = "700ms"
 reconnect = "50ms"
 reconnect_limit = "50ms"
 retry_pause = "50ms"
@@ -209,6 +209,25 @@ class Site:
 
 ABUSER = b"abuser\0right\0\0\x34\0\0\0"
 
+BODIES = {  # of requests
+    SUBMIT: short_message(b"\5\0\3\1\2\1hello", esm_class=0x40),
+    QUERY: b"id\0\1\00112345\0",
+    REPLACE: b"id\0\1\00112345\0\0\0\0\0\2hi",
+    CANCEL: b"\0id\0\1\00112345\0\1\1447700800000\0",
+    SUBMIT_MULTI: b"\0\1\00112345\0\2\1\1\1447700800000\0\2list\0" + bytes(9) + b"\2hi",
+    DATA: b"\0\1\00112345\0\1\1447700800000\0\0\0\0" + tlv(0x424, b"hi"),
+}
+
+
+def damaged(good: bytes, count: int) -> Iterator[bytes]:
+    """Bodies with some octets changed, same-id."""
+    rng = random.Random(len(good))
+    for _ in range(count):
+        body = bytearray(good)
+        for _ in range(rng.randrange(1, 5)):
+            body[rng.randrange(len(body))] = rng.choice((0, 1, 2, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+        yield bytes(body)
+
 
 @contextmanager
 def accepted(listener: socket.socket) -> Iterator[Peer]:
@@ -291,9 +310,9 @@ def test_an_unknown_command_gets_generic_nack(site: Site, command: int) -> None:
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        (b"", 0x15),  # no service_type: ESME_RINVSERTYP
-        (b"\xff" * 30, 0x15),
-        (short_message(service_type=b"SIXSIX"), 0x15),
+        (b"", RINVSERTYP),
+        (b"\xff" * 30, RINVSERTYP),
+        (short_message(service_type=b"SIXSIX"), RINVSERTYP),
         (short_message(source=b"1" * 21), RINVSRCADR),
         (short_message(to=b"4" * 21), RINVDSTADR),
         (b"\0\1\1" + b"12345", RINVSRCADR),  # ends before the NUL
@@ -313,16 +332,18 @@ def test_a_broken_body_is_answered_with_its_status(site: Site, body: bytes, stat
         peer.lives()
 
 
+@pytest.mark.parametrize("command", [SUBMIT, QUERY, REPLACE, CANCEL, SUBMIT_MULTI, DATA])
+def test_any_request_damaged_anywhere_is_answered(site: Site, command: int) -> None:
+    with site.abuser() as peer:
+        for n, body in enumerate(damaged(BODIES[command], 100)):
+            answer = peer.ask(pdu(command, n, body))
+            assert answer[::2] == (command | RESPONSE, n) and answer[1] != RSYSERR, body
+        peer.lives()
+
+
 @pytest.mark.parametrize("command", [QUERY, REPLACE, CANCEL, SUBMIT_MULTI, DATA])
 def test_any_request_cut_short_anywhere_is_answered(site: Site, command: int) -> None:
-    bodies = {
-        QUERY: b"id\0\1\00112345\0",
-        REPLACE: b"id\0\1\00112345\0\0\0\0\0\2hi",
-        CANCEL: b"\0id\0\1\00112345\0\1\1447700800000\0",
-        SUBMIT_MULTI: b"\0\1\00112345\0\2\1\1\1447700800000\0\2list\0" + bytes(9) + b"\2hi",
-        DATA: b"\0\1\00112345\0\1\1447700800000\0\0\0\0" + tlv(0x424, b"hi"),
-    }
-    body = bodies[command]
+    body = BODIES[command]
     with site.abuser() as peer:
         peer.send(b"".join(pdu(command, n, body[:n]) for n in range(len(body))))
         answers = [peer.answered() for _ in body]
@@ -350,7 +371,7 @@ def test_any_sequence_number_is_answered_with_itself(site: Site, sequence: int) 
         assert peer.ask(pdu(BIND_TRX, sequence, ABUSER)) == (BIND_TRX | RESPONSE, ROK, sequence)
         body = short_message(to=next(CUSTOMERS))
         assert peer.ask(pdu(SUBMIT, sequence, body)) == (SUBMIT | RESPONSE, ROK, sequence)
-        assert peer.ask(pdu(SUBMIT, sequence, b"")) == (SUBMIT | RESPONSE, 0x15, sequence)
+        assert peer.ask(pdu(SUBMIT, sequence, b"")) == (SUBMIT | RESPONSE, RINVSERTYP, sequence)
         assert peer.ask(pdu(0x777, sequence)) == (GENERIC_NACK, RINVCMDID, sequence)
         peer.lives(sequence)
         assert peer.ask(pdu(UNBIND, sequence)) == (UNBIND | RESPONSE, ROK, sequence)
@@ -490,19 +511,6 @@ def test_http_is_not_smpp(site: Site) -> None:
         assert peer.ended()
 
 
-def test_random_bodies_get_an_answer_each(site: Site) -> None:
-    rng = random.Random(3)
-    good = short_message(b"\5\0\3\1\2\1hello", esm_class=0x40)
-    with site.abuser() as peer:
-        for n in range(300):
-            body = bytearray(good)
-            for _ in range(rng.randrange(1, 6)):
-                body[rng.randrange(len(body))] = rng.randrange(256)
-            command, status, sequence = peer.ask(pdu(SUBMIT, n, bytes(body)))
-            assert (command, sequence) == (SUBMIT | RESPONSE, n) and status != 0x08, bytes(body)
-        peer.lives()
-
-
 @pytest.mark.parametrize("data_coding", [0, 1, 2, 3, 4, 8, 0xF0, 0xF5, 0xFF])
 def test_any_text_gets_an_answer(site: Site, data_coding: int) -> None:
     texts = [b"", b"\x1b", b"\xd8", b"\xd8\x00", b"\xff" * 140, b"\x80" * 255, b"\0" * 10]
@@ -517,7 +525,7 @@ def test_any_text_gets_an_answer(site: Site, data_coding: int) -> None:
         for esm_class, text in [(0, text) for text in texts] + [(0x40, head) for head in headers]:
             body = short_message(text, esm_class=esm_class, data_coding=data_coding, to=next(CUSTOMERS))
             command, status, _ = peer.ask(pdu(SUBMIT, 2, body))
-            assert command == SUBMIT | RESPONSE and status != 0x08, (esm_class, text)
+            assert command == SUBMIT | RESPONSE and status != RSYSERR, (esm_class, text)
         peer.lives()
 
 
@@ -535,6 +543,41 @@ def test_a_peer_that_does_not_read_is_not_read_from(site: Site) -> None:
                 time.sleep(0.02)
         assert quiet == 10, f"{sent} octets were taken from a peer that does not read"
         site.honest.lives()
+
+
+def wanting_a_receipt(to: bytes) -> bytes:
+    return b"\0\1\00112345\0\1\1" + to + b"\0\0\0\0\0\0\1\0\0\0\2hi"
+
+
+def test_a_receipt_that_is_refused_comes_again(site: Site) -> None:
+    to = next(CUSTOMERS)
+    with site.abuser() as peer:
+        peer.send(pdu(SUBMIT, 2, wanting_a_receipt(to)))
+        accepted = peer.read()
+        assert accepted is not None and accepted.status == ROK
+        [segment] = site.daemon.reaches(accepted.body[:-1].decode(), "sent")["segments"]
+        news = f"id:{segment['smsc_id']} stat:DELIVRD err:000".encode()
+        assert site.friend.deliver(to.decode(), "12345", news, esm_class=4).status == ROK
+        receipt = asked(peer, DELIVER)
+        for stray in (receipt.sequence + 9, receipt.sequence | 0x80000000, 0):
+            peer.send(pdu(DELIVER | RESPONSE, stray, b"\xff" * 90))
+        peer.send(pdu(DELIVER | RESPONSE, receipt.sequence, b"\xff" * 90, status=RSYSERR) * 2)
+        peer.lives()
+    with site.abuser() as peer:
+        assert asked(peer, DELIVER).body == receipt.body
+        peer.send(pdu(GENERIC_NACK, 1, status=RSYSERR))  # not ours to answer twice either
+        peer.lives()
+    with site.abuser() as peer:
+        peer.send(pdu(DELIVER | RESPONSE, asked(peer, DELIVER).sequence))
+        peer.lives()
+
+
+@pytest.mark.parametrize("version", [0x00, 0x33, 0x34, 0x50, 0xFF])
+def test_any_version_may_bind(site: Site, version: int) -> None:
+    with site.connection() as peer:
+        body = b"abuser\0right\0vms\0" + bytes((version,)) + b"\xff\xff.*\0"
+        assert peer.ask(pdu(BIND_TRX, 1, body)) == (BIND_TRX | RESPONSE, ROK, 1)
+        peer.lives()
 
 
 def test_unbind_both_ways_at_once_and_twice(site: Site) -> None:
@@ -730,26 +773,25 @@ def test_receipts_that_are_none_harm_nobody(site: Site) -> None:
         bodies += [short_message(text, data_coding=8, esm_class=4) for text in texts]
         for n, body in enumerate(bodies, 100):
             command, status, sequence = peer.ask(pdu(DELIVER, n, body))
-            assert (command, sequence) == (DELIVER | RESPONSE, n) and status != 0x64, body
+            assert (command, sequence) == (DELIVER | RESPONSE, n) and status != RX_T_APPN, body
         assert site.daemon.message(id)["status"] == "sent"
         peer.lives()
 
 
 def test_inbound_messages_that_are_none_harm_nobody(site: Site) -> None:
-    rng = random.Random(5)
-    good = short_message(b"\5\0\3\1\2\1hello", esm_class=0x40, source=b"447700800000", to=b"23456")
+    long = short_message(b"\5\0\3\1\2\1hello", esm_class=0x40, source=b"447700800000", to=b"23456")
+    by_parameters = b"\0\1\001447700800000\0\1\00123456\0\4\0\0" + tlv(0x1E, b"1\0") + tlv(0x427, b"\2")
+    by_parameters += tlv(0x424, b"id:1 stat:DELIVRD")
     with site.carrier() as peer:
-        for n in range(300):
-            body = bytearray(good)
-            for _ in range(rng.randrange(1, 6)):
-                body[rng.randrange(len(body))] = rng.randrange(256)
-            command, status, sequence = peer.ask(pdu(DELIVER, n, bytes(body)))
-            assert (command, sequence) == (DELIVER | RESPONSE, n) and status != 0x64, bytes(body)
+        for kind, good in ((DELIVER, long), (DATA, by_parameters)):
+            for n, body in enumerate(damaged(good, 150)):
+                answer = peer.ask(pdu(kind, n, body))
+                assert answer[::2] == (kind | RESPONSE, n) and answer[1] != RX_T_APPN, body
         for source in (b"", b"0", b"+", b"\xff\xfe", b"Pizza\x01", b"9" * 20):
             for to in (b"", b"23456", b"\xff" * 20):
                 message = short_message(b"hours", source=source, to=to)
                 command, status, _ = peer.ask(pdu(DELIVER, 5, message))
-                assert command == DELIVER | RESPONSE and status != 0x64, message
+                assert command == DELIVER | RESPONSE and status != RX_T_APPN, message
         peer.lives()
 
 
@@ -762,3 +804,39 @@ def test_a_carrier_that_stops_reading_is_left(site: Site) -> None:
         until(lambda: len(site.daemon.log("smpp.down")) > downs, "the carrier was left")
         assert refs
     bound_again(site)
+
+
+def test_a_receipt_may_come_before_the_answer_that_it_is_about(site: Site) -> None:
+    with site.carrier() as peer:
+        id = site.send(until="delivered")
+        submit = asked(peer, SUBMIT)
+        receipt = short_message(b"id:early stat:DELIVRD err:000", esm_class=4, to=b"23456")
+        assert peer.ask(pdu(DELIVER, 9, receipt)) == (DELIVER | RESPONSE, ROK, 9)
+        peer.send(pdu(SUBMIT | RESPONSE, submit.sequence, b"early\0"))
+        site.daemon.reaches(id, "delivered")
+
+
+def test_an_id_that_a_carrier_gives_again_is_the_youngest_messages(site: Site) -> None:
+    with site.carrier() as peer:
+        ids = [site.send() for _ in range(3)]
+        for _ in ids:
+            peer.send(pdu(SUBMIT | RESPONSE, asked(peer, SUBMIT).sequence, b"same-id\0"))
+        for id in ids:
+            site.daemon.reaches(id, "sent")
+        receipt = short_message(b"id:same-id stat:UNDELIV err:001", esm_class=4, to=b"23456")
+        for _ in range(3):
+            assert peer.ask(pdu(DELIVER, 9, receipt)) == (DELIVER | RESPONSE, ROK, 9)
+        until(
+            lambda: [site.daemon.message(id)["status"] for id in ids].count("failed") == 1, "one has failed"
+        )
+
+
+def test_a_receipt_may_name_an_id_of_any_length(site: Site) -> None:
+    with site.carrier() as peer:
+        for name in (b"n" * 65, b"m" * 240, b"'; drop table", b"\xe9\xfc"):
+            id = site.send(until="delivered")
+            peer.send(pdu(SUBMIT | RESPONSE, asked(peer, SUBMIT).sequence, name + b"\0"))
+            site.daemon.reaches(id, "sent")
+            tlvs = tlv(0x1E, name + b"\0") + tlv(0x427, b"\2")
+            assert peer.ask(pdu(DELIVER, 9, short_message(b"", esm_class=4, tlvs=tlvs)))[1] == ROK
+            site.daemon.reaches(id, "delivered")
