@@ -580,6 +580,16 @@ def test_any_version_may_bind(site: Site, version: int) -> None:
         peer.lives()
 
 
+def test_what_was_asked_before_an_unbind_is_answered_before_it(site: Site) -> None:
+    submits = [pdu(SUBMIT, n, short_message(to=next(CUSTOMERS))) for n in range(1, 21)]
+    with site.abuser() as peer:
+        peer.send(b"".join(submits) + pdu(UNBIND, 21) + pdu(SUBMIT, 22, short_message()))
+        assert peer.answered() == (SUBMIT | RESPONSE, RINVBNDSTS, 22)
+        assert sorted(peer.answered() for _ in submits) == [(SUBMIT | RESPONSE, ROK, n) for n in range(1, 21)]
+        assert peer.answered() == (UNBIND | RESPONSE, ROK, 21)
+        assert peer.ended()
+
+
 def test_unbind_both_ways_at_once_and_twice(site: Site) -> None:
     with site.abuser() as peer:
         peer.send(pdu(UNBIND, 2) + pdu(UNBIND, 3) + pdu(SUBMIT, 4, short_message()))
@@ -669,6 +679,17 @@ def test_a_carrier_that_loses_its_framing_is_left_and_bound_to_again(site: Site,
         assert peer.ended()
     assert any(line["link"].startswith("foe") for line in site.daemon.log("smpp.malformed"))
     bound_again(site)
+
+
+def test_what_a_carrier_delivers_before_its_unbind_is_answered_before_it(site: Site) -> None:
+    text = short_message(b"hello", source=next(CUSTOMERS), to=b"23456")
+    with site.carrier() as peer:
+        peer.send(pdu(DELIVER, 5, text) + pdu(UNBIND, 6))
+        assert [peer.answered(), peer.answered()] == [
+            (DELIVER | RESPONSE, ROK, 5),
+            (UNBIND | RESPONSE, ROK, 6),
+        ]
+        assert peer.ended()
 
 
 def test_a_carrier_that_unbinds_is_bound_to_again(site: Site) -> None:

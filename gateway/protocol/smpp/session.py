@@ -3,7 +3,8 @@
 The session keeps the bind, the window of requests without an answer, the response timers, enquire_link both
 ways and unbind both ways.  What it does by itself: it answers enquire_link and unbind, refuses what the state
 does not allow (ESME_RINVBNDSTS, ESME_RALYBND, ESME_RINVCMDID), answers unreadable requests with their status,
-and finds dead peers.  Everything else is an event; each `Requested` must be answered by `respond`.
+and finds dead peers.  Everything else is an event; each `Requested` must be answered, once, by `respond` or
+`answer`.  A peer's unbind is answered after all that it asked before.
 
 A request without an answer after `response_timeout` gives `TimedOut`, and an enquire_link asks at once
 whether the peer is alive: the session closes only if nothing at all arrives within `response_timeout` again.
@@ -117,6 +118,8 @@ class SmppSession:
         self._sequence_number = 0
         self._last_received = now
         self._enquiring = False
+        self._asked = 0  # `Requested` without our answer
+        self._leaving: int | None = None  # the sequence_number of an unbind that waits for those answers
 
     # what happened, what to write, when to wake
 
@@ -145,7 +148,8 @@ class SmppSession:
     @property
     def room(self) -> int:
         """How many requests `send` takes now."""
-        return max(self.window - self.outstanding, 0) if self.state in _SENDS[self.role] else 0
+        sends = self.state in _SENDS[self.role] and self._leaving is None
+        return max(self.window - self.outstanding, 0) if sends else 0
 
     # our side
 
@@ -181,6 +185,8 @@ class SmppSession:
         """
         if self.state not in self._we_may.get(type(request), ()) or isinstance(request, _LINK_REQUESTS):
             raise NotBound(f"{request.name} in {self.state.name}")
+        if self._leaving is not None:
+            raise NotBound(f"{request.name} after the peer's unbind")
         if self.outstanding >= self.window:
             raise WindowFull(f"{self.outstanding} requests without an answer")
         sequence_number = self._send(request, now, context)
@@ -192,6 +198,7 @@ class SmppSession:
         if self.closed:
             return False
         self._respond(request.command_id, request.sequence_number, command_status, message_id)
+        self._has_answered()
         return True
 
     def answer(self, response: Response) -> bool:
@@ -200,6 +207,7 @@ class SmppSession:
         if self.closed:
             return False
         self._write(response)
+        self._has_answered()
         return True
 
     def unbind(self, now: float) -> None:
@@ -303,7 +311,7 @@ class SmppSession:
         states = self._peer_may.get(kind)
         if states is None:
             return ESME_RINVCMDID
-        if self.state in states:
+        if self.state in states and (self._leaving is None or kind is EnquireLink):
             return ESME_ROK
         return ESME_RALYBND if issubclass(kind, Bind) else ESME_RINVBNDSTS
 
@@ -318,13 +326,24 @@ class SmppSession:
         elif kind is EnquireLink:
             self._write(EnquireLinkResp(sequence_number=pdu.sequence_number))
         elif kind is Unbind:
-            self._write(UnbindResp(sequence_number=pdu.sequence_number))
-            self._close(Cause.UNBIND_RECEIVED, "peer unbound")
+            self._leaving = pdu.sequence_number
+            self._leave()
         elif isinstance(pdu, Bind):
             self.state = after(self.state, Cause.BIND_REQUESTED)
             self._events.append(BindRequested(pdu))
         else:
+            self._asked += 1
             self._events.append(Requested(pdu))
+
+    def _has_answered(self) -> None:
+        self._asked -= 1
+        self._leave()
+
+    def _leave(self) -> None:
+        """Answer the peer's unbind once all that it asked before has its answer: it would ask again."""
+        if self._leaving is not None and self._asked <= 0:
+            self._write(UnbindResp(sequence_number=self._leaving))
+            self._close(Cause.UNBIND_RECEIVED, "peer unbound")
 
     def _response(self, pdu: Response) -> None:
         sequence_number = pdu.sequence_number

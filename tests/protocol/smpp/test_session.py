@@ -492,6 +492,29 @@ def test_both_sides_may_unbind_at_once() -> None:
     assert here.closed and there.closed
 
 
+def test_what_was_asked_before_the_peers_unbind_is_answered_before_it() -> None:
+    session = granting()
+    feed(session, *(SubmitSm(sequence_number=n) for n in (2, 3)), Unbind(sequence_number=4))
+    feed(session, SubmitSm(sequence_number=5), EnquireLink(sequence_number=6), Unbind(sequence_number=7))
+    assert [response.command_status for response in pdus(session)] == [  # type: ignore[attr-defined]
+        ESME_RINVBNDSTS,
+        ESME_ROK,
+        ESME_RINVBNDSTS,
+    ]
+    first, second = [event.pdu for event in session.events() if isinstance(event, Requested)]
+    assert session.room == 0
+    with pytest.raises(NotBound):
+        session.send(DeliverSm(), 0.0)
+    session.respond(second, ESME_ROK, b"b")
+    session.answer(SubmitSmResp(sequence_number=first.sequence_number, message_id=b"a"))
+    assert pdus(session) == [
+        SubmitSmResp(sequence_number=3, message_id=b"b"),
+        SubmitSmResp(sequence_number=2, message_id=b"a"),
+        UnbindResp(sequence_number=4),
+    ]
+    assert only(session, Closed).reason == "peer unbound"
+
+
 def test_the_peers_unbind_leaves_open_requests_in_doubt() -> None:
     session = bound()
     number = session.send(SubmitSm(), 0.0, "mine")
