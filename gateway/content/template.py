@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.config.model import Template
-from gateway.values.variables import names, render
+from gateway.values.variables import render
 
 
 def render_sms(source: Template | str, variables: Mapping[str, Any]) -> str:
@@ -22,8 +22,3 @@ def render_voice(source: Template | str, variables: Mapping[str, Any]) -> str:
     if isinstance(source, str):
         return render(source, variables)
     return "" if source.wav else render(source.voice or source.text, variables)
-
-
-def variables_of(template: Template) -> list[str]:
-    """Every variable that a template names in any of its forms, in order, each once."""
-    return names(f"{template.text} {template.voice}")

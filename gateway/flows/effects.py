@@ -43,10 +43,5 @@ class HttpRequest(Struct, frozen=True, kw_only=True, tag="http", tag_field="act"
     body: str = ""
     timeout_seconds: float = 10.0
 
-    @property
-    def idempotent(self) -> bool:
-        """May be repeated when its outcome is unknown (RFC 9110 section 9.2.2)."""
-        return self.method in ("GET", "PUT", "DELETE")
-
 
 Effect = SendSms | PlaceCall | HttpRequest

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.config.model import Template
-from gateway.content.template import render_sms, render_voice, variables_of
+from gateway.content.template import render_sms, render_voice
 from gateway.values.variables import UnknownVariable
 
 ALERT = Template(text="Alert: $(what) at $(where)", voice="This is an alert. $(what). Again: $(what).")
@@ -30,7 +30,3 @@ def test_a_missing_variable_is_named(render: type) -> None:
     with pytest.raises(UnknownVariable) as raised:
         render(Template(text="$(nobody)"), VALUES)
     assert raised.value.name == "nobody"
-
-
-def test_the_variables_of_a_template_are_known_beforehand() -> None:
-    assert variables_of(ALERT) == ["what", "where"]

@@ -109,9 +109,3 @@ def test_a_value_in_a_header_cannot_begin_another_header() -> None:
     step = node.enter(Context(run, "node", 0.0))
     assert isinstance(step, Act) and isinstance(step.effect, HttpRequest)
     assert step.effect.headers == {"X-Text": "a X-Admin: 1"}
-
-
-def test_repeating_is_safe_only_for_idempotent_methods() -> None:
-    methods = ("GET", "PUT", "DELETE", "POST", "PATCH")
-    repeatable = [m for m in methods if HttpRequest(key="k", method=m, url="u").idempotent]
-    assert repeatable == ["GET", "PUT", "DELETE"]
