@@ -63,7 +63,12 @@ _STATES: Final[Mapping[str, MessageState]] = {
     **{word: state for state, word in STAT.items()},
     **{state.name: state for state in MessageState},
     "UNDELIVERED": MessageState.UNDELIVERABLE,
+    "UNDELIVRD": MessageState.UNDELIVERABLE,
     "FAILED": MessageState.UNDELIVERABLE,
+    "CANCELED": MessageState.DELETED,
+    "CANCELLED": MessageState.DELETED,
+    "BUFFERED": MessageState.ENROUTE,
+    "BUFFRED": MessageState.ENROUTE,
 }
 
 
@@ -108,12 +113,10 @@ class Receipt:
 
 _BY_VALUE: Final[Mapping[int | None, MessageState]] = {state.value: state for state in MessageState}
 _KEY: Final = re.compile(
-    r"(?<![\w.:@-])(id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)\s?[:=]",
+    r"(?<![\w.:@-])"
+    r"(?:(id|sub|dlvrd|text)|(submit|done)[ _-]{0,3}date|(stat)(?:us|e)?|(err)(?:or)?(?:[ _-]?code)?)\s?[:=]",
     re.ASCII | re.IGNORECASE,
 )
-_NAMES: Final[Mapping[str, str]] = {
-    f"{which}{blank}date": f"{which}date" for which in ("submit", "done") for blank in " _"
-}
 _GLUED_ID: Final = re.compile(r"id:(\S*)", re.IGNORECASE)
 _UCS2_BIG: Final = re.compile(
     rb"(?:..)*?(?:\x00i\x00d\x00:|\x00s\x00t\x00a\x00t\x00:)", re.IGNORECASE | re.DOTALL
@@ -124,6 +127,7 @@ _UCS2_LITTLE: Final = re.compile(
 _ERROR_CODE: Final = re.compile(r"(?:0x)?[0-9A-F]*[0-9][0-9A-F]*", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 _BLANK: Final = " \t\r\n"
+_AROUND: Final = ",;|\"'"
 
 
 def parse(
@@ -144,7 +148,7 @@ def parse(
     message_id = (receipted_message_id or b"").partition(b"\x00")[0].decode("latin-1").strip() or text_id
     if not message_id:
         return None
-    stat = _first_word(fields.get("stat", ""))
+    stat = _first_word(fields.get("stat", "")).rstrip(".")
     state = _BY_VALUE.get(message_state)
     if state is None:
         state = _STATES.get(stat.upper(), MessageState.UNKNOWN)
@@ -154,8 +158,8 @@ def parse(
         state=state,
         stat=stat,
         err=_err(fields.get("err", "")) or _network_error(network_error_code),
-        submit_date=_stamp(fields.get("submitdate", "")),
-        done_date=_stamp(fields.get("donedate", "")),
+        submit_date=_stamp(fields.get("submit", "")),
+        done_date=_stamp(fields.get("done", "")),
         sub=_number(fields.get("sub", "")),
         dlvrd=_number(fields.get("dlvrd", "")),
         text=fields.get("text", ""),
@@ -242,9 +246,10 @@ def _readable(octets: bytes) -> str:
 
 
 def _fields(text: str) -> dict[str, str]:
-    """Field name (small letters, no blank) -> value, which goes on until the next field."""
+    """Field name (as in Appendix B, small letters; `submit` and `done` for the dates) -> value, which goes on
+    until the next field."""
     keys = list(_KEY.finditer(text))
-    names = [_NAMES.get(name := key[1].lower(), name) for key in keys]
+    names = [str(key[key.lastindex or 0]).lower() for key in keys]
     starts = [key.start() for key in keys]
     starts.append(len(text))
     cut = names.index("text") if "text" in names else len(names)
@@ -268,7 +273,7 @@ def _fields(text: str) -> dict[str, str]:
 
 
 def _first_word(value: str) -> str:
-    return words[0].strip(",;|") if (words := value.split(maxsplit=1)) else ""
+    return words[0].strip(_AROUND) if (words := value.split(maxsplit=1)) else ""
 
 
 def _number(value: str) -> int | None:
@@ -279,7 +284,7 @@ def _number(value: str) -> int | None:
 def _err(value: str) -> str:
     """The code alone where it is one, whatever follows; else all the words."""
     word = _first_word(value)
-    return word if _ERROR_CODE.fullmatch(word) else value.strip(_BLANK + ",;|")
+    return word if _ERROR_CODE.fullmatch(word) else value.strip(_BLANK + _AROUND)
 
 
 def _network_error(octets: bytes | None) -> str:
@@ -290,7 +295,7 @@ def _network_error(octets: bytes | None) -> str:
 
 
 def _stamp(value: str) -> Stamp | None:
-    raw = value.strip(_BLANK + ",;|")
+    raw = value.strip(_BLANK + _AROUND)
     if not raw:
         return None
     if not (raw.isascii() and raw.isdigit()):
