@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from gateway.inbound import pipeline
 from gateway.protocol.smpp.constants import ESME_ROK, ESME_RX_T_APPN
+from gateway.protocol.smpp.fields import pack_tlvs
 from gateway.protocol.smpp.pdu import DeliverSm
 from gateway.values.outcome import Result, Status
 
@@ -371,20 +372,86 @@ async def test_a_text_in_message_payload_is_one_text(open_world: Any, mo: Any) -
         ({}, 0x00, ["03 240102 1b61"], ["á"]),
         ({}, 0x00, ["06 240106 250106 2f42 1b1c"], ["नम०"]),
         ({}, 0x00, ["08 0003070201 250101 40", "08 0003070202 250103 40"], ["İÍ"]),
+        # the same element twice: the last one counts
+        ({}, 0x00, ["0a 0003090201 0003070201 61", "0a 0003090202 0003070202 62"], ["ab"]),
+        # data_codings that nobody has defined: the default alphabet
+        ({}, 0x0B, ["48 69"], ["Hi"]),
+        ({}, 0x85, ["48 69"], ["Hi"]),
     ],
 )  # fmt: skip
+@pytest.mark.parametrize("where", ["short_message", "message_payload"])
 async def test_texts_as_phones_send_them(
-    open_world: Any, mo: Any, bind: dict[str, Any], data_coding: int, parts: list[str], texts: list[str]
+    open_world: Any,
+    mo: Any,
+    bind: dict[str, Any],
+    data_coding: int,
+    parts: list[str],
+    texts: list[str],
+    where: str,
 ) -> None:
     world = await open_world(bind, alerts=ALERTS)
     [plain] = mo("x")
     for part in parts:
         octets = bytes.fromhex(part)
         udhi = 0x40 if len(parts) > 1 or octets[0] in (3, 6) else 0
-        pdu = replace(plain, esm_class=udhi, data_coding=data_coding, short_message=octets)
+        if where == "short_message":
+            pdu = replace(plain, esm_class=udhi, data_coding=data_coding, short_message=octets)
+        else:
+            tlvs = pack_tlvs({0x0424: octets})
+            pdu = replace(plain, esm_class=udhi, data_coding=data_coding, short_message=b"", tlv_octets=tlvs)
         assert await world.deliver(pdu) == [ESME_ROK]
     received = await world.messages(direction="mo")
     assert sorted(message.text for message in received) == sorted(texts)
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        ("05 0003070200 61", "a"),  # part 0
+        ("05 0003070203 61", "a"),  # part 3 of 2
+        ("05 0003070000 61", "a"),  # of none
+        ("04 00020702 61", "a"),  # an element too short to say which part it is
+        ("05 0803070201 61", "a"),  # a 16-bit reference with the length of an 8-bit one
+        ("05 0004070201 61", "a"),  # an element that is longer than the header
+        ("61 62 63", "abc"),  # a header longer than all there is
+        ("00 61", "a"),  # an empty header
+        ("05 0003070101 61", "a"),  # the only part
+    ],
+)
+async def test_a_numbering_that_cannot_be_is_passed_over_and_the_text_is_not_lost(
+    open_world: Any, mo: Any, octets: str, text: str
+) -> None:
+    world = await open_world(alerts=ALERTS)
+    [plain] = mo("x")
+    pdu = replace(plain, esm_class=0x40, short_message=bytes.fromhex(octets))
+    assert await world.deliver(pdu) == [ESME_ROK]
+    assert [message.text for message in await world.messages(direction="mo")] == [text]
+
+
+async def test_a_total_that_changes_between_parts_makes_two_messages_and_loses_neither(
+    open_world: Any, mo: Any
+) -> None:
+    world = await open_world(bind={"reassembly": 60.0}, alerts=ALERTS)
+    [plain] = mo("x")
+    for octets in ("05 0003070201 61", "05 0003070302 62", "05 0003070202 63"):
+        pdu = replace(plain, esm_class=0x40, short_message=bytes.fromhex(octets))
+        assert await world.deliver(pdu) == [ESME_ROK]
+    world.clock.forward(60)
+    await world.inbound.expire_parts()
+    received = await world.messages(direction="mo")
+    assert {(message.text, message.incomplete) for message in received} == {("ac", False), ("b", True)}
+
+
+async def test_a_header_and_sar_parameters_that_disagree_leave_the_header_right(
+    open_world: Any, mo: Any
+) -> None:
+    world = await open_world(alerts=ALERTS)
+    [plain] = mo("x")
+    for octets, sar in (("05 0003070202 62", 1), ("05 0003070201 61", 1)):
+        tlvs = pack_tlvs({0x020C: b"\x01\x2c", 0x020E: b"\x03", 0x020F: bytes((sar,))})
+        pdu = replace(plain, esm_class=0x40, short_message=bytes.fromhex(octets), tlv_octets=tlvs)
+        assert await world.deliver(pdu) == [ESME_ROK]
+    assert [message.text for message in await world.messages(direction="mo")] == ["ab"]
 
 
 RECEIPT = b"id:A1 sub:001 dlvrd:001 submit date:2611231405 done date:2611231406 stat:DELIVRD err:000 text:"
