@@ -17,7 +17,7 @@ from gateway.outbound.segments import SegmentBook
 from gateway.store.base import Delete, Store, Unit
 from gateway.store.timers import Timers
 from gateway.values.clock import Clock
-from gateway.values.errors import StoreError, Throttled
+from gateway.values.errors import BadInput, StoreError, Throttled
 from gateway.values.event import Event, Trigger
 from gateway.values.ids import NewId
 from gateway.values.message import Message, Segment, StepPlan, StepState
@@ -31,6 +31,8 @@ _RETRY_SECONDS = 1.0  # after the store could not be read
 
 # What follows from an event about a message (rules, runs, notifications) joins the same unit
 Consequences = Callable[[Unit, Event, Message], None]
+# What became of each request, or why nothing of them was accepted
+Submitted = Callable[[list[Message | BadInput] | BaseException], None]
 
 
 class OutboundPipeline:
@@ -67,8 +69,7 @@ class OutboundPipeline:
 
     async def submit(self, requests: Sequence[SendRequest]) -> list[Message]:
         """Accept requests in one commit.  Raises BadInput, Throttled or StoreError: nothing was accepted."""
-        if self.waiting >= self._queue_limit:
-            raise Throttled(f"{self.waiting} messages are waiting for carriers", wait_seconds=2.0)
+        self._refuse_too_many()
         unit = Unit()
         try:
             messages = [self.accept(unit, request) for request in requests]
@@ -77,6 +78,29 @@ class OutboundPipeline:
             raise
         await unit.commit(self._store)
         return messages
+
+    def submit_soon(self, requests: Sequence[SendRequest], done: Submitted) -> None:
+        """Accept what is good of `requests` in one commit, and tell `done` once it is durable.
+
+        It is told what became of each, in their order, or the StoreError: then nothing was accepted; that may
+        be before this returns.  Raises Throttled: nothing was accepted, and it is told nothing.
+        """
+        self._refuse_too_many()
+        unit, results = Unit(), list[Message | BadInput]()
+        try:
+            for request in requests:
+                try:
+                    results.append(self.accept(unit, request))
+                except BadInput as error:  # nothing of it is in the unit
+                    results.append(error)
+        except BaseException:
+            unit.take_back()
+            raise
+        unit.commit_soon(self._store, lambda error: done(error or results))
+
+    def _refuse_too_many(self) -> None:
+        if self.waiting >= self._queue_limit:
+            raise Throttled(f"{self.waiting} messages are waiting for carriers", wait_seconds=2.0)
 
     def accept(self, unit: Unit, request: SendRequest) -> Message:
         now = self._clock.now()

@@ -8,7 +8,7 @@ all; groups take effect in the order in which commit was called, and several sha
 from __future__ import annotations
 
 import logging
-from asyncio import Future, shield
+from asyncio import Future, get_running_loop
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 from gateway.values.call import Call
 from gateway.values.event import Event
 from gateway.values.message import Consent, Message, Part, Receipt, Segment
-from gateway.values.work import Effect, FlowVersion, Notification, Run, Timer
+from gateway.values.work import Begun, Effect, FlowVersion, Notification, Run, Timer
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ Record = (
     | Call
     | Event
     | Effect
+    | Begun
     | Timer
     | Notification
     | FlowVersion
@@ -46,6 +47,7 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
     Call: ("calls", ("id",)),
     Event: ("events", ()),
     Effect: ("effects", ("key",)),
+    Begun: ("begun", ("id",)),
     Timer: ("timers", ("kind", "ref")),
     Notification: ("notifications", ("id",)),
     FlowVersion: ("flow_versions", ("service", "flow", "version")),
@@ -56,7 +58,7 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
 class Delete(Struct, frozen=True):
     """Remove the row of `record` whose key fields, in TABLES' order, are `key`.  No row is no error."""
 
-    record: type[Effect | Timer | Notification | Part]
+    record: type[Effect | Begun | Timer | Notification | Part]
     key: tuple[str, ...]
 
 
@@ -96,21 +98,38 @@ class Unit:
 
         A caller that is cancelled meanwhile changes nothing: what is durable is acted upon.
         """
+        waiting = get_running_loop().create_future()
+
+        def done(error: BaseException | None) -> None:
+            if not waiting.done():
+                waiting.set_exception(error) if error else waiting.set_result(None)
+
+        self.commit_soon(store, done)
+        await waiting
+
+    def commit_soon(self, store: Store, done: Callable[[BaseException | None], None]) -> None:
+        """`commit` for callers that are no coroutine: `done` is told None, or the StoreError.
+
+        It may be told before this returns.  Raises Throttled; then it is told nothing.
+        """
         if not self.writes:
             self._settle(None)
+            done(None)
             return
         try:
             future = store.commit(self.writes)
         except BaseException as error:
             self._settle(error)
             raise
-        if (
-            future.done()
-        ):  # a store that refuses at once; the callback would come after the caller has gone on
-            self._settle(future.exception())
+        if future.done():  # a store that refuses at once
+            self._committed(future, done)
         else:
-            future.add_done_callback(lambda done: self._settle(done.exception()))
-        await shield(future)
+            future.add_done_callback(lambda future: self._committed(future, done))
+
+    def _committed(self, future: Future[None], done: Callable[[BaseException | None], None]) -> None:
+        error = future.exception()
+        self._settle(error)
+        done(error)
 
     def _settle(self, error: BaseException | None) -> None:
         if error is not None:
@@ -157,7 +176,8 @@ class Store(Protocol):
         ...
 
     async def events(self, ref: str) -> list[Event]:
-        """The transaction log of one transaction or run, in the order of writing."""
+        """The transaction log of one transaction or run: what its rows tell (values.story) and what was
+        written, in the order in which it happened."""
         ...
 
     async def segments(self, message: str) -> list[Segment]: ...
@@ -191,6 +211,10 @@ class Store(Protocol):
         self, *, state: str = "", carrier: str = "", after: str = "", limit: int = 1000
     ) -> list[Effect]:
         """By key, which is by age; go on after the last key."""
+        ...
+
+    async def begun(self) -> list[Begun]:
+        """Oldest first."""
         ...
 
     async def timers(self) -> list[Timer]: ...

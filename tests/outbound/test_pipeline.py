@@ -63,6 +63,39 @@ async def test_a_bad_request_among_others_accepts_none(gate: Gate) -> None:
     assert (await gate.store.counts())["messages"] == 0
 
 
+async def test_told_of_by_a_callback_the_good_ones_are_accepted_in_one_commit(gate: Gate) -> None:
+    good = SendRequest(service="alerts", to=BOB, text="hi")
+    told: list[Any] = []
+    gate.pipeline.submit_soon([good, SendRequest(service="alerts", to="x", text="hi"), good], told.append)
+    assert told == [] and gate.sms.sent == []
+    await gate.until(lambda: told)
+    [[first, refused, second]] = told
+    assert isinstance(refused, BadInput) and refused.field == "to"
+    assert gate.sms.sent == [(first.id, 0, ()), (second.id, 0, ())]
+    assert await gate.store.message(second.id) == second
+
+
+async def test_a_callback_is_told_at_once_when_there_is_nothing_to_commit(gate: Gate) -> None:
+    told: list[Any] = []
+    gate.pipeline.submit_soon([SendRequest(service="alerts", to="x", text="hi")], told.append)
+    [[refused]] = told
+    assert isinstance(refused, BadInput)
+
+
+async def test_a_callback_is_told_of_a_store_that_refuses(gate: Gate) -> None:
+    told: list[Any] = []
+    good = SendRequest(service="alerts", to=BOB, text="hi")
+    gate.store.refuses = "at once"
+    with pytest.raises(Throttled):
+        gate.pipeline.submit_soon([good], told.append)
+    assert told == []
+    gate.store.refuses = "later"
+    gate.pipeline.submit_soon([good], told.append)
+    await gate.until(lambda: told)
+    assert isinstance(told[0], StoreError)
+    assert gate.sms.sent == [] and gate.pipeline.waiting == 0
+
+
 async def test_a_message_that_nothing_can_carry_is_accepted_and_failed_in_one_commit(gate: Gate) -> None:
     gate.sms.unfit = "the customer has opted out"
     message = await gate.submit()
