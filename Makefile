@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install demo test lint format bench clean
+.PHONY: install demo test lint format bench bench-peers clean
 .DEFAULT_GOAL := install
 
 $(STAMP): pyproject.toml
@@ -39,6 +39,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/codec.py
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/end_to_end.py
+	$(BIN)/python benchmarks/kit.py A,batch,B,L,C,D,E --if-there $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
