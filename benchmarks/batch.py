@@ -2,8 +2,8 @@
 
     python benchmarks/batch.py --port 18080 --count 20000 --size 100 [--json]
 
-The gateway must be up already (benchmarks/kit.py starts one and counts what its SMSC gets).  Each text carries
-the measuring kit's token, B<number>.<microseconds>.
+The gateway must be up already (benchmarks/kit.py starts one and counts what its SMSC gets).  Each text
+carries the measuring kit's token, B<number>.<microseconds>.
 """
 
 from __future__ import annotations

@@ -172,6 +172,7 @@ class Kit:
     def script(self, name: str, *arguments: str, **environment: str) -> str:
         done = subprocess.run(
             [str(self.folder / name), *arguments],
+            check=False,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             text=True,
@@ -187,6 +188,7 @@ class Kit:
         words = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         done = subprocess.run(
             [self._python, str(self.folder / "bench.py"), gateway, label, scenario, "--runs=1", *words],
+            check=False,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -250,9 +252,9 @@ def _batch(gateway: Gateway, n: int, options: argparse.Namespace) -> Json:
     """POST /v2/messages/batch, which the kit's load knows nothing of: our own load, the kit's SMSC."""
     sink("reset")
     cpu = sum(processes.cpu(gateway.pid).values())
+    words = ["--json", f"--port={HTTP_PORT}", f"--count={n}", f"--size={options.size}"]
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "batch.py"), "--json", f"--count={n}"]
-        + [f"--port={HTTP_PORT}", f"--size={options.size}", f"--connections={options.batch_conns}"],
+        [sys.executable, str(ROOT / "benchmarks/batch.py"), *words, f"--connections={options.batch_conns}"],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -302,7 +304,8 @@ def notes(result: Json) -> Iterator[str]:
     """What else a run has to tell: losses first."""
     scenario = result["scenario"]
     if scenario == "E":
-        yield f"lost {result['lost']}  sent twice {result['duplicated']}  at the kill {result['at_smsc_when_killed']}"
+        yield f"lost {result['lost']}  sent twice {result['duplicated']}"
+        yield f"with the SMSC at the kill {result['at_smsc_when_killed']}"
         return
     if scenario == "L":
         for key, name in (

@@ -51,10 +51,10 @@ def noted(file: Path) -> list[Pid]:
 def note(file: Path, label: str, pid: int) -> None:
     """Write down a process and those it has started."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    lines = [
-        f"{label if each == pid else f'{label}-worker'} {each} {_fields(Path(f'/proc/{each}/stat'))[_STARTTIME]}\n"
-        for each in family(pid)
-    ]
+    lines = []
+    for each in family(pid):
+        name = label if each == pid else f"{label}-worker"
+        lines.append(f"{name} {each} {_fields(Path(f'/proc/{each}/stat'))[_STARTTIME]}\n")
     file.write_text("".join(lines))
 
 

@@ -179,6 +179,8 @@ class Sip(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class NotifyUrls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status: str = ""
     inbound: str = ""
+    # which statuses are told, to `status` and to a message's own URL; final: those that change no more
+    statuses: Literal["all", "final"] = "all"
 
 
 class Number(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -67,7 +67,8 @@ class Consequences:
         service = self._services.get(message.service)
         url = message.notify_url or (service.notify.status if service else "")
         body = status_body(event, message)
-        if url:
+        told = message.status.final or service is None or service.notify.statuses == "all"
+        if url and told:
             self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=body)
         if message.account and owed(message.receipt_wanted, message.status):
             receipt_url = f"{ACCOUNT_SCHEME}:{message.account}"

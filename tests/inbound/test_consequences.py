@@ -43,6 +43,21 @@ async def test_each_status_goes_to_the_services_notify_url(open_world: Any) -> N
     assert {(b["correlationid"], b["channel"], b["to"]) for b in bodies} == {("c1", "sms", CUSTOMER)}
 
 
+async def test_a_service_that_wants_final_statuses_only_is_told_no_other(open_world: Any) -> None:
+    world = await open_world(shop=SHOP + 'notify.statuses = "final"\n')
+    message = await send(world, until=Result.DELIVERED)
+    other = await send(world, until=Result.DELIVERED, notify_url="https://other.example/")
+    for each in (message, other):
+        await world.outcome(each, Result.ACCEPTED)
+    assert world.notifier.owed == []
+    for each in (message, other):
+        await world.outcome(each, Result.DELIVERED)
+    assert [(url, body["status"]) for url, body in world.notifier.owed] == [
+        (DLR, "delivered"),
+        ("https://other.example/", "delivered"),
+    ]
+
+
 async def test_the_notify_url_of_a_request_wins(open_world: Any) -> None:
     world = await open_world(shop=SHOP)
     message = await send(world, notify_url="https://other.example/")
