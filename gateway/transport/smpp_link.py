@@ -61,6 +61,7 @@ class SmppLink(asyncio.Protocol):
         self._pending_limit = pending_limit
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._tls = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._reading = True
         self._overloaded = False
@@ -76,6 +77,7 @@ class SmppLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._tls = transport.get_extra_info("sslcontext") is not None
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -89,6 +91,13 @@ class SmppLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.session.receive(data, self._loop.time())
         self.settle()
+
+    def eof_received(self) -> bool:
+        """The peer has shut down its side and may still read: what it asked is answered first.  TLS has no
+        such half, the connection is closed as it was."""
+        self.session.finished()
+        self.settle()
+        return not self.session.closed and not self._tls
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.writable = False

@@ -431,6 +431,28 @@ def test_before_the_bind_only_a_bind_is_granted(site: Site, command: int) -> Non
         assert peer.ask(pdu(BIND_TRX, 4, ABUSER)) == (BIND_TRX | RESPONSE, ROK, 4)
 
 
+def test_what_only_an_smsc_asks_is_refused_before_the_bind_too(site: Site) -> None:
+    with site.connection() as peer:
+        assert peer.ask(pdu(DELIVER, 2, short_message())) == (DELIVER | RESPONSE, RINVBNDSTS, 2)
+        for command, body in ((OUTBIND, b"abuser\0right\0"), (ALERT, b"\1\0011\0\1\0012\0"), (OUTBIND, b"")):
+            assert peer.ask(pdu(command, 3, body)) == (GENERIC_NACK, RINVBNDSTS, 3)
+        assert peer.ask(pdu(BIND_TRX, 4, ABUSER)) == (BIND_TRX | RESPONSE, ROK, 4)
+
+
+def test_who_shuts_down_its_side_after_asking_gets_its_answers(site: Site) -> None:
+    submits = [pdu(SUBMIT, n, short_message(to=next(CUSTOMERS))) for n in range(2, 52)]
+    with site.abuser() as peer:
+        peer.send(b"".join(submits))
+        peer.connection.shutdown(socket.SHUT_WR)
+        assert sorted(peer.answered() for _ in submits) == [(SUBMIT | RESPONSE, ROK, n) for n in range(2, 52)]
+        assert peer.ended()
+    with site.connection() as peer:
+        peer.send(pdu(BIND_TRX, 1, ABUSER))
+        peer.connection.shutdown(socket.SHUT_WR)
+        assert peer.answered() == (BIND_TRX | RESPONSE, ROK, 1)
+        assert peer.ended()
+
+
 def test_a_connection_without_a_bind_ends(site: Site) -> None:
     with site.connection() as silent, site.connection() as busy:
         end = time.monotonic() + 4
@@ -465,8 +487,9 @@ def test_a_receiver_cannot_submit(site: Site) -> None:
 def test_what_only_an_smsc_asks_is_refused(site: Site) -> None:
     with site.abuser() as peer:
         status = peer.ask(pdu(DELIVER, 2, short_message()))
-        assert status == (DELIVER | RESPONSE, RINVCMDID, 2)
-        peer.send(pdu(OUTBIND, 3, b"abuser\0right\0") + pdu(ALERT, 4, b"\1\0011\0\1\0012\0"))
+        assert status == (DELIVER | RESPONSE, RINVBNDSTS, 2)
+        assert peer.ask(pdu(OUTBIND, 3, b"abuser\0right\0")) == (GENERIC_NACK, RINVBNDSTS, 3)
+        assert peer.ask(pdu(ALERT, 4, b"\1\0011\0\1\0012\0")) == (GENERIC_NACK, RINVBNDSTS, 4)
         peer.lives()
 
 
@@ -690,6 +713,16 @@ def test_what_a_carrier_delivers_before_its_unbind_is_answered_before_it(site: S
             (UNBIND | RESPONSE, ROK, 6),
         ]
         assert peer.ended()
+
+
+def test_a_carrier_that_shuts_down_its_side_gets_its_answers_and_is_bound_to_again(site: Site) -> None:
+    texts = [short_message(b"hello", source=next(CUSTOMERS), to=b"23456") for _ in range(20)]
+    with site.carrier() as peer:
+        peer.send(b"".join(pdu(DELIVER, n, text) for n, text in enumerate(texts)))
+        peer.connection.shutdown(socket.SHUT_WR)
+        assert sorted(peer.answered() for _ in texts) == [(DELIVER | RESPONSE, ROK, n) for n in range(20)]
+        assert peer.ended()
+    bound_again(site)
 
 
 def test_a_carrier_that_unbinds_is_bound_to_again(site: Site) -> None:

@@ -115,6 +115,27 @@ async def test_a_peer_that_does_not_read_is_not_read_from() -> None:
     slow.link.connection_lost(None)
 
 
+async def test_a_peer_that_shuts_down_its_side_gets_its_answers_first() -> None:
+    slow = Slow(100)
+    slow.wire.written.clear()
+    slow.link.data_received(SubmitSm().encode(2))
+    assert slow.link.eof_received()  # the connection stays open
+    assert not slow.wire.closing
+    slow.gate.set()
+    await slow.link.finish()
+    await asyncio.sleep(0)
+    assert [len(data) for data in slow.wire.written] == [19]
+    assert slow.wire.closing
+    slow.link.connection_lost(None)
+
+
+async def test_a_peer_that_asked_nothing_and_shuts_down_is_closed() -> None:
+    slow = Slow(100)
+    assert not slow.link.eof_received()
+    assert slow.wire.closing
+    slow.link.connection_lost(None)
+
+
 async def test_a_link_that_cannot_say_goodbye_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smpp_link, "CLOSE_SECONDS", 0.01)
     slow = Slow(100)

@@ -2,9 +2,9 @@
 
 The session keeps the bind, the window of requests without an answer, the response timers, enquire_link both
 ways and unbind both ways.  What it does by itself: it answers enquire_link and unbind, refuses what the state
-does not allow (ESME_RINVBNDSTS, ESME_RALYBND, ESME_RINVCMDID), answers unreadable requests with their status,
-and finds dead peers.  Everything else is an event; each `Requested` must be answered, once, by `respond` or
-`answer`.  A peer's unbind is answered after all that it asked before.
+does not allow (ESME_RINVBNDSTS, ESME_RALYBND), answers unreadable requests with their status, and finds dead
+peers.  Everything else is an event; each `Requested` must be answered, once, by `respond` or `answer`.  What
+a peer asked before its unbind, or before it shut down its side (`finished`), is answered before the end.
 
 A request without an answer after `response_timeout` gives `TimedOut`, and an enquire_link asks at once
 whether the peer is alive: the session closes only if nothing at all arrives within `response_timeout` again.
@@ -19,7 +19,6 @@ from gateway.protocol.smpp.codec import HEADER_OCTETS, RESPONSE_BIT, Framer, dec
 from gateway.protocol.smpp.constants import (
     ESME_RALYBND,
     ESME_RINVBNDSTS,
-    ESME_RINVCMDID,
     ESME_ROK,
     INTERFACE_VERSION,
     TLV_SC_INTERFACE_VERSION,
@@ -38,6 +37,7 @@ from gateway.protocol.smpp.events import (
     TimedOut,
 )
 from gateway.protocol.smpp.fields import DecodeError, pack_tlvs
+from gateway.protocol.smpp.operations import AlertNotification, Outbind
 from gateway.protocol.smpp.pdu import (
     REQUESTS,
     RESPONSES,
@@ -76,6 +76,7 @@ BOUND_AS: dict[type[Bind], Cause] = {
     BindTransceiver: Cause.BOUND_AS_TRANSCEIVER,
 }
 _LINK_REQUESTS = (Bind, EnquireLink, Unbind)  # the session's own: outside the window
+_NOT_SENT = (*_LINK_REQUESTS, Outbind, AlertNotification)  # by `send`, which waits for an answer
 _SENDS = {
     Role.ESME: frozenset({State.BOUND_TX, State.BOUND_TRX}),
     Role.SMSC: frozenset({State.BOUND_RX, State.BOUND_TRX}),
@@ -118,8 +119,9 @@ class SmppSession:
         self._sequence_number = 0
         self._last_received = now
         self._enquiring = False
-        self._asked = 0  # `Requested` without our answer
+        self._asked = 0  # `Requested` and `BindRequested` without our answer
         self._leaving: int | None = None  # the sequence_number of an unbind that waits for those answers
+        self._finished = False  # the peer has shut down its side: nothing comes any more
 
     # what happened, what to write, when to wake
 
@@ -135,9 +137,9 @@ class SmppSession:
     def deadline(self) -> float | None:
         """When `tick` is due; None = nothing pending."""
         due = [self._slots[next(iter(self._slots))].sent_at + self.response_timeout] if self._slots else []
-        if self.state in BOUND and self.enquire_link and not self._enquiring:
+        if self.state in BOUND and self.enquire_link and not self._enquiring and not self._finished:
             due.append(self._last_received + self.enquire_link)
-        elif self._awaits_bind():
+        elif self.state is State.OPEN:
             due.append(self._bind_by)
         return min(due, default=None)
 
@@ -148,7 +150,7 @@ class SmppSession:
     @property
     def room(self) -> int:
         """How many requests `send` takes now."""
-        sends = self.state in _SENDS[self.role] and self._leaving is None
+        sends = self.state in _SENDS[self.role] and not self._parting
         return max(self.window - self.outstanding, 0) if sends else 0
 
     # our side
@@ -177,16 +179,25 @@ class SmppSession:
         )
         if granted:
             self._events.append(Bound(self.state, request.system_id))
+        self._has_answered()
+
+    def outbind(self, request: Outbind) -> None:
+        """SMSC side: ask the ESME to bind (section 2.2.1); there is no answer but that.  Raises NotBound,
+        EncodeError."""
+        if self.state is not State.OPEN or self.role is not Role.SMSC:
+            raise NotBound(f"outbind in {self.state.name}")
+        self._sequence_number += 1
+        self._out.append(request.encode(self._sequence_number))
 
     def send(self, request: Request, now: float, context: object = None) -> int:
         """Send a request and give its sequence_number; `context` comes back with the answer.
 
         Raises NotBound, WindowFull, EncodeError; then nothing has been sent.
         """
-        if self.state not in self._we_may.get(type(request), ()) or isinstance(request, _LINK_REQUESTS):
+        if self.state not in self._we_may.get(type(request), ()) or isinstance(request, _NOT_SENT):
             raise NotBound(f"{request.name} in {self.state.name}")
-        if self._leaving is not None:
-            raise NotBound(f"{request.name} after the peer's unbind")
+        if self._parting:
+            raise NotBound(f"{request.name} after the peer's last word")
         if self.outstanding >= self.window:
             raise WindowFull(f"{self.outstanding} requests without an answer")
         sequence_number = self._send(request, now, context)
@@ -218,6 +229,12 @@ class SmppSession:
         elif self.state in (State.OPEN, State.BINDING):
             self._close(Cause.LINK_LOST, "left before the bind")
 
+    def finished(self) -> None:
+        """The peer has shut down its side of the connection: `Closed` follows once it has its answers."""
+        if not self.closed:
+            self._finished = True
+            self._leave()
+
     def lost(self, reason: str) -> None:
         """The connection is gone."""
         if not self.closed:
@@ -248,8 +265,9 @@ class SmppSession:
 
     def tick(self, now: float) -> None:
         """Run the timers that are due."""
-        if self._awaits_bind() and now >= self._bind_by:
-            self._close(Cause.LINK_LOST, "no bind in time")
+        if self.state is State.OPEN and now >= self._bind_by:
+            missing = "bind" if self.role is Role.SMSC else "outbind"
+            self._close(Cause.LINK_LOST, f"no {missing} in time")
         doubtful = False
         while self._slots:
             sequence_number = next(iter(self._slots))
@@ -270,7 +288,7 @@ class SmppSession:
                     del self._late[next(iter(self._late))]
                 self._late[sequence_number] = context
                 self._events.append(TimedOut(sequence_number, context))
-        if self.state not in BOUND or self._enquiring:
+        if self.state not in BOUND or self._enquiring or self._finished:
             return
         if doubtful or (self.enquire_link and now >= self._last_received + self.enquire_link):
             self._enquiring = True
@@ -278,8 +296,9 @@ class SmppSession:
 
     # inside
 
-    def _awaits_bind(self) -> bool:
-        return self.role is Role.SMSC and self.state in (State.OPEN, State.BINDING)
+    @property
+    def _parting(self) -> bool:
+        return self._leaving is not None or self._finished
 
     def _send(self, request: Request, now: float, context: object) -> int:
         sequence_number = self._sequence_number
@@ -307,22 +326,22 @@ class SmppSession:
             self._write(kind(sequence_number=sequence_number))
 
     def _objection(self, kind: type[Request]) -> int:
-        """The status that refuses such a request here and now; ESME_ROK: none."""
-        states = self._peer_may.get(kind)
-        if states is None:
-            return ESME_RINVCMDID
-        if self.state in states and (self._leaving is None or kind is EnquireLink):
+        """The status that refuses such a request here and now; ESME_ROK: none.
+
+        What is not the peer's to ask at all (table 2-1) is refused like what it may not ask yet:
+        ESME_RINVCMDID is for command_ids that are not recognised (section 5.1.3), and these are.
+        """
+        if self.state in self._peer_may.get(kind, ()) and (self._leaving is None or kind is EnquireLink):
             return ESME_ROK
         return ESME_RALYBND if issubclass(kind, Bind) else ESME_RINVBNDSTS
 
     def _request(self, pdu: Request) -> None:
         kind = type(pdu)
         objection = self._objection(kind)
-        if kind in NEVER_ANSWERED:
-            if not objection:
-                self._events.append(Notified(pdu))
-        elif objection:
-            self._respond(pdu.command_id, pdu.sequence_number, objection)
+        if objection:
+            self._refuse(kind, pdu.sequence_number, objection)
+        elif kind in NEVER_ANSWERED:
+            self._events.append(Notified(pdu))
         elif kind is EnquireLink:
             self._write(EnquireLinkResp(sequence_number=pdu.sequence_number))
         elif kind is Unbind:
@@ -330,20 +349,31 @@ class SmppSession:
             self._leave()
         elif isinstance(pdu, Bind):
             self.state = after(self.state, Cause.BIND_REQUESTED)
+            self._asked += 1
             self._events.append(BindRequested(pdu))
         else:
             self._asked += 1
             self._events.append(Requested(pdu))
+
+    def _refuse(self, kind: type[Request], sequence_number: int, command_status: int) -> None:
+        if kind in NEVER_ANSWERED:  # no response of its own: the peer learns of its error all the same
+            self._write(GenericNack(sequence_number=sequence_number, command_status=command_status))
+        else:
+            self._respond(kind.command_id, sequence_number, command_status)
 
     def _has_answered(self) -> None:
         self._asked -= 1
         self._leave()
 
     def _leave(self) -> None:
-        """Answer the peer's unbind once all that it asked before has its answer: it would ask again."""
-        if self._leaving is not None and self._asked <= 0:
+        """Let the peer go once all that it asked before has its answer: it would ask again."""
+        if self._asked > 0 or not self._parting or self.closed:
+            return
+        if self._leaving is not None:
             self._write(UnbindResp(sequence_number=self._leaving))
             self._close(Cause.UNBIND_RECEIVED, "peer unbound")
+        else:
+            self._close(Cause.LINK_LOST, "connection closed by the peer")
 
     def _response(self, pdu: Response) -> None:
         sequence_number = pdu.sequence_number
@@ -385,8 +415,8 @@ class SmppSession:
         kind = REQUESTS.get(error.command_id)
         if kind is None:
             self._write(GenericNack(sequence_number=error.sequence_number, command_status=error.status))
-        elif kind not in NEVER_ANSWERED:
-            self._respond(kind.command_id, error.sequence_number, self._objection(kind) or error.status)
+        else:
+            self._refuse(kind, error.sequence_number, self._objection(kind) or error.status)
 
     def _close(self, cause: Cause, reason: str) -> None:
         self.state = after(self.state, cause)

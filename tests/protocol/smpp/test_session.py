@@ -201,6 +201,22 @@ def test_a_peer_that_never_binds_is_closed() -> None:
     assert only(session, Closed).reason == "no bind in time"
 
 
+def test_who_has_asked_to_bind_is_not_cut_while_we_think() -> None:
+    session = smsc(bind_timeout=7.0)
+    feed(session, BindTransceiver(sequence_number=1), now=6.0)
+    assert session.deadline() is None
+    session.tick(100.0)
+    session.answer_bind(only(session, BindRequested).pdu, ESME_ROK)
+    assert session.state is State.BOUND_TRX
+
+
+def test_an_esme_that_waits_for_an_outbind_waits_so_long() -> None:
+    session = SmppSession(Role.ESME, now=0.0, bind_timeout=7.0)
+    assert session.deadline() == 7.0
+    session.tick(7.0)
+    assert only(session, Closed).reason == "no outbind in time"
+
+
 def test_a_peer_of_version_33_gets_no_tlv() -> None:
     for version, tlvs in ((0x33, {}), (0x34, {0x0210: b"\x34"})):
         session = smsc()
@@ -240,9 +256,8 @@ def test_before_the_bind_only_a_bind_is_granted(request_: Request) -> None:
     feed(session, request_)
     assert session.events() == []
     (response,) = pdus(session)
-    wanted = ESME_RINVCMDID if isinstance(request_, DeliverSm) else ESME_RINVBNDSTS
     assert (response.command_id, response.sequence_number) == (request_.command_id | 0x80000000, 9)
-    assert response.command_status == wanted  # type: ignore[attr-defined]
+    assert response.command_status == ESME_RINVBNDSTS  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", BINDS, ids=lambda kind: kind.name)
@@ -260,15 +275,38 @@ def test_a_bound_session_takes_what_its_bind_allows(role: Role, kind: type[Bind]
             assert response.command_status == ESME_RINVBNDSTS  # type: ignore[attr-defined]
 
 
-def test_a_request_of_the_wrong_side_is_an_unknown_command() -> None:
-    for session, request in (
-        (bound(), SubmitSm(sequence_number=9)),
-        (bound(), BindReceiver(sequence_number=9)),
-        (granting(), DeliverSm(sequence_number=9)),
+def test_a_request_of_the_wrong_side_is_refused_for_the_bind() -> None:
+    for session, request, status in (
+        (bound(), SubmitSm(sequence_number=9), ESME_RINVBNDSTS),
+        (bound(), BindReceiver(sequence_number=9), ESME_RALYBND),
+        (granting(), DeliverSm(sequence_number=9), ESME_RINVBNDSTS),
     ):
         feed(session, request)
         (response,) = pdus(session)
-        assert response.command_status == ESME_RINVCMDID  # type: ignore[attr-defined]
+        assert response.command_id == request.command_id | 0x80000000
+        assert response.command_status == status  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", [Outbind, AlertNotification], ids=lambda kind: kind.name)
+def test_what_has_no_response_and_no_place_here_is_nacked(kind: type[Request]) -> None:
+    for session in (smsc(), granting(), esme(), bound()):
+        if session.role is Role.ESME and kind is (
+            Outbind if session.state is State.OPEN else AlertNotification
+        ):
+            continue
+        feed(session, kind(sequence_number=9))
+        assert session.events() == []
+        assert pdus(session) == [GenericNack(sequence_number=9, command_status=ESME_RINVBNDSTS)]
+
+
+def test_an_outbind_is_sent_before_the_bind_and_never_again() -> None:
+    session = smsc()
+    session.outbind(Outbind(system_id=b"us", password=b"secret"))
+    assert pdus(session) == [Outbind(sequence_number=1, system_id=b"us", password=b"secret")]
+    assert session.outstanding == 0
+    for other in (granting(), esme(), bound()):
+        with pytest.raises(NotBound):
+            other.outbind(Outbind())
 
 
 def test_a_second_bind_is_told_so() -> None:
@@ -303,8 +341,7 @@ def test_notifications_have_no_answer() -> None:
     session = bound()
     feed(session, AlertNotification(sequence_number=9))
     assert only(session, Notified).pdu.sequence_number == 9
-    feed(session, Outbind(sequence_number=9))  # only before the bind
-    assert (session.events(), session.data_to_send()) == ([], b"")
+    assert session.data_to_send() == b""
     session = esme()
     feed(session, Outbind(sequence_number=9, system_id=b"smsc"))
     assert isinstance(only(session, Notified).pdu, Outbind)
@@ -513,6 +550,51 @@ def test_what_was_asked_before_the_peers_unbind_is_answered_before_it() -> None:
         UnbindResp(sequence_number=4),
     ]
     assert only(session, Closed).reason == "peer unbound"
+
+
+def test_a_peer_that_has_finished_gets_its_answers_and_the_session_ends() -> None:
+    session = granting()
+    session.send(DeliverSm(), 0.0, "receipt")
+    feed(session, SubmitSm(sequence_number=2), SubmitSm(sequence_number=3))
+    session.finished()
+    first, second = [event.pdu for event in session.events() if isinstance(event, Requested)]
+    session.data_to_send()
+    assert session.room == 0
+    with pytest.raises(NotBound):
+        session.send(DeliverSm(), 0.0)
+    session.tick(9.0)
+    session.respond(first, ESME_ROK, b"a")
+    assert not session.closed
+    session.finished()  # said twice
+    session.respond(second, ESME_ROK, b"b")
+    assert pdus(session) == [
+        SubmitSmResp(sequence_number=2, message_id=b"a"),
+        SubmitSmResp(sequence_number=3, message_id=b"b"),
+    ]
+    assert only(session, Closed).unanswered == [(1, "receipt")]
+
+
+def test_a_peer_that_finished_is_not_asked_whether_it_lives() -> None:
+    session = granting()
+    feed(session, SubmitSm(sequence_number=2))
+    session.finished()
+    session.tick(1000.0)
+    assert (session.data_to_send(), session.deadline(), session.closed) == (b"", None, False)
+
+
+def test_a_bind_before_the_peer_finished_is_answered() -> None:
+    session = smsc()
+    feed(session, BindTransceiver(sequence_number=1))
+    session.finished()
+    session.answer_bind(only(session, BindRequested).pdu, ESME_ROK)
+    assert [type(event) for event in session.events()] == [Bound, Closed]
+    assert len(pdus(session)) == 1
+
+
+def test_a_peer_that_finished_and_asked_nothing_is_gone() -> None:
+    for session in (smsc(), granting(), bound()):
+        session.finished()
+        assert only(session, Closed).reason == "connection closed by the peer"
 
 
 def test_the_peers_unbind_leaves_open_requests_in_doubt() -> None:
