@@ -1,20 +1,31 @@
-"""A text as the segments that a bind's settings ask for."""
+"""A text, or octets, as the segments that a bind's settings ask for."""
 
 from __future__ import annotations
 
 from gateway.config.model import Bind
-from gateway.protocol.sms import gsm
-from gateway.protocol.sms.coding import ALPHABETS, Coding
+from gateway.protocol.sms import gsm, user_data
+from gateway.protocol.sms.coding import ALPHABETS, Coding, classify
 from gateway.protocol.sms.national import Language
 from gateway.protocol.sms.segments import LongMethod, Segment, count, split
 from gateway.protocol.sms.transliteration import transliterate
+from gateway.values.message import Form
 
 _NAMES = {"default": Coding.GSM, "ucs2": Coding.UCS2}
 
 
-def segments(text: str, bind: Bind, reference: int) -> list[Segment]:
+_GROUP_F = 0xF0
+
+
+def segments(text: str, bind: Bind, reference: int, form: Form | None = None) -> list[Segment]:
     """`reference` ties the parts together.  Raises TooManySegments."""
     method = LongMethod(bind.long_messages)
+    message_class, group_f = bind.message_class, bind.message_class_group == "0xF0"
+    if form is not None:
+        if form.raw:
+            return _raw(form, bind, method, reference)
+        _, own_class = classify(form.data_coding)
+        if own_class is not None:
+            message_class, group_f = own_class, group_f or form.data_coding >= _GROUP_F
     alphabet = ALPHABETS[bind.default_alphabet]
     languages = [Language[name.upper()] for name in bind.national_languages]
     if bind.transliterate:
@@ -28,9 +39,22 @@ def segments(text: str, bind: Bind, reference: int) -> list[Segment]:
         method=method,
         alphabet=alphabet,
         languages=languages,
-        message_class=bind.message_class,
-        group_f=bind.message_class_group == "0xF0",
+        message_class=message_class,
+        group_f=group_f,
         data_codings={_NAMES[name]: octet for name, octet in bind.data_codings.items()},
+    )
+
+
+def _raw(form: Form, bind: Bind, method: LongMethod, reference: int) -> list[Segment]:
+    if form.single:
+        return [Segment(form.octets, form.data_coding, payload=form.payload)]
+    return user_data.split(
+        form.octets,
+        form.data_coding,
+        header=form.udh,
+        reference=reference,
+        method=method,
+        packed=bind.default_alphabet == "gsm-packed",
     )
 
 

@@ -150,7 +150,7 @@ class SmsChannel:
         # the same after a restart, or parts sent before and after it would not come together
         reference = zlib.crc32(f"{message.id}/{index}".encode()) & 0xFFFF
         try:
-            cuts = segments(step.text, bind, reference)
+            cuts = segments(step.text, bind, reference, step.form)
         except TooManySegments as error:
             self._report(message.id, index, _rejected("", str(error), carrier), ())
             return True
@@ -170,6 +170,7 @@ class SmsChannel:
                     message.recipient,
                     cut,
                     bind,
+                    form=step.form,
                     expires=_expires(message, index),
                     now=self._clock.now(),
                 )
@@ -184,9 +185,9 @@ class SmsChannel:
         return False
 
     def parts(self, message: Message, index: int, carrier: str) -> int:
-        bind = self._binds.get(carrier)
+        bind, step = self._binds.get(carrier), message.plan[index]
         try:
-            return len(segments(message.plan[index].text, bind, 0)) if bind is not None else 0
+            return len(segments(step.text, bind, 0, step.form)) if bind is not None else 0
         except TooManySegments:
             return 0
 

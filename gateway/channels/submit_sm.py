@@ -7,10 +7,11 @@ from typing import Final
 
 from gateway.config.model import Bind
 from gateway.protocol.smpp import constants
-from gateway.protocol.smpp.fields import pack_tlvs
+from gateway.protocol.smpp.fields import pack_tlvs, unpack_tlvs
 from gateway.protocol.smpp.pdu import SubmitSm
 from gateway.protocol.sms.segments import Segment
 from gateway.values.address import kind
+from gateway.values.message import Form
 from gateway.values.smpp import TON_NPI, octets, tag
 
 # section 5.2.17; bit 4 asks for intermediate notifications too
@@ -18,13 +19,28 @@ _REGISTERED: Final = {"final": 0x01, "failure": 0x02, "intermediate": 0x11}
 _DAY = 86_400
 
 
+_PLAIN: Final = Form()
+
+
 def submit_sm(
-    sender: str, recipient: str, segment: Segment, bind: Bind, *, expires: float, now: float
+    sender: str,
+    recipient: str,
+    segment: Segment,
+    bind: Bind,
+    *,
+    form: Form | None = None,
+    expires: float,
+    now: float,
 ) -> SubmitSm:
-    """`expires` is when nobody needs the message any more, in Unix seconds as `now` is; 0 = never."""
+    """`form` is the step's; where both say something the bind's settings go before it.
+
+    `expires` is when nobody needs the message any more, in Unix seconds as `now` is; 0 = never.
+    """
+    form = form or _PLAIN
     source_ton, source_npi = TON_NPI[kind(sender)]
     dest_ton, dest_npi = TON_NPI[kind(recipient)]
-    tlvs = {tag(number): octets(value) for number, value in bind.tlvs.items()}
+    tlvs = unpack_tlvs(form.tlvs) if form.tlvs else {}
+    tlvs.update({tag(number): octets(value) for number, value in bind.tlvs.items()})
     if segment.sar:
         tlvs[constants.TLV_SAR_MSG_REF_NUM] = segment.reference.to_bytes(2, "big")
         tlvs[constants.TLV_SAR_TOTAL_SEGMENTS] = bytes((segment.total,))
@@ -32,14 +48,16 @@ def submit_sm(
     if segment.payload:
         tlvs[constants.TLV_MESSAGE_PAYLOAD] = segment.octets
     return SubmitSm(
-        service_type=bind.service_type.encode(),
+        service_type=(bind.service_type or form.service_type).encode("latin-1"),
         source_addr_ton=_or(bind.source_addr_ton, source_ton),
         source_addr_npi=_or(bind.source_addr_npi, source_npi),
         source_addr=sender.removeprefix("+").encode("ascii"),
         dest_addr_ton=_or(bind.dest_addr_ton, dest_ton),
         dest_addr_npi=_or(bind.dest_addr_npi, dest_npi),
         destination_addr=recipient.removeprefix("+").encode("ascii"),
-        esm_class=constants.ESM_CLASS_UDHI if segment.udhi else 0,
+        esm_class=form.esm_class | constants.ESM_CLASS_UDHI if segment.udhi else form.esm_class,
+        protocol_id=form.protocol_id,
+        priority_flag=form.priority_flag,
         validity_period=validity_period(bind.validity_format, expires, now) if expires else b"",
         registered_delivery=_REGISTERED[bind.registered_delivery] if bind.receipts else 0,
         data_coding=int(segment.data_coding),

@@ -12,7 +12,7 @@ from gateway.content.template import render_sms, render_voice
 from gateway.store.base import Unit
 from gateway.values.address import Kind, canonical, kind, subscriber
 from gateway.values.errors import BadAddress, BadInput
-from gateway.values.message import Message, StepPlan, StepRecord
+from gateway.values.message import Form, Message, StepPlan, StepRecord
 from gateway.values.outcome import Result
 from gateway.values.variables import UnknownVariable
 
@@ -21,12 +21,14 @@ MAX_TEXT = 255 * 153  # characters: what 255 segments of GSM text hold
 
 
 class SendRequest(Struct, frozen=True, kw_only=True):
-    """One message to one destination.  `text` (sent as it is) or `template`, or `chain`."""
+    """One message to one destination.  `text` (sent as it is) or `template`, or `chain`; `form` joins a text,
+    which a raw one needs not have."""
 
     service: str
     to: str
     sender: str = ""
     text: str = ""
+    form: Form | None = None
     template: str = ""
     variables: Mapping[str, object] = {}
     chain: str = ""
@@ -198,7 +200,8 @@ class Planner:
                     text = render_sms(template, variables)
         except UnknownVariable as error:
             raise BadInput(str(error), field="variables", code="missing_variable") from None
-        if not text and not wav:
+        form = request.form
+        if not text and not wav and not (form is not None and form.raw):
             raise BadInput("a message needs `text`, `template` or `chain`", field="text", code="empty")
         if len(text) > MAX_TEXT:
             raise BadInput(f"{len(text)} characters; {MAX_TEXT} is the most", field="text", code="too_long")
@@ -211,4 +214,5 @@ class Planner:
             language=language,
             until=until,
             within_seconds=within_seconds,
+            form=form,
         )

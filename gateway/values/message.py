@@ -9,7 +9,28 @@ from msgspec import Struct
 from gateway.values.outcome import Result, Status
 
 
-class StepPlan(Struct, frozen=True):
+class Form(Struct, frozen=True, omit_defaults=True):
+    """How an SMS goes out where its text and the settings of the bind do not say it all.
+
+    With `raw`, `octets` behind `udh` go out as they are, and the step's text only shows them.  Names and
+    values are those of SMPP 3.4 section 4.4.1.
+    """
+
+    raw: bool = False
+    octets: bytes = b""  # the user data
+    udh: bytes = b""  # its header, the length octet first, without a concatenation
+    data_coding: int = 0  # of a text that is not `raw` its message class counts, and the form of that
+    single: bool = False  # `raw`: one submit_sm and no more, its header and parameters part of it already
+    payload: bool = False  # `single`: in message_payload
+    esm_class: int = 0  # the indicator of a header only where `single`
+    protocol_id: int = 0
+    priority_flag: int = 0
+    service_type: str = ""
+    tlvs: bytes = b""  # optional parameters as they were written
+
+
+# without defaults: most steps are a sender and a text, and each message is written some four times
+class StepPlan(Struct, frozen=True, omit_defaults=True):
     """One step of a chain as it will be tried: templates rendered, addresses canonical."""
 
     channel: str  # sms | voice
@@ -21,6 +42,7 @@ class StepPlan(Struct, frozen=True):
     until: Result = Result.ACCEPTED
     within_seconds: float = 0.0  # 0: as long as the channel takes
 
+    form: Form | None = None  # sms: what `text` and the bind's settings do not say
 
 class StepState(StrEnum):
     PENDING = "pending"

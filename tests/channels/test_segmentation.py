@@ -9,6 +9,7 @@ import smpplib.gsm
 from gateway.channels.segmentation import segments
 from gateway.config.model import Bind
 from gateway.protocol.sms.national import Language
+from gateway.values.message import Form
 
 
 def cut(text: str, **settings: Any) -> list[tuple[int, bytes]]:
@@ -80,3 +81,37 @@ def test_an_independent_encoder_cuts_and_codes_alike(text: str, message_class: i
     assert [one.udhi for one in mine] == [bool(esm_class)] * len(parts)
     if message_class is None:
         assert {one.data_coding for one in mine} == {data_coding}
+
+
+@pytest.mark.parametrize(
+    ("data_coding", "settings", "text", "sent"),
+    [
+        (0x10, {}, "a", 0x10),
+        (0xF0, {}, "a", 0xF0),
+        (0xF1, {}, "ć", 0x19),
+        (0x18, {}, "a", 0x10),
+        (0x00, {"message_class": 1}, "a", 0x11),
+        (0x12, {"message_class": 1}, "a", 0x12),
+        (0x10, {"message_class_group": "0xF0"}, "a", 0xF0),
+    ],
+)
+def test_a_text_keeps_a_class_of_its_own(
+    data_coding: int, settings: dict[str, Any], text: str, sent: int
+) -> None:
+    bind = Bind(host="a", system_id="gw", **settings)
+    [segment] = segments(text, bind, 7, Form(data_coding=data_coding))
+    assert segment.data_coding == sent
+
+
+def test_octets_go_as_they_are_and_are_cut_as_the_bind_wants_it() -> None:
+    form = Form(raw=True, octets=bytes(200), udh=bytes.fromhex("0605040b8423f0"), data_coding=0xF5)
+    bind = Bind(host="a", system_id="gw", long_messages="sar")
+    cuts = segments("shown", bind, 7, form)
+    assert [(cut.data_coding, cut.sar, cut.octets[:7]) for cut in cuts] == [(0xF5, True, form.udh)] * 2
+
+
+def test_a_single_segment_is_not_touched() -> None:
+    form = Form(raw=True, octets=bytes(254), data_coding=0x00, single=True, payload=True, esm_class=0x40)
+    bind = Bind(host="a", system_id="gw", default_alphabet="gsm-packed", message_class=1)
+    [cut] = segments("shown", bind, 7, form)
+    assert (cut.octets, cut.data_coding, cut.payload, cut.udhi) == (bytes(254), 0, True, False)

@@ -8,6 +8,7 @@ from smpplib import smpp
 from gateway.channels.submit_sm import submit_sm, validity_period
 from gateway.config.model import Bind
 from gateway.protocol.sms.segments import LongMethod, Segment, split
+from gateway.values.message import Form
 
 BOB = "+447700900001"
 NOW = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
@@ -18,9 +19,11 @@ def sent(sender: str = "12345", *, expires: float = 0.0, **settings: Any) -> Any
     return read(segment, sender, expires, **settings)
 
 
-def read(segment: Segment, sender: str = "12345", expires: float = 0.0, **settings: Any) -> Any:
+def read(
+    segment: Segment, sender: str = "12345", expires: float = 0.0, form: Form | None = None, **settings: Any
+) -> Any:
     bind = Bind(host="a", system_id="gw", **settings)
-    octets = submit_sm(sender, BOB, segment, bind, expires=expires, now=NOW).encode(7)
+    octets = submit_sm(sender, BOB, segment, bind, form=form, expires=expires, now=NOW).encode(7)
     return smpp.parse_pdu(octets, sequence=0, allow_unknown_opt_params=True)
 
 
@@ -93,3 +96,25 @@ def test_validity_is_written_as_the_carrier_reads_it(form: str, seconds: float, 
 
 def test_without_an_end_no_validity_is_given() -> None:
     assert sent(validity_format="relative").validity_period in (b"", None)
+
+
+def test_what_a_message_says_itself_goes_along() -> None:
+    form = Form(
+        esm_class=0x80,
+        protocol_id=0x41,
+        priority_flag=2,
+        service_type="WAP",
+        tlvs=bytes.fromhex("000500010114000001aa"),
+    )
+    pdu = read(Segment(b"\x01", 0xF5, udhi=True), form=form)
+    assert (pdu.esm_class, pdu.protocol_id, pdu.priority_flag, pdu.data_coding) == (0xC0, 0x41, 2, 0xF5)
+    assert pdu.service_type == b"WAP" and pdu.dest_addr_subunit == 1
+
+
+def test_where_both_say_something_the_bind_goes_before_the_message() -> None:
+    form = Form(service_type="WAP", tlvs=bytes.fromhex("14000001aa14010001bb"))
+    [segment] = split("hi", reference=1, method=LongMethod.UDH8)
+    bind = Bind(host="a", system_id="gw", service_type="CMT", tlvs={"0x1400": "hex:01"})
+    pdu = submit_sm("12345", BOB, segment, bind, form=form, expires=0.0, now=NOW)
+    assert pdu.service_type == b"CMT"
+    assert pdu.tlvs == {0x1400: b"\x01", 0x1401: b"\xbb"}

@@ -7,7 +7,7 @@ import pytest
 from gateway.config.model import Chain, Seconds, Service, Step, Template
 from gateway.outbound.accept import MAX_TEXT, Planner, SendRequest
 from gateway.values.errors import BadInput
-from gateway.values.message import Message, StepPlan, StepRecord
+from gateway.values.message import Form, Message, StepPlan, StepRecord
 from gateway.values.outcome import Result, Status
 
 BOB = "+447700900001"
@@ -69,6 +69,12 @@ def test_a_plain_request_is_a_chain_of_one_step() -> None:
         created_at=5.0,
         updated_at=5.0,
     )
+
+
+def test_octets_need_no_text() -> None:
+    form = Form(raw=True, octets=b"\x01", data_coding=4)
+    [step] = plan(text="", form=form).plan
+    assert (step.text, step.form) == ("", form)
 
 
 def test_a_request_may_say_how_far_and_how_long() -> None:

@@ -116,6 +116,17 @@ def classify(data_coding: int) -> tuple[Coding, int | None]:
     return Coding.GSM, None
 
 
+def is_text(data_coding: int) -> bool:
+    """Whether a text, its alphabet and its message class are all that the octet tells: the same text may go
+    on in another alphabet.  Not so with 8 bit data, compression, message waiting, or what is reserved."""
+    coding, message_class = classify(data_coding)
+    if coding is Coding.BINARY:
+        return False
+    if message_class is None:
+        return data_coding in _SMPP_TABLE
+    return data_coding >> 2 in (0x10 >> 2, 0x18 >> 2, 0xF0 >> 2)
+
+
 def with_class(coding: Coding, message_class: int, *, group_f: bool = False) -> int:
     """The data_coding of GSM (the default alphabet), BINARY or UCS2 with a message class: 0 (flash) to 3.
 

@@ -21,6 +21,9 @@ CONCAT_16BIT: Final = 0x08
 SINGLE_SHIFT: Final = 0x24
 LOCKING_SHIFT: Final = 0x25
 
+_CONCATS: Final = frozenset({CONCAT_8BIT, CONCAT_16BIT})
+_OF_TEXT: Final = _CONCATS | {SINGLE_SHIFT, LOCKING_SHIFT}
+
 
 class DecodeError(ValueError):
     """The octets are no user data header: it ends before its own lengths say."""
@@ -61,6 +64,21 @@ class Header:
     octets: int
     elements: tuple[Element, ...]
     concat: Concat | None
+
+    @property
+    def plain(self) -> bool:
+        """Nothing in it but a concatenation and national language tables."""
+        return all(identifier in _OF_TEXT for identifier, _ in self.elements)
+
+    @property
+    def without_concat(self) -> bytes:
+        """The header as octets, its length first, with no concatenation; empty if there is nothing else."""
+        rest = b"".join(
+            bytes((identifier, len(data))) + data
+            for identifier, data in self.elements
+            if identifier not in _CONCATS
+        )
+        return bytes((len(rest),)) + rest if rest else b""
 
     @property
     def shift(self) -> Shift:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.sms.coding import Binary, Coding, Text, choose, classify, decode, ucs2
+from gateway.protocol.sms.coding import Binary, Coding, Text, choose, classify, decode, is_text, ucs2
 
 
 @pytest.mark.parametrize(
@@ -172,3 +172,17 @@ def test_octets_of_any_kind_give_a_value(octets: bytes, data_coding: int, alphab
         assert result.octets == octets
     else:
         result.text.encode()  # no lone surrogate came through
+
+
+@pytest.mark.parametrize(
+    ("data_coding", "text"),
+    [
+        *((octet, True) for octet in (0x00, 0x01, 0x03, 0x08, 0x0E, 0x10, 0x13, 0x18, 0x1B, 0xF0, 0xF3)),
+        *((octet, False) for octet in (0x02, 0x04, 0x0B, 0x14, 0x1C, 0x20, 0x30, 0x40, 0x80)),
+        *((octet, False) for octet in (0xC0, 0xD8, 0xE0, 0xF4, 0xF8)),
+    ],
+)
+def test_only_what_is_text_and_nothing_more_may_go_on_in_another_alphabet(
+    data_coding: int, text: bool
+) -> None:
+    assert is_text(data_coding) is text

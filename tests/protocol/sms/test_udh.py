@@ -154,3 +154,17 @@ def test_headers_with_shift_tables(concat: Concat | None, shift: Shift, header: 
     if header:
         parsed = parse(build(concat, shift))
         assert (parsed.concat, parsed.shift) == (concat, shift)
+
+
+@pytest.mark.parametrize(
+    ("header", "plain", "rest"),
+    [
+        ("0500034e0201", True, ""),
+        ("0b05040b8423f000034e0201", False, "0605040b8423f0"),
+        ("09080412340302240102", True, "03240102"),
+        ("0401028001", False, "0401028001"),
+    ],
+)
+def test_what_a_header_has_beside_the_concatenation(header: str, plain: bool, rest: str) -> None:
+    parsed = parse(bytes.fromhex(header))
+    assert (parsed.plain, parsed.without_concat.hex()) == (plain, rest)

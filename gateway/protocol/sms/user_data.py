@@ -1,0 +1,102 @@
+"""User data that goes out as it is, cut into segments where it must be (3GPP TS 23.040 section 9.2.3.24).
+
+The octets stay what they are; each segment repeats the elements of the header, such as application ports:
+
+    UDHL  00 03 RR TT NN   05 04 DD DD SS SS ...   octets
+          concatenation    the message's own
+"""
+
+from itertools import pairwise
+
+from gateway.protocol.sms import coding, gsm, udh
+from gateway.protocol.sms.coding import Coding
+from gateway.protocol.sms.segments import MAX_PARTS, LongMethod, Segment, TooManySegments
+
+_AIR_OCTETS = 140
+
+
+def split(
+    octets: bytes,
+    data_coding: int,
+    *,
+    header: bytes = b"",
+    reference: int = 0,
+    method: LongMethod = LongMethod.UDH8,
+    packed: bool = False,
+) -> list[Segment]:
+    """1..255 segments.  `header` begins with its length and has no concatenation; `reference` and `method`
+    are as in segments.split; `packed`: this SMSC wants the default alphabet packed as on air.
+
+    Raises TooManySegments, also when the header leaves no room.
+    """
+    alphabet, _ = coding.classify(data_coding)
+    wide = method is LongMethod.UDH16
+    pack = packed and alphabet is Coding.GSM
+    pieces = _pieces(octets, alphabet, _room(alphabet, len(header)))
+    if len(pieces) == 1:
+        return [Segment(_octets(header, octets, pack), data_coding, udhi=bool(header))]
+    if method is not LongMethod.SAR:
+        length = len(udh.build(udh.Concat(1, 1, 1, wide))) + max(0, len(header) - 1)
+        pieces = _pieces(octets, alphabet, _room(alphabet, length))
+    total = len(pieces)
+    if total > MAX_PARTS:
+        raise TooManySegments(total)
+    if method is LongMethod.PAYLOAD:
+        return [Segment(_octets(header, octets, pack), data_coding, udhi=bool(header), payload=True)]
+    reference &= 0xFF if method is LongMethod.UDH8 else 0xFFFF
+    if method is LongMethod.SAR:
+        return [
+            Segment(
+                _octets(header, piece, pack),
+                data_coding,
+                part,
+                total,
+                reference,
+                udhi=bool(header),
+                sar=True,
+            )
+            for part, piece in enumerate(pieces, 1)
+        ]
+    return [
+        Segment(
+            _octets(_header(header, udh.Concat(reference, total, part, wide)), piece, pack),
+            data_coding,
+            part,
+            total,
+            reference,
+            udhi=True,
+        )
+        for part, piece in enumerate(pieces, 1)
+    ]
+
+
+def _header(header: bytes, concat: udh.Concat) -> bytes:
+    elements = udh.build(concat)[1:] + header[1:]
+    return bytes((len(elements),)) + elements
+
+
+def _room(alphabet: Coding, header_octets: int) -> int:
+    """How many octets fit beside a header; a septet of the default alphabet takes one here."""
+    left = _AIR_OCTETS - header_octets
+    return left * 8 // 7 if alphabet is Coding.GSM else left & ~1 if alphabet is Coding.UCS2 else left
+
+
+def _pieces(octets: bytes, alphabet: Coding, room: int) -> list[bytes]:
+    if len(octets) <= room:
+        return [octets]
+    if room < 4:  # two UTF-16 units, so that a cut may step back
+        raise TooManySegments(len(octets))
+    cuts = [0]
+    while (at := cuts[-1] + room) < len(octets):
+        if alphabet is Coding.GSM and octets[at - 1] == gsm.ESCAPE:
+            at -= 1
+        elif alphabet is Coding.UCS2 and octets[at - 2] & 0xFC == 0xD8:
+            at -= 2
+        cuts.append(at)
+    return [octets[start:end] for start, end in pairwise([*cuts, len(octets)])]
+
+
+def _octets(header: bytes, piece: bytes, pack: bool) -> bytes:
+    if not pack:
+        return header + piece
+    return header + gsm.pack_filled(piece, gsm.fill_bits(len(header)))
