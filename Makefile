@@ -41,5 +41,9 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/end_to_end.py
 	$(BIN)/python benchmarks/kit.py A,batch,B,L,C,D,E --if-there $(ARGS)
 
+# Beside Kannel, whose packages the measuring kit installs
+bench-peers: $(STAMP)
+	$(BIN)/python benchmarks/peers.py $(ARGS)
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
