@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: install demo test lint format bench bench-peers clean
+.PHONY: install demo test faults lint format bench bench-peers clean
 .DEFAULT_GOAL := install
 
 $(STAMP): pyproject.toml
@@ -25,6 +25,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+# the faults of tests/faults, more often than `make test` has them; ARGS="--fault-seed=7" for other moments
+faults: $(STAMP)
+	$(BIN)/python -m pytest tests/faults -s --fault-rounds=50 $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

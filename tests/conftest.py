@@ -1,10 +1,13 @@
 """For the whole suite: `--forbid-skips`, by which CI makes sure that nothing went untested, and hypothesis's
-profiles: the same examples at every run, or with `--hypothesis-profile=explore` new and more ones."""
+profiles: the same examples at every run, or with `--hypothesis-profile=explore` new and more ones.  The log of
+a daemon that runs joins the report of a test that fails."""
 
 from __future__ import annotations
 
 import pytest
 from hypothesis import settings
+
+from tests.peers.processes import Daemon
 
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2000, deadline=None)
@@ -15,11 +18,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--forbid-skips", action="store_true", help="fail when a test is skipped (CI has every peer)"
     )
+    parser.addoption("--fault-rounds", type=int, help="how often each fault of tests/faults comes")
+    parser.addoption("--fault-seed", type=int, help="by which those faults choose their moments")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     report = yield
+    if report.failed:
+        for daemon in Daemon.running:
+            report.sections.append((f"the log of the daemon in {daemon.folder}", daemon.tail()))
     if report.skipped and item.config.getoption("--forbid-skips") and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which --forbid-skips forbids: {report.longrepr}"

@@ -39,6 +39,7 @@ TESTED_ELSEWHERE = {
 # Folders of tests that mirror no package of gateway/
 OWN_FOLDERS = {
     "e2e": "the whole program, from outside",
+    "faults": "the whole program, while what it stands on breaks",
     "peers": "programs and scenarios that the tests talk to",
     "simulators": "mirrors simulators/",
     "systemd": "the unit file",

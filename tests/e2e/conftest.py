@@ -1,4 +1,4 @@
-"""Real processes on loopback.  The log of a daemon that runs joins the report of a test that fails."""
+"""What the demo says and sends, for all who look at it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,14 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.peers.capture import CannotCapture, Capture
-from tests.peers.processes import Daemon, until
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if report.failed:
-        for daemon in Daemon.running:
-            report.sections.append((f"the log of the daemon in {daemon.folder}", daemon.tail()))
-    return report
+from tests.peers.processes import until
 
 
 @dataclass

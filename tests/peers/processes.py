@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -139,6 +139,7 @@ class Daemon:
         self.log_file = folder / "gateway.log"
         self.http_port = free_port()
         self.environment: dict[str, str] = {}
+        self.wrapper: tuple[str, ...] = ()  # a command in front of ours, which turns into it
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "services").mkdir(parents=True)
         self.write(settings)
@@ -169,7 +170,7 @@ class Daemon:
         environment = {**os.environ, "STATE_DIRECTORY": str(self.state), **self.environment}
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "run", "-c", str(self.config)],
+                [*self.wrapper, sys.executable, "-m", "gateway", "run", "-c", str(self.config)],
                 stdout=log,
                 stderr=log,
                 env=environment,
@@ -277,6 +278,12 @@ class Daemon:
         status, answer = self.request("POST", "/v2/messages", body)
         assert status == 202, answer
         return str(answer["id"])
+
+    def send_batch(self, messages: Sequence[Json]) -> list[str]:
+        """POST /v2/messages/batch; the ids."""
+        status, answer = self.request("POST", "/v2/messages/batch", {"messages": list(messages)})
+        assert status == 202 and not answer["refused"], answer
+        return [message["id"] for message in answer["messages"]]
 
     def message(self, id: str) -> Json:
         status, story = self.get(f"/v2/messages/{id}")
