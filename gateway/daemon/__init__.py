@@ -61,7 +61,7 @@ from gateway.values.call import Call
 from gateway.values.errors import GatewayError
 from gateway.values.event import Event
 from gateway.values.message import Message, StepPlan
-from gateway.values.work import Effect, Timer
+from gateway.values.work import Timer
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ class Daemon:
         self.http = HttpServer(
             config.http.listen,
             Deps(
-                submit=self.outbound.submit,
+                submit_soon=self.outbound.submit_soon,
                 store=self.store,
                 services=self._services,
                 carriers=self.carriers,
@@ -401,9 +401,9 @@ class Daemon:
         else:
             self.outbound.timer(timer)
 
-    def _may_repeat(self, effect: Effect) -> bool:
-        bind = self._binds.get(effect.carrier)
-        return effect.kind == "submit" and bind is not None and bind.on_in_doubt == "resend"
+    def _may_repeat(self, channel: str, carrier: str) -> bool:
+        bind = self._binds.get(carrier)
+        return channel == "sms" and bind is not None and bind.on_in_doubt == "resend"
 
     def _sources(self) -> dict[str, Source]:
         return {name: source_of(bind) for name, bind in self._binds.items()}

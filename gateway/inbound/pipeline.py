@@ -206,21 +206,6 @@ class InboundPipeline:
         match = self._keywords.match(recipient, text)
         service = self._service(decision, match, recipient)
         unit.writes.append(replace(message, service=service, status=Status.HANDLED, reason=""))
-        data = {
-            "from": sender,
-            "to": recipient,
-            "carrier": message.carrier,
-            "incomplete": message.incomplete,
-        }
-        unit.writes.append(
-            Event(
-                ref=message.id,
-                type=Trigger.SMS_RECEIVED,
-                service=service,
-                at=message.created_at,
-                data=data,
-            )
-        )
         subject = self._subject(message.id, service, sender, recipient, text, match)
         self._carry_out(unit, decision, subject)
         concerned = decision.services if isinstance(decision, rules.Reserved) else (service,)

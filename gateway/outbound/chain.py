@@ -85,7 +85,6 @@ class Decision(Struct, frozen=True):
     abandon: int = -1
     timer_due: float = 0.0  # when `within` of the step that starts runs out; 0 = no such time
     timer_done: bool = False  # the timer of the message is of no use any more
-    notes: tuple[tuple[str, int], ...] = ()  # for the log: (what, step index)
 
 
 _RANK = {Result.ACCEPTED: 1, Result.DELIVERED: 2, Result.ANSWERED: 3}
@@ -96,7 +95,7 @@ TestStep = Callable[[StepPlan], Fitness]
 
 def begin(message: Message, test: TestStep, now: float) -> Decision:
     """Choose the first step of a new message."""
-    return _advance(message, 0, test, now, ())
+    return _advance(message, 0, test, now)
 
 
 def happened(message: Message, index: int, outcome: Outcome, test: TestStep, now: float) -> Decision:
@@ -124,7 +123,8 @@ def happened(message: Message, index: int, outcome: Outcome, test: TestStep, now
             reason=outcome.reason,
             code=outcome.code,
             carrier=outcome.carrier or record.carrier,
-            ended_at=now if state in (StepState.SUCCEEDED, StepState.FAILED) else 0.0,
+            accepted_at=record.accepted_at or (now if outcome.result is Result.ACCEPTED else 0.0),
+            ended_at=_ended(record, state, now),
         ),
         now,
     )
@@ -135,7 +135,7 @@ def happened(message: Message, index: int, outcome: Outcome, test: TestStep, now
             settled = message.status is Status.IN_DOUBT  # now it is known what became of it
             return Decision(_exhausted(changed, now) if settled else changed)
         case StepState.FAILED if index == message.step and not _has_succeeded(message):
-            return _advance(changed, index + 1, test, now, (("step.failed", index),))
+            return _advance(changed, index + 1, test, now)
         case StepState.ACCEPTED if not message.status.final:
             return Decision(replace(changed, status=Status.SENT, carrier=outcome.carrier or changed.carrier))
         case _:
@@ -154,6 +154,13 @@ def timed_out(message: Message, index: int, test: TestStep, now: float) -> Decis
     unsent = message.steps[index].state is StepState.TRYING
     decision = happened(message, index, outcome, test, now)
     return replace(decision, abandon=index) if unsent else decision
+
+
+def _ended(record: StepRecord, state: StepState, now: float) -> float:
+    """When a step was decided: news of the same kind later does not change it."""
+    if state not in (StepState.SUCCEEDED, StepState.FAILED):
+        return 0.0
+    return record.ended_at if state is record.state else now
 
 
 def _is_no_news(record: StepRecord, cause: Cause, outcome: Outcome) -> bool:
@@ -206,13 +213,10 @@ def _succeeded(before: Message, changed: Message, index: int, outcome: Outcome) 
             replace(record, state=state, reason="an earlier step succeeded late"),
             changed.updated_at,
         )
-    notes = (("step.succeeded", index),) if first else ()
-    return Decision(changed, abandon=abandon, timer_done=first, notes=notes)
+    return Decision(changed, abandon=abandon, timer_done=first)
 
 
-def _advance(
-    message: Message, index: int, test: TestStep, now: float, notes: tuple[tuple[str, int], ...]
-) -> Decision:
+def _advance(message: Message, index: int, test: TestStep, now: float) -> Decision:
     """Start the first step from `index` on that can be tried, or end the chain.
 
     Steps after one that waits for its carrier stay pending: they are tested again when it has failed.
@@ -236,15 +240,12 @@ def _advance(
     for i, result, reason in unfit:
         if i < chosen or chosen < 0:
             message = _skip(message, i, result, reason, now)
-            notes += (("step.skipped", i),)
     if chosen >= 0:
-        return _start(message, chosen, carrier, now, notes)
-    return Decision(_exhausted(message, now), timer_done=True, notes=notes)
+        return _start(message, chosen, carrier, now)
+    return Decision(_exhausted(message, now), timer_done=True)
 
 
-def _start(
-    message: Message, index: int, carrier: Carrier, now: float, notes: tuple[tuple[str, int], ...]
-) -> Decision:
+def _start(message: Message, index: int, carrier: Carrier, now: float) -> Decision:
     record = message.steps[index]
     record = replace(
         record,
@@ -260,7 +261,6 @@ def _start(
         start=index,
         timer_due=now + within if within else 0.0,
         timer_done=not within,
-        notes=(*notes, ("step.started", index)),
     )
 
 

@@ -10,6 +10,7 @@ from gateway.channels.base import Channel
 from gateway.outbound import chain
 from gateway.outbound.accept import Planner, SendRequest
 from gateway.outbound.backlog import EFFECT_KIND, Backlog
+from gateway.outbound.begun import BegunBook
 from gateway.outbound.memory import Memory, being_tried, tries
 from gateway.outbound.recorder import Recorder
 from gateway.outbound.recovery import Recovery
@@ -61,8 +62,15 @@ class OutboundPipeline:
         self._memory = Memory(store)
         self._recorder = Recorder(store, self._memory)
         self._backlog = Backlog(store=store, memory=self._memory, channels=channels, spawn=self._spawn)
+        self._begun = BegunBook(new_id)
         self._recovery = Recovery(
-            store=store, clock=clock, memory=self._memory, channels=channels, book=book, apply=self.apply
+            store=store,
+            clock=clock,
+            memory=self._memory,
+            channels=channels,
+            begun=self._begun,
+            book=book,
+            apply=self.apply,
         )
 
     # -- accepting ---------------------------------------------------------------------------------
@@ -105,14 +113,6 @@ class OutboundPipeline:
     def accept(self, unit: Unit, request: SendRequest) -> Message:
         now = self._clock.now()
         message = self.planner.plan(request, self._new_id(), now)
-        unit.writes.append(
-            _event(
-                message,
-                "message.accepted",
-                now,
-                {"chain": message.chain, "steps": [step.channel for step in message.plan]},
-            )
-        )
         if request.not_before > now:
             self.hold(unit, message, request.not_before)
             return message
@@ -185,23 +185,20 @@ class OutboundPipeline:
             return
         self._time_out(message, int(timer.data["step"]))
 
-    def hand_over(self, keys: Sequence[str], carrier: str) -> asyncio.Future[None]:
+    async def hand_over(self, keys: Sequence[str], carrier: str) -> None:
         """Mark effects as begun, durably: from now on a crash leaves them in doubt.
 
-        One that has been abandoned meanwhile has no row any more, and gets none.
+        Raises StoreError or Throttled; then they are not.
         """
-        now = self._clock.now()
-        effects: list[Effect] = []
+        unit, begun = Unit(), list[str]()
         for key in keys:
             id, _, step = key.rpartition("/")
             message, index = self._memory.live(id), int(step)
-            if message is not None and tries(message, index):
-                kind = EFFECT_KIND[message.plan[index].channel]
+            if message is not None and tries(message, index):  # not abandoned meanwhile
                 self._memory.begin(id)
-                effects.append(
-                    Effect(key=key, kind=kind, ref=id, state="begun", carrier=carrier, created_at=now)
-                )
-        return self._store.commit(effects)
+                begun.append(key)
+        self._begun.begin(unit, begun, carrier, self._clock.now())
+        await unit.commit(self._store)
 
     def give_back(self, key: str, carrier: str, done: list[int]) -> None:
         """An act that a channel had taken on was not carried out, but for its parts `done`.
@@ -213,6 +210,7 @@ class OutboundPipeline:
         if message is not None and tries(message, index):
             unit = Unit()
             unit.writes.append(self._ready_again(message, index, carrier, done))
+            self._begun.withdraw(unit, key)
             unit.acts.append(lambda: self._backlog.leave(id, index, carrier))
             self.record(unit)
 
@@ -226,6 +224,7 @@ class OutboundPipeline:
         if message is not None and tries(message, index):
             unit = Unit()
             unit.writes.append(self._ready_again(message, index, carrier, done))
+            self._begun.withdraw(unit, key)
             self.record(unit)
 
     def record(self, unit: Unit) -> None:
@@ -243,12 +242,12 @@ class OutboundPipeline:
 
     # -- start and stop ----------------------------------------------------------------------------
 
-    async def recover(self, in_doubt: Callable[[Effect], bool]) -> None:
+    async def recover(self, may_repeat: Callable[[str, str], bool]) -> None:
         """After a start: settle what was begun, carry out what was not.
 
-        `in_doubt(effect)` says whether a begun act may be repeated (`on_in_doubt = "resend"`).
+        `may_repeat(channel, carrier)`: whether a begun act may be repeated (`on_in_doubt = "resend"`).
         """
-        await self._recovery.settle(in_doubt)
+        await self._recovery.settle(may_repeat)
         await self._backlog.take_up()
 
     def refill(self, carrier: str, *, force: bool = False) -> None:
@@ -260,6 +259,10 @@ class OutboundPipeline:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._recorder.stop()
+        unit = Unit()
+        self._begun.clear(unit)
+        if unit.writes:
+            self.record(unit)
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -276,21 +279,12 @@ class OutboundPipeline:
             self._memory.keep(unit, message)
         for i, (old, new) in enumerate(zip(before.steps, message.steps, strict=True)):
             if old.state is StepState.TRYING and new.state is not StepState.TRYING:
-                unit.writes.append(Delete(Effect, (f"{message.id}/{i}",)))
-        for what, index in decision.notes:
-            record = message.steps[index]
-            data = {"step": index, "channel": message.plan[index].channel, "carrier": record.carrier}
-            if what == "step.started":
-                data |= {"reason": record.reason} if record.reason else {}  # its carrier is down: it waits
-            else:
-                data |= {"result": record.result, "reason": record.reason, "code": record.code}
-            unit.writes.append(_event(message, what, now, data))
+                self._over(unit, f"{message.id}/{i}")
         if decision.timer_done:
             self._timers.clear(unit, "step", message.id)
         if decision.start >= 0:
             self._start(unit, message, decision)
         if decision.abandon >= 0:
-            unit.writes.append(Delete(Effect, (f"{message.id}/{decision.abandon}",)))
             channel = self._channels[message.plan[decision.abandon].channel]
             unit.acts.append(lambda: channel.abandon(message.id, decision.abandon))
         if message.status is not before.status:
@@ -302,9 +296,13 @@ class OutboundPipeline:
                 "channel": message.plan[message.step].channel if message.step >= 0 else "",
                 "step": message.step,
             }
-            event = _event(message, Trigger.SMS_STATUS, now, data)
-            unit.writes.append(event)
+            event = Event(ref=message.id, type=Trigger.SMS_STATUS, service=message.service, at=now, data=data)
             self._consequences(unit, event, message)
+
+    def _over(self, unit: Unit, key: str) -> None:
+        """An act has its outcome."""
+        unit.writes.append(Delete(Effect, (key,)))
+        self._begun.end(unit, key)
 
     def _start(self, unit: Unit, message: Message, decision: chain.Decision) -> None:
         index = decision.start
@@ -396,7 +394,3 @@ class OutboundPipeline:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception():
             log.error("outbound.task_failed", exc_info=task.exception())
-
-
-def _event(message: Message, type: str, now: float, data: dict[str, object]) -> Event:
-    return Event(ref=message.id, type=str(type), service=message.service, at=now, data=data)

@@ -13,7 +13,7 @@ from gateway.outbound.segments import SegmentBook
 from gateway.store.base import Store, Unit
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.event import Event
-from gateway.values.message import Receipt, Segment
+from gateway.values.message import Message, Receipt, Segment
 
 log = logging.getLogger(__name__)
 
@@ -54,14 +54,14 @@ class Receipts:
         segment = await self._book.find(receipt.bind, receipt.smsc_id, recipient=recipient, sender=sender)
         if segment is None:
             self.unmatched += 1
-            unit.writes.append(receipt)
+            unit.writes.append(receipt)  # it waits
             self._details[receipt.id] = details
             if (displaced := self._book.early(unit, receipt)) is not None:
                 self._orphan(displaced)
             log.info("receipt.unmatched", extra={"bind": receipt.bind, "smsc_id": receipt.smsc_id})
             return
         self.matched += 1
-        await self._apply(unit, receipt, segment, details)
+        await self._apply(unit, receipt, segment, details, recipient, sender)
 
     def expire(self, now: float) -> None:
         """Give up receipts that have waited for their segment for too long."""
@@ -74,6 +74,14 @@ class Receipts:
         fields = {"bind": receipt.bind, "smsc_id": receipt.smsc_id, "state": receipt.state}
         log.warning("receipt.orphan", extra=fields)
 
+    async def _of_same_id(self, segment: Segment, recipient: str) -> Segment | None:
+        """A segment to this recipient that its carrier has given the very same id."""
+        for other in await self._book.others(segment):
+            message = await self._pipeline.load(other.message)
+            if message is not None and message.recipient == recipient:
+                return other
+        return None
+
     def known(self, segment: Segment) -> None:
         """A carrier has told a segment's id: a receipt that came before it can be applied now."""
         receipt = self._book.accepted(segment)
@@ -85,16 +93,31 @@ class Receipts:
     async def _apply_early(self, receipt: Receipt, segment: Segment) -> None:
         unit = Unit()
         try:
+            unit.writes.append(replace(receipt, message=segment.message))  # it waits no more
             await self._apply(unit, receipt, segment, self._details.pop(receipt.id, {}))
             self._pipeline.record(unit)
         except (StoreError, Throttled) as error:
             log.error("receipt.early_lost", extra={"transid": segment.message, "reason": str(error)})
 
     async def _apply(
-        self, unit: Unit, receipt: Receipt, segment: Segment, details: Mapping[str, str]
+        self,
+        unit: Unit,
+        receipt: Receipt,
+        segment: Segment,
+        details: Mapping[str, str],
+        recipient: str = "",
+        sender: str = "",
     ) -> None:
+        """`recipient` and `sender`: those of the message that is meant, where they may tell it from others
+        of the same id."""
         await self._book.prepare(segment)
         message = await self._pipeline.load(segment.message)
+        if recipient and message is not None and message.recipient not in (recipient, sender):
+            other = await self._of_same_id(segment, recipient)
+            if other is not None:
+                await self._apply(unit, receipt, other, details)
+                return
+            message = await self._pipeline.load(segment.message)
         # from here on nothing waits: what was read is still so when it is changed
         if receipt.final and self._book.settled(segment):
             self.duplicates += 1
@@ -102,21 +125,23 @@ class Receipts:
             log.info("receipt.duplicate", extra=fields)
             return
         self._seen(receipt.bind, receipt.state)
-        unit.writes.append(replace(receipt, message=segment.message))
-        outcome = self._book.settle(unit, segment, receipt)
+        outcome = self._book.settle(unit, segment, receipt, details)
         if message is None:  # deleted by retention
             return
-        data = {
-            "bind": receipt.bind,
-            "smsc_id": receipt.smsc_id,
-            "state": receipt.state,
-            "final": receipt.final,
-            "code": receipt.code,
-            "part": segment.part,
-            **details,
-        }
-        unit.writes.append(
-            Event(ref=message.id, type="receipt", service=message.service, at=receipt.received_at, data=data)
-        )
+        if not self._book.settled(segment):  # else the segment itself tells of it
+            unit.writes.append(_event(message, segment, receipt, details))
         if outcome is not None:
             self._pipeline.apply(unit, message, segment.step, outcome)
+
+
+def _event(message: Message, segment: Segment, receipt: Receipt, details: Mapping[str, str]) -> Event:
+    data = {
+        "bind": receipt.bind,
+        "smsc_id": receipt.smsc_id,
+        "state": receipt.state,
+        "final": receipt.final,
+        "code": receipt.code,
+        "part": segment.part,
+        **details,
+    }
+    return Event(ref=message.id, type="receipt", service=message.service, at=receipt.received_at, data=data)

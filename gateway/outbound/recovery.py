@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 
-from msgspec.structs import replace
-
 from gateway.channels.base import Channel
 from gateway.outbound.backlog import EFFECT_KIND, taken
+from gateway.outbound.begun import BegunBook
 from gateway.outbound.memory import Memory, tries
 from gateway.outbound.segments import SegmentBook
 from gateway.store.base import Delete, Store, Unit
@@ -16,9 +15,7 @@ from gateway.values.clock import Clock
 from gateway.values.event import Event
 from gateway.values.message import Message, Segment
 from gateway.values.outcome import Outcome, Result
-from gateway.values.work import Effect
-
-_PAGE = 500
+from gateway.values.work import Begun, Effect
 
 # Lets the chain judge the outcome of a step; what follows joins the unit
 Apply = Callable[[Unit, Message, int, Outcome], None]
@@ -32,6 +29,7 @@ class Recovery:
         clock: Clock,
         memory: Memory,
         channels: Mapping[str, Channel],
+        begun: BegunBook,
         book: SegmentBook,
         apply: Apply,
     ) -> None:
@@ -39,41 +37,52 @@ class Recovery:
         self._clock = clock
         self._memory = memory
         self._channels = channels
+        self._begun = begun
         self._book = book
         self._apply = apply
 
-    async def settle(self, in_doubt: Callable[[Effect], bool]) -> None:
+    async def settle(self, may_repeat: Callable[[str, str], bool]) -> None:
         """Settle everything that was begun.  Raises StoreError or Throttled.
 
-        `in_doubt(effect)` says whether a begun act may be repeated (`on_in_doubt = "resend"`).
+        `may_repeat(channel, carrier)`: whether a begun act may be repeated (`on_in_doubt = "resend"`).
         """
-        after = ""
-        while page := await self._store.effects(state="begun", after=after, limit=_PAGE):
-            after = page[-1].key
-            await asyncio.gather(*[self._settle(effect, repeat=in_doubt(effect)) for effect in page])
+        for row in await self._store.begun():
+            if self._begun.under_way(row):
+                continue
+            await asyncio.gather(*[self._settle(key, row.carrier, may_repeat) for key in row.keys])
+            await self._store.commit([Delete(Begun, (row.id,))])
 
-    async def _settle(self, effect: Effect, *, repeat: bool) -> None:
-        id, _, step = effect.key.rpartition("/")
-        if effect.kind not in EFFECT_KIND.values():
-            return
+    async def _settle(self, key: str, carrier: str, may_repeat: Callable[[str, str], bool]) -> None:
+        id, _, step = key.rpartition("/")
         index = int(step)
         segments = await self._store.segments(id)
         message = await self._memory.load(id)
         unit = Unit()
-        if message is None or not tries(message, index):
-            unit.writes.append(Delete(Effect, (effect.key,)))
-        elif repeat:
-            unit.writes.append(replace(effect, state="ready", data={"done": taken(segments, index)}))
-            data = {"step": index, "carrier": effect.carrier}
+        if message is None:  # deleted by retention
+            unit.writes.append(Delete(Effect, (key,)))
+        elif not tries(message, index) or message.steps[index].carrier != carrier:
+            return  # it had its outcome, or was given back and has gone another way
+        elif may_repeat(channel := message.plan[index].channel, carrier):
             now = self._clock.now()
+            unit.writes.append(
+                Effect(
+                    key=key,
+                    kind=EFFECT_KIND[channel],
+                    ref=id,
+                    carrier=carrier,
+                    data={"done": taken(segments, index)},
+                    created_at=now,
+                )
+            )
+            data = {"step": index, "carrier": carrier}
             unit.writes.append(
                 Event(ref=message.id, type="step.resent", service=message.service, at=now, data=data)
             )
         else:
             reason = "the gateway stopped between sending and the carrier's answer"
-            if effect.kind == "submit":
-                self._doubt(unit, message, index, effect.carrier, taken(segments, index))
-            self._apply(unit, message, index, Outcome(Result.IN_DOUBT, reason, carrier=effect.carrier))
+            if channel == "sms":
+                self._doubt(unit, message, index, carrier, taken(segments, index))
+            self._apply(unit, message, index, Outcome(Result.IN_DOUBT, reason, carrier=carrier))
         await unit.commit(self._store)
 
     def _doubt(self, unit: Unit, message: Message, index: int, bind: str, known: Collection[int]) -> None:

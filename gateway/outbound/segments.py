@@ -8,6 +8,7 @@ says so.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -24,18 +25,22 @@ _RESULTS = {
     "rejected": Result.UNDELIVERED,
     "skipped": Result.UNDELIVERED,
 }
+_Known = tuple[str, str]  # bind, id
 _Between = tuple[str, str, str]  # bind, recipient, sender
 _Part = tuple[str, int, int]  # message, step, part
+_NONE: Mapping[str, str] = {}
 _SEGMENT_FINAL = {"delivered", "failed", "rejected", "expired"}
 EARLY_SECONDS = 600.0  # how long a receipt may wait for the response that tells its id
 IN_DOUBT_SECONDS = 3 * 86_400.0  # a start looks this far back: carriers try no longer as a rule
+_SAME_ID = 32  # segments of one id that are remembered
 
 
 class SegmentBook:
     def __init__(self, store: Store, *, limit: int = 100_000, early_limit: int = 10_000) -> None:
         self._store = store
         self._limit, self._early_limit = limit, early_limit
-        self._by_id: OrderedDict[tuple[str, str], Segment] = OrderedDict()
+        self._by_id: OrderedDict[_Known, Segment] = OrderedDict()  # the youngest
+        self._same_id: OrderedDict[_Known, dict[_Part, Segment]] = OrderedDict()  # older ones, oldest first
         self._steps: OrderedDict[tuple[str, int], dict[int, Segment]] = OrderedDict()  # long messages only
         self._loose: dict[
             tuple[str, str], str
@@ -105,9 +110,11 @@ class SegmentBook:
         """
         segment = self._by_id.get((bind, smsc_id))
         if segment is None:
-            stored = await self._store.segment_of(bind, smsc_id)
+            stored = await self._store.segments_of(bind, smsc_id)
+            exact = (self._as_now(other) for other in stored if other.smsc_id == smsc_id)
             # the response may have come meanwhile
-            segment = self._by_id.get((bind, smsc_id)) or stored or self._loosely(bind, smsc_id)
+            segment = self._by_id.get((bind, smsc_id)) or next(exact, None)
+            segment = segment or self._near(bind, smsc_id, stored)
         if segment is None and recipient:
             doubtful = self._in_doubt.get((bind, recipient, sender), {})
             if len({part[:2] for part in doubtful}) == 1:
@@ -116,6 +123,16 @@ class SegmentBook:
                 segment = replace(lost, smsc_id=smsc_id)
                 self.remember(segment)
         return segment
+
+    async def others(self, segment: Segment) -> list[Segment]:
+        """Those of other messages that the carrier knows by the very same id, youngest first."""
+        stored = await self._store.segments_of(segment.bind, segment.smsc_id)
+        key = (segment.bind, segment.smsc_id)
+        found = {_part(other): other for other in stored if other.smsc_id == segment.smsc_id}
+        found |= self._same_id.get(key, {})
+        if (youngest := self._by_id.get(key)) is not None:
+            found[_part(youngest)] = youngest
+        return [found[part] for part in sorted(found, reverse=True) if part[0] != segment.message]
 
     async def prepare(self, segment: Segment) -> None:
         """Know the other segments of a long message before one of them is settled.
@@ -132,21 +149,29 @@ class SegmentBook:
 
     def settled(self, segment: Segment) -> bool:
         """Whether a final receipt for it has come already."""
-        return self._by_id.get((segment.bind, segment.smsc_id), segment).state in _SEGMENT_FINAL
+        return self._as_now(segment).state in _SEGMENT_FINAL
 
-    def settle(self, unit: Unit, segment: Segment, receipt: Receipt) -> Outcome | None:
+    def settle(
+        self, unit: Unit, segment: Segment, receipt: Receipt, details: Mapping[str, str] = _NONE
+    ) -> Outcome | None:
         """Apply a receipt to its segment, whose row joins `unit`; what the whole step has reached by it.
 
         None: nothing new (intermediate, duplicate, or other segments are still out).
         """
-        segment = self._by_id.get((segment.bind, segment.smsc_id), segment)
+        segment = self._as_now(segment)
         result = _RESULTS.get(receipt.state)
         if result is None or not receipt.final or segment.state in _SEGMENT_FINAL:
             if segment.state == "in-doubt":
                 unit.writes.append(segment)  # its id is news
             return None
         state = "delivered" if result is Result.DELIVERED else "failed"
-        changed = replace(segment, state=state, code=receipt.code, updated_at=receipt.received_at)
+        changed = replace(
+            segment,
+            state=state,
+            code=receipt.code,
+            receipt={"state": receipt.state, **details},
+            updated_at=receipt.received_at,
+        )
         self.remember(changed)
         unit.writes.append(changed)
         unit.undo.append(lambda: self.remember(segment))
@@ -161,25 +186,57 @@ class SegmentBook:
     def remember(self, segment: Segment) -> None:
         """Hold a segment as it is now."""
         id = segment.smsc_id
-        self._by_id[segment.bind, id] = segment
+        before = self._by_id.get((segment.bind, id))
+        if before is None or _part(before) == _part(segment):
+            self._by_id[segment.bind, id] = segment
+        else:
+            self._remember_both(before, segment)
         if (loose := _loosely(id)) != id and self._loose.setdefault((segment.bind, loose), id) != id:
             self._loose[segment.bind, loose] = ""  # two that differ in no more than that: neither is meant
         if len(self._by_id) > self._limit:
             (bind, old), _ = self._by_id.popitem(last=False)
             self._loose.pop((bind, _loosely(old)), None)
+            self._same_id.pop((bind, old), None)
         if segment.total > 1:
             self._steps.setdefault((segment.message, segment.step), {})[segment.part] = segment
             if len(self._steps) > self._limit:
                 self._steps.popitem(last=False)
 
-    def _loosely(self, bind: str, smsc_id: str) -> Segment | None:
-        """The only recent segment whose id differs from this one in leading zeros and case at most."""
+    def _as_now(self, segment: Segment) -> Segment:
+        """As memory knows it, which may be news to the store."""
+        key = (segment.bind, segment.smsc_id)
+        youngest = self._by_id.get(key)
+        if youngest is not None and _part(youngest) == _part(segment):
+            return youngest
+        same = self._same_id.get(key)
+        return segment if same is None else same.get(_part(segment), segment)
+
+    def _remember_both(self, before: Segment, segment: Segment) -> None:
+        """A carrier has given one id twice, or an older of such segments has changed."""
+        key = (segment.bind, segment.smsc_id)
+        same = self._same_id.setdefault(key, {})
+        if _part(segment) > _part(before):
+            self._by_id[key], segment = segment, before
+        same[_part(segment)] = segment
+        if len(same) > _SAME_ID:
+            del same[min(same)]
+        if len(self._same_id) > self._early_limit:
+            self._same_id.popitem(last=False)
+
+    def _near(self, bind: str, smsc_id: str, stored: Sequence[Segment]) -> Segment | None:
+        """The only segment whose id differs from this one in leading zeros and case at most.
+
+        `stored` are those that the store has.
+        """
         loose = _loosely(smsc_id)
         told = self._loose.get((bind, loose))
-        plain = self._by_id.get((bind, loose))
-        if told is None or plain is None:
-            return plain if told is None else self._by_id.get((bind, told))
-        return None
+        if told == "":
+            return None
+        near = {other.smsc_id: self._as_now(other) for other in reversed(stored)}  # the youngest of each
+        for id in {loose, told}:
+            if id and (recent := self._by_id.get((bind, id))):
+                near[id] = recent
+        return next(iter(near.values())) if len(near) == 1 else None
 
     def _forget_early(self, receipt: Receipt) -> None:
         if self._early.get((receipt.bind, receipt.smsc_id)) is receipt:

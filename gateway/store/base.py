@@ -181,8 +181,9 @@ class Store(Protocol):
         ...
 
     async def segments(self, message: str) -> list[Segment]: ...
-    async def segment_of(self, bind: str, smsc_id: str) -> Segment | None:
-        """The youngest segment that the carrier behind `bind` knows by this id."""
+    async def segments_of(self, bind: str, smsc_id: str) -> list[Segment]:
+        """The youngest 32 that the carrier behind `bind` knows by this id, or by one that differs from it in
+        leading zeros and case only, youngest first."""
         ...
 
     async def unmatched(self, bind: str, smsc_id: str) -> list[Receipt]:

@@ -28,7 +28,8 @@ from gateway.values.call import Call
 from gateway.values.errors import StoreError, StoreUnusable
 from gateway.values.event import Event
 from gateway.values.message import Consent, Message, Part, Receipt, Segment
-from gateway.values.work import Effect, FlowVersion, Notification, Run, Timer
+from gateway.values.story import merged, told
+from gateway.values.work import Begun, Effect, FlowVersion, Notification, Run, Timer
 
 R = TypeVar("R", bound=Struct)
 T = TypeVar("T")
@@ -135,13 +136,17 @@ class SqliteStore:
         return await self._all(Message, "unhandled", limit=limit)
 
     async def events(self, ref: str) -> list[Event]:
-        return await self._all(Event, "events", ref=ref)
+        written = await self._all(Event, "events", ref=ref)
+        message = await self.message(ref)
+        if message is None:
+            return written
+        return merged(told(message, await self.segments(ref)), written)
 
     async def segments(self, message: str) -> list[Segment]:
         return await self._all(Segment, "segments", message=message)
 
-    async def segment_of(self, bind: str, smsc_id: str) -> Segment | None:
-        return await self._one(Segment, "segment_of", bind=bind, smsc_id=smsc_id)
+    async def segments_of(self, bind: str, smsc_id: str) -> list[Segment]:
+        return await self._all(Segment, "segments_of", bind=bind, smsc_id=smsc_id)
 
     async def unmatched(self, bind: str, smsc_id: str) -> list[Receipt]:
         return await self._all(Receipt, "unmatched", bind=bind, smsc_id=smsc_id)
@@ -172,6 +177,9 @@ class SqliteStore:
     ) -> list[Effect]:
         name = "effects_by_carrier" if carrier else "effects"
         return await self._all(Effect, name, state=state, carrier=carrier, after=after, limit=limit)
+
+    async def begun(self) -> list[Begun]:
+        return await self._all(Begun, "begun")
 
     async def timers(self) -> list[Timer]:
         return await self._all(Timer, "timers")

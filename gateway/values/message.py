@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 
@@ -41,8 +42,8 @@ class StepPlan(Struct, frozen=True, omit_defaults=True):
     language: str = "en"
     until: Result = Result.ACCEPTED
     within_seconds: float = 0.0  # 0: as long as the channel takes
-
     form: Form | None = None  # sms: what `text` and the bind's settings do not say
+
 
 class StepState(StrEnum):
     PENDING = "pending"
@@ -62,7 +63,8 @@ class StepRecord(Struct, frozen=True):
     code: str = ""
     carrier: str = ""
     started_at: float = 0.0
-    ended_at: float = 0.0
+    accepted_at: float = 0.0  # when a carrier took it
+    ended_at: float = 0.0  # when it was decided
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -89,6 +91,9 @@ class Message(Struct, frozen=True, kw_only=True):
     run_key: str = ""
     consent_exempt: bool = False  # the answer to STOP or HELP goes out whatever the customer has said
     receipt_wanted: int = 0  # account: its registered_delivery (SMPP 3.4 section 5.2.17), 0 = none
+    # account: of a message that came in segments, the registered_delivery of each; the account knows part N
+    # as "ID-N"
+    part_receipts: bytes = b""
     incomplete: bool = False  # mo: parts were missing when the reassembly time ran out
     created_at: float
     updated_at: float
@@ -105,13 +110,14 @@ class Segment(Struct, frozen=True, kw_only=True):
     smsc_id: str = ""  # in the normal form that the bind's receipt_id setting gives
     state: str = "begun"  # begun | accepted | rejected | in-doubt | delivered | failed
     code: str = ""
+    receipt: dict[str, Any] = {}  # what the receipt that settled it said besides: state, stat, done_date
     updated_at: float = 0.0
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """One segment of a long MO that waits for the others."""
+    """One segment of a long message, from a carrier or an account, that waits for the others."""
 
-    id: str
+    id: str  # "BASE-PART": the same base for all parts of a message
     bind: str
     sender: str
     recipient: str
@@ -123,6 +129,7 @@ class Part(Struct, frozen=True, kw_only=True):
     octets: bytes
     data_coding: int
     header: bytes = b""  # the user data header, its length included: it may say how to read the octets
+    registered_delivery: int = 0  # from an account: the receipts that it wants of this segment
     received_at: float
 
 

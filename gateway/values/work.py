@@ -11,7 +11,8 @@ class Effect(Struct, frozen=True, kw_only=True):
     """An outward act, recorded with the state change that decided it and before it is carried out.
 
     ready -> begun -> (row deleted).  After a crash `ready` acts are carried out, `begun` ones are in doubt.
-    `key` is its idempotency key: "MESSAGE/STEP" for submit and call, "RUN/N" for http.
+    That a submit or call has begun is not said here but by a `Begun`, one row for many.  `key` is its
+    idempotency key: "MESSAGE/STEP" for submit and call, "RUN/N" for http.
     """
 
     key: str
@@ -20,6 +21,18 @@ class Effect(Struct, frozen=True, kw_only=True):
     state: str = "ready"  # ready | begun
     carrier: str = ""
     data: dict[str, Any] = {}
+    created_at: float
+
+
+class Begun(Struct, frozen=True, kw_only=True):
+    """Effects that were handed to a carrier together.  Deleted when all of them have their outcome.
+
+    One that is over already, or that has been given back, may still be named here.
+    """
+
+    id: str
+    carrier: str
+    keys: tuple[str, ...]
     created_at: float
 
 

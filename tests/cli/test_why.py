@@ -3,7 +3,7 @@ from typing import Any
 
 from gateway.values.call import Call
 from gateway.values.event import Event
-from gateway.values.message import Message, Segment
+from gateway.values.message import Message, Segment, StepPlan, StepRecord
 from gateway.values.outcome import Status
 from gateway.values.work import Run
 
@@ -17,26 +17,13 @@ MESSAGE = Message(
     text="Hello\x1b[2J",
     status=Status.DELIVERED,
     carrier="north",
+    plan=(StepPlan(channel="sms"),),
+    steps=(StepRecord(),),
     created_at=AT,
     updated_at=AT + 3,
 )
 RECORDS = [
     MESSAGE,
-    Event(ref="m1", type="message.accepted", service="alerts", at=AT, data={"chain": "", "steps": ["sms"]}),
-    Event(
-        ref="m1",
-        type="receipt",
-        service="alerts",
-        at=AT + 3,
-        data={
-            "bind": "north",
-            "smsc_id": "A1",
-            "state": "delivered",
-            "final": True,
-            "code": "000",
-            "part": 1,
-        },
-    ),
     Event(ref="m2", type="message.accepted", service="alerts", at=AT, data={}),
     Event(
         ref="m1",
@@ -53,7 +40,9 @@ RECORDS = [
         bind="north",
         smsc_id="A1",
         state="delivered",
-        updated_at=AT + 1,
+        code="000",
+        receipt={"state": "delivered"},
+        updated_at=AT + 2.5,
     ),
     Call(
         id="c1",
@@ -94,9 +83,10 @@ def test_the_story_of_a_message(place: Any) -> None:
         "2026-11-23",
         '14:05:09.120  A message of alerts from 12345 to +447700900001: "Hello\\x1b[2J"',
         "14:05:09.120  Accepted: sms.",
-        "14:05:10.120  Part 1 of 1 went to north as A1 (step 1): delivered.",
         "14:05:11.120  The call from +442079460000 to +447700900001 ended: busy (486).",
-        "14:05:12.120  A receipt of north about part 1 (A1): delivered, code 000.",
+        "14:05:11.620  A receipt of north about part 1 (A1): delivered, code 000.",
+        "14:05:11.620  Part 1 of 1 went to north as A1 (step 1): delivered (000).",
+        "14:05:12.120  The message is now delivered by north.",
         "14:05:12.120  It has ended as delivered by north.",
     ]
 

@@ -216,7 +216,11 @@ class Gate:
     async def effects(self) -> list[tuple[str, str, str]]:
         """(key without the message, state, carrier) of each."""
         await self.quiet()
-        return [(e.key.partition("/")[2], e.state, e.carrier) for e in await self.store.effects()]
+        begun = {key for row in await self.store.begun() for key in row.keys}
+        return [
+            (e.key.partition("/")[2], "begun" if e.key in begun else e.state, e.carrier)
+            for e in await self.store.effects()
+        ]
 
     async def log(self, message: Message) -> list[str]:
         await self.quiet()

@@ -261,7 +261,7 @@ async def test_what_rests_with_its_carrier_is_no_doubt_after_a_crash(open_gate: 
     await first.quiet()
     assert len(first.sms.sent) == 1
     second = await open_gate()
-    await second.pipeline.recover(lambda effect: False)
+    await second.pipeline.recover(lambda channel, carrier: False)
     await second.quiet()
     assert second.statuses == [] and second.sms.sent == [(message.id, 0, (1,))]
 
@@ -274,7 +274,7 @@ async def test_what_was_begun_again_after_a_rest_is_in_doubt_after_a_crash(open_
     await first.begin(message)
     assert await first.effects() == [("0", "begun", "north")]
     second = await open_gate()
-    await second.pipeline.recover(lambda effect: False)
+    await second.pipeline.recover(lambda channel, carrier: False)
     assert (await second.stored(message)).status is Status.IN_DOUBT and second.sms.sent == []
 
 

@@ -156,7 +156,7 @@ async def test_a_receipt_after_a_restart_finds_its_message(open_gate: Open) -> N
     await arrive(gate, receipt("A1"))
     await gate.quiet()
     gate = await open_gate()
-    await gate.pipeline.recover(lambda effect: False)
+    await gate.pipeline.recover(lambda channel, carrier: False)
     await arrive(gate, receipt("A2"))
     assert (await gate.stored(message)).status is Status.DELIVERED
 
@@ -166,7 +166,7 @@ async def test_a_receipt_settles_what_was_in_doubt_after_a_crash(open_gate: Open
     message = await gate.submit()
     await gate.begin(message)
     gate = await open_gate()
-    await gate.pipeline.recover(lambda effect: False)
+    await gate.pipeline.recover(lambda channel, carrier: False)
     await arrive(gate, receipt("X", "enroute", False))
     await arrive(gate, receipt("X"))
     assert (await gate.stored(message)).status is Status.DELIVERED
@@ -181,7 +181,7 @@ async def test_a_long_message_in_doubt_after_a_crash_is_delivered_when_all_its_p
     await gate.begin(message)
     gate.tell(message, None, gate.segment(message, part=2, total=3, smsc_id="A2"))
     gate = await open_gate()
-    await gate.pipeline.recover(lambda effect: False)
+    await gate.pipeline.recover(lambda channel, carrier: False)
     segments = await gate.store.segments(message.id)
     assert [(s.part, s.total, s.state) for s in segments] == [
         (1, 3, "in-doubt"),
@@ -265,6 +265,48 @@ async def test_a_receipt_of_a_message_that_retention_has_deleted_is_recorded(gat
     gate.book.accepted(replace(gate.segment(message), message="gone"))
     await arrive(gate, receipt())
     assert (await gate.store.segments("gone"))[0].state == "delivered"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_of_messages_with_one_id_the_recipient_tells_which_is_meant(
+    open_gate: Open, restart: bool
+) -> None:
+    gate = await open_gate()
+    customers = [f"+44770090000{n}" for n in range(1, 4)]
+    messages = [await sent(gate, to=to) for to in customers]  # each has the id A1
+    if restart:
+        await gate.quiet()
+        gate = await open_gate()
+    await arrive(gate, receipt(id="r1"), customers[1])
+    await arrive(gate, receipt(id="r2", state="undeliverable"), customers[0])
+    await arrive(gate, receipt(id="r3", state="undeliverable"), customers[1])  # a duplicate of the first
+    statuses = [(await gate.stored(message)).status for message in messages]
+    assert statuses == [Status.FAILED, Status.DELIVERED, Status.SENT]
+    assert gate.receipts.duplicates == 1
+    await arrive(gate, receipt(id="r4"), customers[2])
+    assert (await gate.stored(messages[2])).status is Status.DELIVERED
+
+
+@pytest.mark.parametrize(("recipient", "sender"), [("07700900001", SHORT), (SHORT, BOB), ("", "")])
+async def test_addresses_that_tell_nothing_leave_the_id_to_say_which_is_meant(
+    gate: Gate, recipient: str, sender: str
+) -> None:
+    older, younger = await sent(gate), await sent(gate)
+    await arrive(gate, receipt(), recipient, sender)
+    assert (await gate.stored(younger)).status is Status.DELIVERED
+    assert (await gate.stored(older)).status is Status.SENT
+
+
+@pytest.mark.parametrize("state", ["delivered", "undeliverable"])
+async def test_after_a_restart_an_id_may_differ_in_padding_and_case(open_gate: Open, state: str) -> None:
+    gate = await open_gate()
+    message = await gate.submit()
+    await gate.begin(message)
+    gate.tell(message, Result.ACCEPTED, gate.segment(message, smsc_id="00AB7"))
+    await gate.quiet()
+    gate = await open_gate()
+    await arrive(gate, receipt("0ab7", state=state))
+    assert (await gate.stored(message)).status is not Status.SENT
 
 
 async def test_duplicates_are_counted_and_leave_no_trace(gate: Gate) -> None:

@@ -16,7 +16,7 @@ async def test_what_was_not_begun_is_sent_after_a_crash(open_gate: Open) -> None
     gate.sms.room = 3
     ids = [(await gate.submit()).id for _ in range(5)]
     gate = await open_gate()
-    await gate.pipeline.recover(lambda effect: False)
+    await gate.pipeline.recover(lambda channel, carrier: False)
     await gate.quiet()
     assert gate.sms.sent == [(id, 0, ()) for id in ids], "each once"
     assert gate.pipeline.waiting == 5
@@ -29,7 +29,7 @@ async def test_recovery_leaves_what_is_no_channels_own(open_gate: Open) -> None:
     await gate.store.commit([ready, begun])
     ids = [(await gate.submit()).id for _ in range(3)]
     gate = await open_gate()
-    await gate.pipeline.recover(lambda effect: True)
+    await gate.pipeline.recover(lambda channel, carrier: True)
     await gate.quiet()
     assert gate.sms.sent == [(id, 0, ()) for id in ids]
     assert await gate.store.effects(after="run") == [ready, begun]
@@ -40,7 +40,7 @@ async def test_what_was_begun_is_in_doubt_after_a_crash(open_gate: Open) -> None
     message = await gate.submit()
     await gate.begin(message)
     gate = await open_gate()
-    await gate.pipeline.recover(lambda effect: False)
+    await gate.pipeline.recover(lambda channel, carrier: False)
     assert gate.sms.sent == [] and await gate.effects() == []
     stored = await gate.stored(message)
     assert stored.status is Status.IN_DOUBT and gate.statuses == ["in-doubt"]
@@ -53,7 +53,7 @@ async def test_a_step_in_doubt_after_a_crash_moves_the_chain_on(open_gate: Open)
     message = await gate.start_chain()
     await gate.begin(message)
     gate = await open_gate()
-    await gate.pipeline.recover(lambda effect: False)
+    await gate.pipeline.recover(lambda channel, carrier: False)
     await gate.quiet()
     assert gate.sms.sent == [(message.id, 1, ())]
     assert await gate.effects() == [("1", "ready", "south")]
@@ -66,7 +66,7 @@ async def test_what_was_begun_is_sent_again_where_its_bind_says_so(open_gate: Op
     gate.tell(message, None, gate.segment(message, 2, 3))
     await gate.quiet()
     gate = await open_gate()
-    await gate.pipeline.recover(lambda effect: effect.carrier == "north")
+    await gate.pipeline.recover(lambda channel, carrier: carrier == "north")
     await gate.quiet()
     assert gate.sms.sent == [(message.id, 0, (2,))]
     assert "step.resent" in await gate.log(message)
@@ -83,7 +83,7 @@ async def test_within_is_kept_over_a_crash(open_gate: Open) -> None:
     await gate.quiet()
     gate.clock.at += 61.0
     gate = await open_gate()
-    await gate.pipeline.recover(lambda effect: False)
+    await gate.pipeline.recover(lambda channel, carrier: False)
     await asyncio.sleep(0.01)
     await gate.quiet()
     assert gate.sms.sent == [(message.id, 1, ())]
@@ -94,6 +94,6 @@ async def test_many_begun_ones_are_settled(open_gate: Open) -> None:
     messages = await gate.pipeline.submit([SendRequest(service="alerts", to=BOB, text="hi")] * 700)
     await gate.pipeline.hand_over([f"{m.id}/0" for m in messages], "north")
     gate = await open_gate()
-    await gate.pipeline.recover(lambda effect: False)
+    await gate.pipeline.recover(lambda channel, carrier: False)
     assert await gate.effects() == []
     assert (await gate.store.counts())["messages.in-doubt"] == 700

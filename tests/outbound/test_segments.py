@@ -69,7 +69,7 @@ async def test_a_final_receipt_settles_a_segment(
     reason = "" if result is Result.DELIVERED else f"receipt: {state}"
     outcome = book.settle(unit, segment(), receipt(state=state, code="011"))
     assert outcome == Outcome(result, reason, "011", "north")
-    assert unit.writes == [segment(state=kept, code="011", updated_at=9.0)]
+    assert unit.writes == [segment(state=kept, code="011", receipt={"state": state}, updated_at=9.0)]
     for again in ("delivered", "undeliverable"):
         unit = Unit()
         found = await book.find("north", "A1")
@@ -223,6 +223,50 @@ async def test_the_exact_id_counts_first_and_two_near_ones_for_nothing(
     assert await book.find("north", one) == segment(message="m1", smsc_id=one)
     assert await book.find("north", two) == segment(message="m2", smsc_id=two)
     assert await book.find("north", asked) is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "found"), [(["0A7"], True), (["0A7", "a7"], False), (["0A7", "0A7"], True)]
+)
+async def test_a_near_id_is_found_in_the_store_if_it_is_the_only_one(
+    gate: Gate, book: SegmentBook, stored: list[str], found: bool
+) -> None:
+    known = [segment(message=f"m{n}", smsc_id=id) for n, id in enumerate(stored)]
+    await gate.store.commit(known)
+    assert await book.find("north", "00a7") == (known[-1] if found else None)
+    assert await book.find("south", "00a7") is None
+
+
+async def test_a_near_id_in_memory_and_another_in_the_store_count_for_nothing(
+    gate: Gate, book: SegmentBook
+) -> None:
+    await gate.store.commit([segment(message="m1", smsc_id="0A7")])
+    book.accepted(segment(message="m2", smsc_id="0a7"))
+    assert await book.find("north", "00a7") is None
+    assert await book.find("north", "0A7") == segment(message="m1", smsc_id="0A7")
+
+
+async def test_segments_of_one_id_are_remembered_each_as_it_is_now(gate: Gate, book: SegmentBook) -> None:
+    for n in range(3):
+        book.accepted(segment(message=f"m{n}"))
+    assert await book.find("north", "A1") == segment(message="m2")
+    assert book.settle(Unit(), segment(message="m1"), receipt(), {}) is not None
+    assert book.settled(segment(message="m1")) and not book.settled(segment(message="m2"))
+    assert [(s.message, s.state) for s in await book.others(segment(message="m2"))] == [
+        ("m1", "delivered"),
+        ("m0", "accepted"),
+    ]
+    assert await book.find("north", "A1") == segment(message="m2")
+
+
+async def test_segments_of_one_id_are_bounded(book: SegmentBook) -> None:
+    for n in range(50):
+        book.accepted(segment(message=f"m{n:02}"))
+    assert len(book._same_id["north", "A1"]) == 32
+    for n in range(9):
+        book.accepted(segment(message="m98", smsc_id=f"B{n}"))
+        book.accepted(segment(message="m99", smsc_id=f"B{n}"))
+    assert len(book._same_id) <= 2
 
 
 async def test_memory_of_near_ids_is_bounded(book: SegmentBook) -> None:

@@ -70,7 +70,7 @@ async def test_unknown_ids_give_nothing(store: Store) -> None:
     assert await store.call("c9") is None
     assert await store.run("s9") is None
     assert await store.flow_version("a", "b", "c") is None
-    assert await store.segment_of("north", "A1") is None
+    assert await store.segments_of("north", "A1") == []
     assert await store.events("m9") == []
     assert await store.segments("m9") == []
 
@@ -123,10 +123,12 @@ async def test_delete_and_write_of_one_key_take_effect_in_their_order(store: Sto
 
 
 async def test_groups_take_effect_in_the_order_of_the_calls(store: Store, records: Records) -> None:
-    pending = [store.commit([records.message(text=str(n)), records.event(at=float(n))]) for n in range(300)]
+    pending = [
+        store.commit([records.message(text=str(n)), records.event("r1", at=float(n))]) for n in range(300)
+    ]
     await asyncio.gather(*pending)
     assert (await store.message("m1")) == records.message(text="299")
-    assert [event.at for event in await store.events("m1")] == [float(n) for n in range(300)]
+    assert [event.at for event in await store.events("r1")] == [float(n) for n in range(300)]
 
 
 async def test_a_group_that_cannot_be_written_leaves_nothing_of_itself(
@@ -301,7 +303,7 @@ async def test_unhandled_gives_the_received_mo_oldest_first(store: Store, record
     assert [message.id for message in await store.unhandled(2)] == ["m1", "m2"]
 
 
-async def test_segment_of_gives_the_youngest_with_this_id_at_this_bind(
+async def test_segments_of_an_id_come_youngest_first_near_ones_among_them(
     store: Store, records: Records
 ) -> None:
     await store.commit(
@@ -313,9 +315,26 @@ async def test_segment_of_gives_the_youngest_with_this_id_at_this_bind(
             records.segment("m4", smsc_id=""),
         ]
     )
-    assert await store.segment_of("north", "A1") == records.segment("m2", 1, smsc_id="A1")
-    assert await store.segment_of("south", "A1") == records.segment("m3", smsc_id="A1", bind="south")
-    assert await store.segment_of("north", "") is None
+    await store.commit([records.segment("m0", smsc_id="00a1"), records.segment("m5", smsc_id="A10")])
+    assert await store.segments_of("south", "A1") == [records.segment("m3", smsc_id="A1", bind="south")]
+    known = [
+        records.segment("m2", 1, smsc_id="A1"),
+        records.segment("m2", smsc_id="A1"),
+        records.segment("m1", smsc_id="A1"),
+        records.segment("m0", smsc_id="00a1"),
+    ]
+    for written in ("A1", "a1", "0A1"):
+        assert await store.segments_of("north", written) == known
+    assert await store.segments_of("north", "") == []
+
+
+async def test_of_an_id_that_a_carrier_always_gives_the_youngest_are_found(
+    store: Store, records: Records
+) -> None:
+    await store.commit([records.segment(f"m{n:02}", smsc_id="0") for n in range(40)])
+    assert [s.message for s in await store.segments_of("north", "0")] == [
+        f"m{n:02}" for n in range(39, 7, -1)
+    ]
 
 
 async def test_segments_come_in_the_order_of_sending(store: Store, records: Records) -> None:

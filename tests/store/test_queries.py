@@ -18,7 +18,7 @@ PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
 }
 
 # These give or count all there is
-WHOLE = {"parts", "timers", "messages_per_status"}
+WHOLE = {"parts", "begun", "timers", "messages_per_status"}
 
 
 @pytest.fixture

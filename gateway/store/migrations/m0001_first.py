@@ -31,6 +31,7 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
             "run_key": str,
             "consent_exempt": int,
             "receipt_wanted": int,
+            "part_receipts": bytes,
             "incomplete": int,
             "created_at": float,
             "updated_at": float,
@@ -47,6 +48,7 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
             "smsc_id": str,
             "state": str,
             "code": str,
+            "receipt": str,
             "updated_at": float,
         },
     ),
@@ -65,6 +67,7 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
             "octets": bytes,
             "data_coding": int,
             "header": bytes,
+            "registered_delivery": int,
             "received_at": float,
         },
     ),
@@ -122,6 +125,7 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
             "created_at": float,
         },
     ),
+    "begun": ("id", {"id": str, "carrier": str, "keys": str, "created_at": float}),
     "timers": (("kind", "ref"), {"kind": str, "ref": str, "due": float, "data": str}),
     "notifications": (
         "id",
@@ -168,7 +172,7 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
 
 # Small rows that are only found by their key: the row lies in the key's own tree, one page less to write.
 # Not messages and runs: big rows would make that tree deep, and each index would repeat the 36-character id.
-_WITHOUT_ROWID = {"segments", "consents", "effects", "timers"}
+_WITHOUT_ROWID = {"segments", "consents", "effects", "begun", "timers"}
 
 _INDEXES = (
     # not only the open ones: operators search for `failed`, and counts by status need no walk over the table
@@ -177,7 +181,8 @@ _INDEXES = (
     "messages_recipient ON messages (recipient, id)",
     "messages_sender ON messages (sender, id)",
     "messages_correlationid ON messages (correlationid, id) WHERE correlationid != ''",
-    "segments_smsc_id ON segments (bind, smsc_id) WHERE smsc_id != ''",
+    # receipts write an id with more zeros, or in other case, than the response did
+    "segments_smsc_id ON segments (bind, ltrim(lower(smsc_id), '0')) WHERE smsc_id != ''",
     "segments_in_doubt ON segments (message, step, part) WHERE state = 'in-doubt'",
     "receipts_unmatched_at ON receipts (received_at, id) WHERE message = ''",
     "receipts_unmatched ON receipts (bind, smsc_id, received_at, id) WHERE message = ''",

@@ -68,11 +68,12 @@ SELECT status, count(*) FROM messages GROUP BY status;
 -- The segments of one message, in the order of sending.
 SELECT * FROM segments WHERE message = :message ORDER BY step, part;
 
--- name: segment_of
--- The youngest segment that the carrier behind a bind knows by this id; carriers use an id again after a while.
+-- name: segments_of
+-- The youngest segments that the carrier behind a bind knows by this id (carriers use an id again after a
+-- while), or by one that differs in leading zeros and case only: one index finds both.
 SELECT * FROM segments
-WHERE bind = :bind AND smsc_id = :smsc_id AND smsc_id != ''
-ORDER BY message DESC, step DESC, part DESC LIMIT 1;
+WHERE bind = :bind AND ltrim(lower(smsc_id), '0') = ltrim(lower(:smsc_id), '0') AND smsc_id != ''
+ORDER BY message DESC, step DESC, part DESC LIMIT 32;
 
 -- name: unmatched
 -- Receipts that came before the id they speak of was known, oldest first.

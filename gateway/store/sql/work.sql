@@ -12,6 +12,10 @@ SELECT * FROM effects
 WHERE carrier = :carrier AND key > :after AND (:state = '' OR state = :state)
 ORDER BY key LIMIT :limit;
 
+-- name: begun
+-- What was handed to carriers and has no outcome yet, oldest first.
+SELECT * FROM begun ORDER BY id;
+
 -- name: timers
 -- Every timer, the next first.
 SELECT * FROM timers ORDER BY due, kind, ref;
