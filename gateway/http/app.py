@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.config.endpoint import host_port
-from gateway.http import messages, openapi, preview, status
+from gateway.http import messages, openapi, preview, status, submission
 from gateway.http.auth import KEYS, Keys
 from gateway.http.deps import DEPS, Deps
 from gateway.http.problem import problems
@@ -17,7 +17,7 @@ _STOP_SECONDS = 5.0  # for requests under way
 
 
 def build(deps: Deps) -> web.Application:
-    app = web.Application(middlewares=[problems], client_max_size=messages.BATCH_LIMIT_OCTETS)
+    app = web.Application(middlewares=[problems], client_max_size=submission.BATCH_LIMIT_OCTETS)
     app[DEPS] = deps
     app[KEYS] = Keys(deps.services)
     for resource in (messages, preview, status, openapi):

@@ -23,15 +23,22 @@ class Keys:
         self._services = services
         self._read: list[Service] = []
         self._names: dict[bytes, str] = {}
+        self._seen: dict[str, tuple[str, Service]] = {}  # keys that were right, so that most need no digest
 
     def service(self, key: str) -> str | None:
         """The name of the service that holds the key."""
+        if (seen := self._seen.get(key)) and self._services.get(seen[0]) is seen[1]:
+            return seen[0]
         if len(self._read) != len(self._services) or any(
             old is not new for old, new in zip(self._read, self._services.values(), strict=True)
         ):
             self._read = list(self._services.values())
+            self._seen.clear()
             self._names = {_digest(s.key): name for name, s in self._services.items() if s.key}
-        return self._names.get(_digest(key))
+        name = self._names.get(_digest(key))
+        if name is not None:
+            self._seen[key] = name, self._services[name]
+        return name
 
 
 KEYS = web.AppKey("keys", Keys)

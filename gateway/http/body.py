@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -38,13 +39,19 @@ async def octets(request: web.Request, limit_octets: int) -> bytes:
 def decode(octets: bytes | msgspec.Raw, model: type[T]) -> T:
     """Raises BadInput, naming the field."""
     try:
-        return msgspec.json.decode(octets, type=model)
+        decoded: T = _decoder(model).decode(octets)
+        return decoded
     except msgspec.ValidationError as error:
         raise _bad_field(str(error), model) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"the body is no JSON: {error}", code="bad_json") from None
     except RecursionError:
         raise BadInput("the body is nested too deeply", code="bad_json") from None
+
+
+@cache
+def _decoder(model: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(model)
 
 
 def _bad_field(error: str, model: type[Struct]) -> BadInput:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from gateway.observe.health import CarrierState
 from gateway.observe.metrics import Metrics
 from gateway.outbound.accept import SendRequest
 from gateway.store.base import Store
+from gateway.values.errors import BadInput
 from gateway.values.message import Message
 
 __all__ = ["DEPS", "CarrierState", "Deps"]
@@ -42,9 +43,20 @@ class Preview(Protocol):
     def transliterated(self) -> Reading | None: ...
 
 
+class SubmitSoon(Protocol):
+    """OutboundPipeline.submit_soon."""
+
+    def __call__(
+        self,
+        requests: Sequence[SendRequest],
+        done: Callable[[list[Message | BadInput] | BaseException], None],
+        /,
+    ) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    submit: Callable[[Sequence[SendRequest]], Awaitable[list[Message]]]  # OutboundPipeline.submit
+    submit_soon: SubmitSoon
     store: Store
     services: Mapping[str, Service]  # may change by a reload, in place
     segments: Callable[[str], int]  # how many segments a text takes as SMS; may be more than can be sent

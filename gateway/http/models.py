@@ -54,6 +54,12 @@ class BatchIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     messages: Annotated[list[RawMessage], Meta(min_length=1, max_length=MAX_BATCH)]
 
 
+class TypedBatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A BatchIn without a bad message, read in one go."""
+
+    messages: Annotated[list[MessageIn], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
 class Links(Struct, frozen=True):
     self: str
 

@@ -18,7 +18,7 @@ from gateway.http.deps import CarrierState, Deps
 from gateway.observe.metrics import Metrics
 from gateway.observe.system import IdSource, SystemClock
 from gateway.outbound.accept import Planner, SendRequest
-from gateway.outbound.pipeline import OutboundPipeline
+from gateway.outbound.pipeline import OutboundPipeline, Submitted
 from gateway.outbound.segments import SegmentBook
 from gateway.protocol.sms import segments
 from gateway.protocol.sms.preview import preview
@@ -114,7 +114,7 @@ class Api:
         self.metrics = Metrics()
         self.surprise: Exception | None = None
         self.deps = Deps(
-            submit=self._submit,
+            submit_soon=self._submit_soon,
             store=store,
             services=self.services,
             segments=lambda text: segments.count(text)[1],
@@ -135,10 +135,10 @@ class Api:
         await self.server.stop()
         await self.pipeline.stop()
 
-    async def _submit(self, requests: Sequence[SendRequest]) -> list[Message]:
+    def _submit_soon(self, requests: Sequence[SendRequest], done: Submitted) -> None:
         if self.surprise is not None:
             raise self.surprise
-        return await self.pipeline.submit(requests)
+        self.pipeline.submit_soon(requests, done)
 
     async def post(
         self, path: str, body: Any, *, key: str = "alerts-key", **headers: str
