@@ -3,10 +3,11 @@
     python benchmarks/peers.py [--runs 3] [--n 10000] [--scenarios A,B,L,C] [--json]
 
 Each round starts every gateway afresh, one after the other: Kannel with nothing durable (what it holds in
-memory ends with the process), Kannel with messages and receipts in its spool (what compares with this gateway,
-which has everything on disk before it answers), and this gateway.  The measuring kit's scripts install Kannel
-from the distribution's packages and start it.  Figures are medians over the rounds; CPU is per message, of all
-the processes of a gateway together; the SMSC's own 100 ms are taken off the time to the callback.
+memory ends with the process), Kannel with messages and receipts in its spool (what compares with this
+gateway, which has everything on disk before it answers), and this gateway.  The measuring kit's scripts
+install Kannel from the distribution's packages and start it.  Figures are medians over the rounds; CPU is
+per message, of all the processes of a gateway together; the SMSC's own 100 ms are taken off the time to the
+callback.
 """
 
 from __future__ import annotations

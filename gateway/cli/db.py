@@ -6,11 +6,24 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 
-from gateway.cli.output import listing, print_json
+from gateway.cli.output import listing, moment, print_json
 from gateway.cli.settings import config_option, json_option, look, store_path
+from gateway.store import audit as auditing
 from gateway.store import upkeep
 from gateway.values.errors import StoreUnusable
+
+_AUDITED = (*auditing.OUTBOUND, *auditing.INBOUND)
+_NAMED = 20  # of the messages unaccounted for
+_WAITING = {
+    "effects": "acts owed to carriers and flows",
+    "timers": "timers",
+    "notifications": "notifications owed",
+    "dead": "notifications given up",
+    "unmatched": "receipts of nothing known",
+    "runs": "flow sessions going on",
+}
 
 
 @click.group(
@@ -18,6 +31,7 @@ from gateway.values.errors import StoreUnusable
 Examples:
   gateway db stats
   gateway db backup /var/backups/gateway-$(date +%F).db
+  gateway db audit
 """
 )
 def db() -> None:
@@ -92,6 +106,74 @@ def vacuum(config: str) -> None:
     except StoreUnusable as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{_size(before)} before, {_size(after)} after")
+
+
+@db.command(
+    epilog="""\b
+Examples:
+  gateway db audit
+  gateway db audit /var/backups/gateway.db --json
+"""
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+@config_option
+@click.pass_context
+def audit(context: click.Context, file: Path | None, as_json: bool, config: str) -> None:
+    """Count what was accepted against what became of it, and find what nothing will move.
+
+    Reads the store of the configuration, beside the running gateway, or a copy FILE of it: some seconds for
+    each million of messages.  Exits 1 when a message is in an open status and has neither effect, timer,
+    call nor segment that could move it on.
+    """
+    path = file or store_path(config)
+    terminal = sys.stderr.isatty()
+
+    def progress(what: str, rows: int) -> None:
+        if terminal:
+            click.echo(f"\r\x1b[K{what}: {rows:,} rows", nl=False, err=True)
+
+    try:
+        found = auditing.audit(path, progress)
+    except StoreUnusable as error:
+        raise click.ClickException(str(error)) from None
+    if terminal:
+        click.echo("\r\x1b[K", nl=False, err=True)
+    if as_json:
+        print_json({"file": str(path), "sum": _counted(found.total), **msgspec.to_builtins(found)})
+    else:
+        _print_audit(found)
+    if found.stuck_count:
+        context.exit(1)
+
+
+def _counted(counts: dict[str, int]) -> dict[str, int]:
+    return {"accepted": auditing.accepted(counts)} | counts
+
+
+def _print_audit(found: auditing.Audit) -> None:
+    rows = [(service or "(no service)", counts) for service, counts in found.services.items()]
+    rows.append(("in sum", found.total))
+    listing(
+        ("service", "accepted", *_AUDITED),
+        [
+            (name, str(auditing.accepted(counts)), *(str(counts.get(s, 0)) for s in _AUDITED))
+            for name, counts in rows
+        ],
+    )
+    for what, count in found.waiting.items():
+        click.echo(f"{_WAITING[what]}: {count:,}")
+    for table, count in found.left_over.items():
+        if count:
+            click.echo(f"{table} that belong to nothing: {count:,}")
+    click.echo(f"messages unaccounted for: {found.stuck_count:,}")
+    for stuck in found.stuck[:_NAMED]:
+        click.echo(
+            f"  {stuck.id} of {stuck.service or '(no service)'}: {stuck.status} since "
+            f"{moment(stuck.updated_at)}, lacks {stuck.lacks}"
+        )
+    if found.stuck_count > _NAMED:
+        click.echo(f"  and {found.stuck_count - _NAMED:,} more; --json names up to 1,000")
 
 
 def _size(octets: int) -> str:

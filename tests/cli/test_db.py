@@ -5,9 +5,11 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.store import lock
 from gateway.store.sqlite import SqliteStore
-from gateway.values.message import Message
+from gateway.values.message import Message, Segment
 from gateway.values.outcome import Status
 
 
@@ -81,3 +83,42 @@ def test_vacuum_is_refused_while_a_gateway_runs(place: Any) -> None:
     os.close(held)
     assert (result.exit_code, result.stdout) == (1, "")
     assert f"in use by another gateway (process {os.getpid()})" in result.stderr
+
+
+def test_audit_counts_by_service_and_in_sum(place: Any) -> None:
+    segment = Segment(message="m1", step=0, part=1, total=1, bind="north", state="accepted")
+    place.fill([message("m1"), replace(message("m2"), status=Status.DELIVERED), segment])
+    result = place.run("db", "audit")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert lines[0].split("\t") == ["alerts", "2", "1", "0", "0", "0", "0", "1", "0", "0", "0"]
+    assert lines[1].split("\t")[:2] == ["in sum", "2"]
+    assert lines[-1] == "messages unaccounted for: 0"
+
+
+def test_audit_names_what_is_unaccounted_for_and_fails(place: Any) -> None:
+    place.fill([message(f"m{n:02}") for n in range(25)])
+    result = place.run("db", "audit")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert "messages unaccounted for: 25" in lines
+    assert "  m00 of alerts: sent since 1970-01-01 00:00:01, lacks a segment, a call, a timer" in lines
+    assert lines[-1] == "  and 5 more; --json names up to 1,000"
+    found = json.loads(place.run("db", "audit", "--json").stdout)
+    assert (found["sum"], found["stuck_count"]) == ({"accepted": 25, "sent": 25}, 25)
+    assert found["stuck"][0]["id"] == "m00"
+
+
+def test_audit_reads_a_copy(place: Any) -> None:
+    place.fill([message("m1")])
+    target = place.folder / "copy.db"
+    place.run("db", "backup", str(target))
+    place.fill([message("m2")])
+    found = json.loads(place.run("db", "audit", str(target), "--json").stdout)
+    assert (found["file"], found["sum"]["sent"]) == (str(target), 1)
+
+
+def test_audit_of_no_store_says_so(place: Any) -> None:
+    result = place.run("db", "audit", str(place.folder / "none.db"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "none.db does not exist" in result.stderr
