@@ -11,7 +11,7 @@ from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome
 
 
-class Carrier(Struct, frozen=True):
+class Carrier(Struct, frozen=True, gc=False):
     """The bind or trunk that would take a step.
 
     `reason` says why it cannot be used at this moment; a step that names a carrier may wait for it.

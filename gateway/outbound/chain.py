@@ -70,14 +70,14 @@ def after(state: StepState, cause: Cause) -> StepState:
         raise IllegalTransition(f"a step that is {state} cannot be {cause}") from None
 
 
-class Fitness(Struct, frozen=True):
+class Fitness(Struct, frozen=True, gc=False):
     """What the channel says of a step before it is tried; the two tests are reported apart."""
 
     carrier: Carrier
     not_applicable: str = ""  # why; "" = applicable
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, gc=False):
     """What the judge says.  `start` and `abandon` are step indexes, -1 = none."""
 
     message: Message

@@ -49,7 +49,7 @@ def acts(status_map: Mapping[str, Act]) -> dict[int, Act]:
 Kind: TypeAlias = Literal["accepted", "rejected", "in_doubt", "unsent"]
 
 
-class SubmitResult(Struct, frozen=True):
+class SubmitResult(Struct, frozen=True, gc=False):
     """What became of segment `part` (from 0).  `status` is the command_status, 0 where there is none."""
 
     part: int

@@ -19,7 +19,7 @@ class Trigger(StrEnum):
     SESSION_ENDED = "session.ended"
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class Event(Struct, frozen=True, gc=False, kw_only=True):
     """`type` is a Trigger, or a step of the way such as `message.accepted`, `submit_sm`, `receipt`.
 
     `data` is plain JSON.  `ref` is the transaction or run it belongs to.

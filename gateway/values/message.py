@@ -10,7 +10,7 @@ from msgspec import Struct
 from gateway.values.outcome import Result, Status
 
 
-class Form(Struct, frozen=True, omit_defaults=True):
+class Form(Struct, frozen=True, gc=False, omit_defaults=True):
     """How an SMS goes out where its text and the settings of the bind do not say it all.
 
     With `raw`, `octets` behind `udh` go out as they are, and the step's text only shows them.  Names and
@@ -31,7 +31,7 @@ class Form(Struct, frozen=True, omit_defaults=True):
 
 
 # without defaults: most steps are a sender and a text, and each message is written some four times
-class StepPlan(Struct, frozen=True, omit_defaults=True):
+class StepPlan(Struct, frozen=True, gc=False, omit_defaults=True):
     """One step of a chain as it will be tried: templates rendered, addresses canonical."""
 
     channel: str  # sms | voice
@@ -54,7 +54,7 @@ class StepState(StrEnum):
     SKIPPED = "skipped"  # not applicable or not available, or no longer needed
 
 
-class StepRecord(Struct, frozen=True):
+class StepRecord(Struct, frozen=True, gc=False):
     """How far a step has come."""
 
     state: StepState = StepState.PENDING
@@ -67,7 +67,7 @@ class StepRecord(Struct, frozen=True):
     ended_at: float = 0.0  # when it was decided
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class Message(Struct, frozen=True, gc=False, kw_only=True):
     """A transaction of the sms or voice channel: one destination of one request, or one MO."""
 
     id: str  # transid, UUIDv7
@@ -99,7 +99,7 @@ class Message(Struct, frozen=True, kw_only=True):
     updated_at: float
 
 
-class Segment(Struct, frozen=True, kw_only=True):
+class Segment(Struct, frozen=True, gc=False, kw_only=True):
     """One PDU's worth of one step of an outbound message."""
 
     message: str
@@ -114,7 +114,7 @@ class Segment(Struct, frozen=True, kw_only=True):
     updated_at: float = 0.0
 
 
-class Part(Struct, frozen=True, kw_only=True):
+class Part(Struct, frozen=True, gc=False, kw_only=True):
     """One segment of a long message, from a carrier or an account, that waits for the others."""
 
     id: str  # "BASE-PART": the same base for all parts of a message
@@ -133,7 +133,7 @@ class Part(Struct, frozen=True, kw_only=True):
     received_at: float
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
+class Receipt(Struct, frozen=True, gc=False, kw_only=True):
     """News about an earlier segment, kept from its arrival on."""
 
     id: str
@@ -146,7 +146,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     received_at: float
 
 
-class Consent(Struct, frozen=True, kw_only=True):
+class Consent(Struct, frozen=True, gc=False, kw_only=True):
     """Whether a customer wants messages of a service.  No row means: has said nothing."""
 
     service: str

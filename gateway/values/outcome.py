@@ -47,7 +47,7 @@ class Result(StrEnum):
     TIMEOUT = "timeout"  # `within` ran out
 
 
-class Outcome(Struct, frozen=True):
+class Outcome(Struct, frozen=True, gc=False):
     """One report about one step.
 
     `code` is the peer's own (an SMPP command_status such as "ESME_RINVDSTADR", a receipt's err, a SIP

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Effect(Struct, frozen=True, kw_only=True):
+class Effect(Struct, frozen=True, gc=False, kw_only=True):
     """An outward act, recorded with the state change that decided it and before it is carried out.
 
     ready -> begun -> (row deleted).  After a crash `ready` acts are carried out, `begun` ones are in doubt.
@@ -24,7 +24,7 @@ class Effect(Struct, frozen=True, kw_only=True):
     created_at: float
 
 
-class Begun(Struct, frozen=True, kw_only=True):
+class Begun(Struct, frozen=True, gc=False, kw_only=True):
     """Effects that were handed to a carrier together.  Deleted when all of them have their outcome.
 
     One that is over already, or that has been given back, may still be named here.
@@ -36,7 +36,7 @@ class Begun(Struct, frozen=True, kw_only=True):
     created_at: float
 
 
-class Timer(Struct, frozen=True, kw_only=True):
+class Timer(Struct, frozen=True, gc=False, kw_only=True):
     """A moment at which something is owed: kind `step` (a chain's `within`), `run` (a node's time-out)."""
 
     kind: str
@@ -45,7 +45,7 @@ class Timer(Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
 
 
-class Notification(Struct, frozen=True, kw_only=True):
+class Notification(Struct, frozen=True, gc=False, kw_only=True):
     """A POST that is owed to a notify URL.  Deleted when it was taken; `dead` after the last attempt."""
 
     id: str
@@ -60,7 +60,7 @@ class Notification(Struct, frozen=True, kw_only=True):
     created_at: float
 
 
-class FlowVersion(Struct, frozen=True, kw_only=True):
+class FlowVersion(Struct, frozen=True, gc=False, kw_only=True):
     """An immutable version of a flow; runs stay on theirs."""
 
     service: str
@@ -70,7 +70,7 @@ class FlowVersion(Struct, frozen=True, kw_only=True):
     created_at: float
 
 
-class Run(Struct, frozen=True, kw_only=True):
+class Run(Struct, frozen=True, gc=False, kw_only=True):
     """One execution of one flow version: the session of the glossary."""
 
     id: str  # session ID, UUIDv7
