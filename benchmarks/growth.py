@@ -1,0 +1,98 @@
+"""How cost grows with what is in the store already: the same load on 0, 100,000, 1,000,000, ... messages.
+
+    python benchmarks/growth.py [--sizes 0,100000,1000000] [--scenarios A] [--n 10000] [--json]
+
+Needs the measuring kit (benchmarks/kit.py).  The history is made of finished messages with receipts, about
+2 KB each; 10,000,000 of them take some 20 GB under $GWBENCH and a while to make.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import Any
+
+import history
+import kit as kits
+
+PRIMING = 20  # messages that go through first, to have one to copy
+
+Json = dict[str, Any]
+
+
+def measure(options: argparse.Namespace) -> list[Json]:
+    scenarios = options.scenarios.split(",")
+    gateway = kits.Gateway()
+    kit = kits.Kit()
+    rows: list[Json] = []
+    try:
+        kit.up()
+        gateway.prepare()
+        gateway.start()
+        kit.bench(kits.NAME, "priming", "B", n=PRIMING)
+        gateway.stop()
+        template, filled = history.finished(gateway.store), 0
+        for size in sorted(map(int, options.sizes.split(","))):
+            began = time.monotonic()
+            if size > filled:
+                history.fill(gateway.store, template, filled, size)
+                filled = size
+            fill_seconds = time.monotonic() - began
+            start_seconds = gateway.start()
+            for scenario in scenarios:
+                kit.bench(kits.NAME, "warming up", scenario, n=1_000)
+                result = kits.run_scenario(kit, gateway, scenario, options)
+                rows.append(
+                    {
+                        "messages_before": size,
+                        "scenario": scenario,
+                        "per_second": result[kits.HEADLINES[scenario][0]],
+                        "cpu_ms_per_msg": result["cpu_ms_per_msg"],
+                        **result["by_thread"],
+                        "rss_mib": result["rss_mib"]["gateway"],
+                        "start_seconds": round(start_seconds, 2),
+                        "store_mib": round(gateway.store.stat().st_size / 2**20),
+                        "fill_seconds": round(fill_seconds),
+                    }
+                )
+                if not options.json:
+                    print(_line(rows[-1]), flush=True)
+            gateway.stop()
+    finally:
+        gateway.stop()
+        kit.down()
+    return rows
+
+
+def _line(row: Json) -> str:
+    threads = row["threads_ms"][0] if row["threads_ms"] else 0
+    return (
+        f"| {row['messages_before']:,} | {row['scenario']} | {row['per_second']:,.0f} "
+        f"| {row['cpu_ms_per_msg']:.3f} | {row['loop_ms']:.3f} | {threads:.3f} | {row['rss_mib']:.0f} "
+        f"| {row['start_seconds']:.1f} | {row['store_mib']:,} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", default="0,100000,1000000", help="default: 0,100000,1000000")
+    parser.add_argument("--scenarios", default="A", help="default: A")
+    parser.add_argument("--n", type=int, default=10_000, help="messages of a scenario (default: 10,000)")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+    options = parser.parse_args()
+    options.label, options.conns, options.rate = "growth", 32, 200
+    with kits.alone():
+        if not options.json:
+            columns = "messages before,scenario,/s,CPU ms/msg,loop,writer,RSS MiB,start s,store MiB"
+            print(f"| {columns.replace(',', ' | ')} |")
+            print("|---:|---|" + "---:|" * 7, flush=True)
+        rows = measure(options)
+    if options.json:
+        print(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    main()
