@@ -163,7 +163,6 @@ class Daemon:
             store=self.store,
             clock=self._clock,
             accepting=self.outbound,
-            submit=self.outbound.submit,
             reassembly=self._esme_reassembly,
             stored=Stored(
                 store=self.store,
@@ -172,6 +171,7 @@ class Daemon:
                     store=self.store, clock=self._clock, timers=self._timers, pipeline=self.outbound
                 ),
                 load=self.outbound.load,
+                waits=lambda account, id: self._esme_reassembly.waits(esme.source_name(account), id),
             ),
             deliver=lambda account, pdu: self._smpp.deliver_to_account(account, pdu),
         )
@@ -245,10 +245,11 @@ class Daemon:
             if self._sip is not None:
                 await self._sip.open()
                 self._answer_calls(self._sip)
+            # before anything else may look for work in the store: what was begun is there as if it were ready
+            await self.outbound.recover(self._may_repeat)
             await self._smpp.listen(self.config.smpp)
             for name in self._binds:
                 self._smpp.start(name)
-            await self.outbound.recover(self._may_repeat)
             await self._fetcher.recover()
             await self.inbound.take_up()
             self._notifier.start()
