@@ -116,6 +116,7 @@ class Gateway:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                cwd=ROOT,  # whatever is installed, it is this checkout's that runs
                 env={**os.environ, "STATE_DIRECTORY": str(self.state)},
                 start_new_session=True,
             )
