@@ -163,6 +163,7 @@ class Daemon:
             store=self.store,
             clock=self._clock,
             accepting=self.outbound,
+            submit=self.outbound.submit,
             reassembly=self._esme_reassembly,
             stored=Stored(
                 store=self.store,
@@ -171,7 +172,6 @@ class Daemon:
                     store=self.store, clock=self._clock, timers=self._timers, pipeline=self.outbound
                 ),
                 load=self.outbound.load,
-                waits=lambda account, id: self._esme_reassembly.waits(esme.source_name(account), id),
             ),
             deliver=lambda account, pdu: self._smpp.deliver_to_account(account, pdu),
         )
