@@ -58,6 +58,9 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     throughput: float = 0  # segments per second, 0 = unlimited
     enquire_link: Seconds = Seconds(30)
     senders: list[str] = field(default_factory=list)  # those of the service's assets it may use; empty: all
+    # segments of long messages: put together, and cut as the carrier wants it; or each a message of its own,
+    # which goes out as it came
+    long_messages: Literal["reassemble", "pass-through"] = "reassemble"
     inbound: bool = False  # texts to its service come to it as deliver_sm, beside what else they come to
 
 

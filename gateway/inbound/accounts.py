@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import asdict
@@ -12,9 +12,9 @@ from msgspec.structs import asdict
 from gateway.config.model import Account
 from gateway.inbound.deliveries import receipt, text
 from gateway.inbound.reassembly import Reassembly, Whole
-from gateway.inbound.registered import ASKS
-from gateway.inbound.sms import Inbound, read, text_of
-from gateway.inbound.stored import TIME_FAULTS, Stored, Times, times
+from gateway.inbound.stored import Stored
+from gateway.inbound.submission import Submission, check_length, form_of, read_submission
+from gateway.inbound.times import TIME_FAULTS, Times
 from gateway.outbound.accept import Accepting, SendRequest
 from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.operations import (
@@ -31,7 +31,7 @@ from gateway.values.address import canonical
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput, StoreError, Throttled
 from gateway.values.event import Trigger
-from gateway.values.message import Message, Part
+from gateway.values.message import Form
 from gateway.values.work import Notification
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 REASSEMBLY_SECONDS = 60.0
 _REPLACES = 1  # replace_if_present_flag
 _AT_ONCE = Times(0.0, 0.0)
+_NOTHING = SubmitSm()
 
 _STATUS = {
     "bad_address": constants.ESME_RINVDSTADR,
@@ -46,6 +47,9 @@ _STATUS = {
     "no_sender": constants.ESME_RINVSRCADR,
     "empty": constants.ESME_RINVMSGLEN,
     "too_long": constants.ESME_RINVMSGLEN,
+    "bad_priority": constants.ESME_RINVPRTFLG,
+    "two_payloads": constants.ESME_RINVOPTPARAMVAL,
+    "no_default_message": constants.ESME_RINVDFTMSGID,
     **TIME_FAULTS,
 }
 
@@ -55,16 +59,13 @@ def source_name(account: str) -> str:
     return f"account:{account}"
 
 
-class _Wish(NamedTuple):
-    registered_delivery: int
-    when: Times
-    group: str  # the id of the submit_multi that it belongs to
+def account_of(source: str) -> str:
+    return source.partition(":")[2]
 
 
 class Accounts:
-    """`submit` is the outbound pipeline's; `stored` is about messages submitted before; `deliver` hands a PDU
-    to a session of an account that receives and gives the command_status of its answer, or raises when there
-    is none."""
+    """`stored` is about messages submitted before; `deliver` hands a PDU to a session of an account that
+    receives and gives the command_status of its answer, or raises when there is none."""
 
     def __init__(
         self,
@@ -73,7 +74,6 @@ class Accounts:
         store: Store,
         clock: Clock,
         accepting: Accepting,
-        submit: Callable[[Sequence[SendRequest]], Awaitable[list[Message]]],
         reassembly: Reassembly,
         stored: Stored,
         deliver: Callable[[str, DeliverSm], Awaitable[int]],
@@ -82,7 +82,6 @@ class Accounts:
         self._store = store
         self._clock = clock
         self._accepting = accepting
-        self._submit = submit
         self._reassembly = reassembly
         self._stored = stored
         self._deliver = deliver
@@ -108,44 +107,42 @@ class Accounts:
             return constants.ESME_RSYSERR, ""
         return constants.ESME_RINVCMDID, ""
 
-    async def submitted(self, account: str, pdu: SubmitSm | DataSm, *, group: str = "") -> tuple[int, str]:
-        """(command_status, message_id) for a submit_sm or data_sm, once it is durable.
-
-        The parts of a long message are put together and sent as one; receipts speak of its last part's id, or
-        of `group`, the id that a submit_multi was answered with.
-        """
-        inbound = read(pdu)
+    async def submitted(self, account: str, pdu: SubmitSm | DataSm) -> tuple[int, str]:
+        """(command_status, message_id) for a submit_sm or data_sm, once it is durable."""
+        self._accepting.check_room()
+        unit = Unit()
         try:
-            wish = self._wish(pdu, group)
-            if inbound.data.concat is None:
-                return constants.ESME_ROK, await self._whole(account, pdu, inbound, wish)
-            return constants.ESME_ROK, await self._part(account, inbound, wish)
-        except BadInput as error:
-            log.info("submit_sm.refused", extra={"account": account, "reason": str(error)})
-            return _STATUS.get(error.code, constants.ESME_RSUBMITFAIL), ""
-        except Throttled:
-            return constants.ESME_RMSGQFUL, ""
-        except StoreError as error:
-            log.error("submit_sm.not_stored", extra={"account": account, "reason": str(error)})
-            return constants.ESME_RSYSERR, ""
+            status, id = await self._take(unit, account, pdu)
+        except BaseException:
+            unit.take_back()
+            raise
+        await unit.commit(self._store)
+        return status, id
 
     async def _multi(self, account: str, pdu: SubmitMulti) -> tuple[int, str] | Response:
         """Each destination is a message.  All their receipts, and the answer, speak of the first one's id."""
         if not pdu.destinations:
             return constants.ESME_RINVNUMDESTS, ""
+        self._accepting.check_room()
         fields = asdict(pdu)
         del fields["destinations"]
         id, refused = "", list[Unsuccessful]()
-        for destination in pdu.destinations:
-            if isinstance(destination, bytes):  # the name of a distribution list, of which we keep none
-                refused.append((0, 0, destination, constants.ESME_RINVDLNAME))
-                continue
-            ton, npi, number = destination
-            single = SubmitSm(**fields, dest_addr_ton=ton, dest_addr_npi=npi, destination_addr=number)
-            status, own = await self.submitted(account, single, group=id)
-            if status != constants.ESME_ROK:
-                refused.append((ton, npi, number, status))
-            id = id or own
+        unit = Unit()
+        try:
+            for destination in pdu.destinations:
+                if isinstance(destination, bytes):  # the name of a distribution list, of which we keep none
+                    refused.append((0, 0, destination, constants.ESME_RINVDLNAME))
+                    continue
+                ton, npi, number = destination
+                single = SubmitSm(**fields, dest_addr_ton=ton, dest_addr_npi=npi, destination_addr=number)
+                status, own = await self._take(unit, account, single, group=id)
+                if status != constants.ESME_ROK:
+                    refused.append((ton, npi, number, status))
+                id = id or own
+        except BaseException:
+            unit.take_back()
+            raise
+        await unit.commit(self._store)
         if not id:
             return refused[0][3], ""
         return SubmitMultiResp(message_id=id.encode(), unsuccessful=tuple(refused))
@@ -157,67 +154,119 @@ class Accounts:
             self._accept(unit, whole)
         await unit.commit(self._store)
 
-    def _wish(self, pdu: SubmitSm | DataSm, group: str) -> _Wish:
-        when = _AT_ONCE
-        if isinstance(pdu, SubmitSm) and (pdu.schedule_delivery_time or pdu.validity_period):
-            when = times(pdu.schedule_delivery_time, pdu.validity_period, self._clock.now())
-        return _Wish(pdu.registered_delivery & ASKS, when, group)
+    async def _take(
+        self, unit: Unit, account: str, pdu: SubmitSm | DataSm, *, group: str = ""
+    ) -> tuple[int, str]:
+        """Take a message or a part of one.  (command_status, message_id).
 
-    async def _whole(self, account: str, pdu: SubmitSm | DataSm, inbound: Inbound, wish: _Wish) -> str:
-        words = text_of(inbound.data.decode(inbound.data_coding))
-        whole = Whole(source_name(account), inbound.sender, inbound.recipient, words, False)
-        request = self._request(account, whole, wish)
-        if isinstance(pdu, SubmitSm) and pdu.replace_if_present_flag == _REPLACES and words:
-            id = await self._stored.replace_present(account, pdu, words, wish.when)
+        `group` is the id that the answer to a submit_multi will have: receipts speak of that.
+        """
+        try:
+            settings = self._accounts.get(account)
+            pass_through = settings is not None and settings.long_messages == "pass-through"
+            wanted = read_submission(pdu, self._clock.now(), pass_through=pass_through)
+            if wanted.part:
+                return constants.ESME_ROK, self._part(unit, account, pdu, wanted, group)
+            return constants.ESME_ROK, await self._whole(unit, account, pdu, wanted, group)
+        except BadInput as error:
+            log.info("submit_sm.refused", extra={"account": account, "reason": str(error)})
+            return _STATUS.get(error.code, constants.ESME_RSUBMITFAIL), ""
+
+    async def _whole(
+        self, unit: Unit, account: str, pdu: SubmitSm | DataSm, wanted: Submission, group: str
+    ) -> str:
+        inbound = wanted.inbound
+        request = self._request(
+            account,
+            inbound.sender,
+            inbound.recipient,
+            wanted.text,
+            form=wanted.form,
+            receipt_wanted=wanted.registered_delivery,
+            when=wanted.when,
+            group=group,
+        )
+        if isinstance(pdu, SubmitSm) and pdu.replace_if_present_flag == _REPLACES:
+            id = await self._stored.replace_present(account, pdu, wanted)
             if id:
                 return id
-        messages = await self._submit([request])
-        return messages[0].id
+        return self._accepting.accept(unit, request).id
 
-    async def _part(self, account: str, inbound: Inbound, wish: _Wish) -> str:
-        unit = Unit()
+    def _part(self, unit: Unit, account: str, pdu: SubmitSm | DataSm, wanted: Submission, group: str) -> str:
+        """The id of the part.  If it completes a message that is refused, the parts are done with all the
+        same, and so they are if a message had to make room for it that is."""
+        now, source = self._clock.now(), source_name(account)
+        id, wholes = self._reassembly.add(unit, source, wanted.inbound, now, wanted.registered_delivery)
         refusal: BadInput | None = None
-        id = ""
-        for whole in self._reassembly.add(unit, source_name(account), inbound, self._clock.now()):
+        for whole in wholes:
             if whole.incomplete:  # an earlier one had to make room; this submit_sm is not about it
                 self._accept(unit, whole)
                 continue
             try:
-                id = self._accepting.accept(unit, self._request(account, whole, wish)).id
+                form = form_of(pdu, whole.as_is, whole.data_coding)
+                check_length(whole.text, form)
+                self._accepting.accept(unit, self._of_parts(whole, form, wanted.when, group))
             except BadInput as error:
-                refusal = error  # the parts are done with all the same
-        await unit.commit(self._store)
+                refusal = error
         if refusal is not None:
             raise refusal
-        return id or next((write.id for write in unit.writes if isinstance(write, Part)), "")
+        return id
 
     def _accept(self, unit: Unit, whole: Whole) -> None:
         """Send a message that nobody waits for an answer about."""
-        account = whole.bind.partition(":")[2]
         try:
-            self._accepting.accept(unit, self._request(account, whole, _Wish(1, _AT_ONCE, "")))
+            form = form_of(_NOTHING, whole.as_is, whole.data_coding)
+            self._accepting.accept(unit, self._of_parts(whole, form, _AT_ONCE, ""))
         except BadInput as error:
-            log.warning("submit_sm.parts_dropped", extra={"account": account, "reason": str(error)})
+            fields = {"account": account_of(whole.bind), "reason": str(error)}
+            log.warning("submit_sm.parts_dropped", extra=fields)
 
-    def _request(self, account: str, whole: Whole, wish: _Wish) -> SendRequest:
+    def _of_parts(self, whole: Whole, form: Form | None, when: Times, group: str) -> SendRequest:
+        return self._request(
+            account_of(whole.bind),
+            whole.sender,
+            whole.recipient,
+            whole.text,
+            id=whole.id,
+            form=form,
+            part_receipts=whole.part_receipts,
+            when=when,
+            group=group.rpartition("-")[0],
+        )
+
+    def _request(
+        self,
+        account: str,
+        sender: str,
+        recipient: str,
+        text: str,
+        *,
+        id: str = "",
+        form: Form | None,
+        receipt_wanted: int = 0,
+        part_receipts: bytes = b"",
+        when: Times,
+        group: str,
+    ) -> SendRequest:
         settings = self._accounts.get(account)
         if settings is None:
             raise BadInput(f"there is no account {account!r} any more", field="account")
         senders = [canonical(written) for written in settings.senders]
-        if senders and whole.sender and whole.sender not in senders:
-            raise BadInput(
-                f"{whole.sender!r} is no sender of the account", field="from", code="foreign_sender"
-            )
+        if senders and sender and sender not in senders:
+            raise BadInput(f"{sender!r} is no sender of the account", field="from", code="foreign_sender")
         return SendRequest(
             service=settings.service,
-            to=whole.recipient,
-            sender=whole.sender or next(iter(senders), ""),
-            text=whole.text,
+            to=recipient,
+            id=id,
+            sender=sender or next(iter(senders), ""),
+            text=text,
+            form=form,
             account=account,
-            receipt_wanted=wish.registered_delivery,
-            not_before=wish.when.not_before,
-            validity_seconds=wish.when.validity_seconds,
-            correlationid=wish.group,
+            receipt_wanted=receipt_wanted,
+            part_receipts=part_receipts,
+            not_before=when.not_before,
+            validity_seconds=when.validity_seconds,
+            correlationid=group,
         )
 
     async def deliver(self, notification: Notification) -> str:

@@ -70,9 +70,8 @@ class Consequences:
         told = message.status.final or service is None or service.notify.statuses == "all"
         if url and told:
             self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=body)
-        if message.account and owed(message.receipt_wanted, message.status):
-            receipt_url = f"{ACCOUNT_SCHEME}:{message.account}"
-            self._owing.owe(unit, service=message.service, ref=message.id, url=receipt_url, body=body)
+        if message.account:
+            self._receipts(unit, message, body)
         if message.run:
             self._wake(unit, message)
         seen = variables.status(
@@ -85,6 +84,16 @@ class Consequences:
             code=message.code,
         )
         self.fire(unit, event, seen, customer=message.recipient, number=message.sender, body=body)
+
+    def _receipts(self, unit: Unit, message: Message, body: Mapping[str, object]) -> None:
+        """What the account has asked for: of the message, or of each segment that it has submitted."""
+        url = f"{ACCOUNT_SCHEME}:{message.account}"
+        if owed(message.receipt_wanted, message.status):
+            self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=body)
+        for part, wanted in enumerate(message.part_receipts, 1):
+            if owed(wanted, message.status):
+                of_part = {**body, "part": part}
+                self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=of_part)
 
     def of_call(self, unit: Unit, event: Event, call: Call) -> None:
         """A call was missed, answered or has ended."""

@@ -12,7 +12,9 @@ from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.fields import pack_tlvs
 from gateway.protocol.smpp.pdu import DeliverSm
 from gateway.protocol.smpp.receipt import MessageState, format_receipt
-from gateway.protocol.sms.segments import LongMethod, split
+from gateway.protocol.sms import user_data
+from gateway.protocol.sms.coding import Coding, ucs2
+from gateway.protocol.sms.segments import LongMethod, Segment, TooManySegments, split
 from gateway.values.address import kind
 from gateway.values.outcome import Status
 from gateway.values.smpp import TON_NPI
@@ -29,6 +31,8 @@ def receipt(body: Mapping[str, Any]) -> DeliverSm:
     status, code = Status(body["status"]), str(body["code"])
     state = state_of(status, code)
     id = body["correlationid"] or body["transid"]  # of a submit_multi, or its own
+    if part := body.get("part"):
+        id = f"{id}-{part}"
     text = format_receipt(
         id,
         state,
@@ -50,18 +54,33 @@ def receipt(body: Mapping[str, Any]) -> DeliverSm:
 
 
 def text(body: Mapping[str, Any]) -> list[DeliverSm]:
-    """A customer's text, in as many parts as it takes."""
+    """A customer's text, or octets with their header and ports, in as many parts as it takes."""
     addresses = _addresses(str(body["from"]), str(body["to"]))
-    reference = zlib.crc32(str(body["transid"]).encode())  # the same whenever it is sent again
     return [
         DeliverSm(
             **addresses,
             esm_class=constants.ESM_CLASS_UDHI if cut.udhi else 0,
             data_coding=int(cut.data_coding),
-            short_message=cut.octets,
+            short_message=b"" if cut.payload else cut.octets,
+            tlv_octets=pack_tlvs({constants.TLV_MESSAGE_PAYLOAD: cut.octets}) if cut.payload else b"",
         )
-        for cut in split(str(body["text"]), reference=reference, method=LongMethod.UDH8)
+        for cut in _cut(body)
     ]
+
+
+def _cut(body: Mapping[str, Any]) -> list[Segment]:
+    reference = zlib.crc32(str(body["transid"]).encode())  # the same whenever it is sent again
+    words = str(body["text"])
+    octets, header = bytes.fromhex(body.get("octets", "")), bytes.fromhex(body.get("udh", ""))
+    is_text = "octets" not in body
+    data_coding = int(Coding.UCS2) if is_text else int(body["data_coding"])
+    try:
+        if is_text:
+            return split(words, reference=reference, method=LongMethod.UDH8)
+        return user_data.split(octets, data_coding, header=header, reference=reference)
+    except TooManySegments:
+        whole = ucs2(words) if is_text else header + octets
+        return [Segment(whole, data_coding, udhi=bool(header), payload=True)]
 
 
 def _addresses(source: str, destination: str) -> dict[str, Any]:

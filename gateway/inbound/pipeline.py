@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -12,11 +12,12 @@ from gateway.config.model import Bind, Service
 from gateway.directory.consent import Consents
 from gateway.inbound import sms
 from gateway.inbound.actions import Actions, Subject
-from gateway.inbound.reassembly import Reassembly
+from gateway.inbound.reassembly import Reassembly, Whole
 from gateway.outbound.accept import Owing
 from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm
 from gateway.protocol.sms.coding import ALPHABETS
+from gateway.protocol.sms.reassembly import Payload
 from gateway.rules import decide as rules
 from gateway.rules import variables
 from gateway.rules.keywords import Keywords, Match
@@ -32,6 +33,7 @@ from gateway.values.outcome import Status
 
 log = logging.getLogger(__name__)
 
+OCTETS = "sms.octets"  # the event that keeps what is more than a message's text
 _TAKEN_UP = 10_000  # undecided messages that a start looks at
 
 # Built-in answers to the reserved words; a keyword of that very word replaces them
@@ -123,67 +125,84 @@ class InboundPipeline:
             # nobody wrote this: taken for a text it would be answered, and the answer bring the next one
             log.warning("receipt.unreadable", extra={"bind": bind})
         else:
-            self._text(unit, bind, sms.read(pdu), now)
+            self._text(unit, bind, sms.read_mo(pdu), now)
 
     def _text(self, unit: Unit, bind: str, inbound: sms.Inbound, now: float) -> None:
         if inbound.data.fault:
             log.warning("deliver_sm.header_fault", extra={"bind": bind, "reason": inbound.data.fault})
         alphabet = ALPHABETS[self._binds[bind].default_alphabet]
-        if inbound.data.concat is None:
-            text = sms.text_of(inbound.data.decode(inbound.data_coding, alphabet))
-            self.received(unit, bind, inbound.sender, inbound.recipient, text, incomplete=False)
+        data = inbound.data
+        if data.concat is None:
+            text = sms.text_of(data.decode(inbound.data_coding, alphabet))
+            as_is = sms.as_is([Payload(data.octets, inbound.data_coding, header=data.header)])
+            whole = Whole(
+                bind=bind, sender=inbound.sender, recipient=inbound.recipient, text=text, as_is=as_is
+            )
+            self.received(unit, whole)
             return
-        for whole in self._reassembly.add(unit, bind, inbound, now):
-            self.received(unit, bind, whole.sender, whole.recipient, whole.text, incomplete=whole.incomplete)
+        _, wholes = self._reassembly.add(unit, bind, inbound, now)
+        for whole in wholes:
+            self.received(unit, whole)
 
     async def expire_parts(self) -> None:
         """Deliver what came of long messages whose other parts did not come in time."""
         unit = Unit()
         try:
             for whole in self._reassembly.expire(unit, self._clock.now()):
-                self.received(unit, whole.bind, whole.sender, whole.recipient, whole.text, incomplete=True)
+                self.received(unit, whole)
         except BaseException:
             unit.take_back()
             raise
         await unit.commit(self._store)
 
-    def received(
-        self, unit: Unit, bind: str, sender: str, recipient: str, text: str, *, incomplete: bool
-    ) -> None:
+    def received(self, unit: Unit, whole: Whole) -> None:
         """A whole MO: decide what it comes to, and write both."""
         now = self._clock.now()
         message = Message(
             id=self._new_id(),
             direction="mo",
             service="",
-            sender=sender,
-            recipient=recipient,
-            text=text,
+            sender=whole.sender,
+            recipient=whole.recipient,
+            text=whole.text,
             status=Status.RECEIVED,
-            carrier=bind,
-            incomplete=incomplete,
+            carrier=whole.bind,
+            incomplete=whole.incomplete,
             created_at=now,
             updated_at=now,
         )
         log.info(
             "sms.received",
-            extra={"transid": message.id, "bind": bind, "from": masked(sender), "to": recipient},
+            extra={
+                "transid": message.id,
+                "bind": whole.bind,
+                "from": masked(whole.sender),
+                "to": whole.recipient,
+            },
         )
-        self._handle(unit, message)
+        details = whole.as_is.details if whole.as_is is not None else {}
+        if details:
+            unit.writes.append(Event(ref=message.id, type=OCTETS, service="", at=now, data=details))
+        self._handle(unit, message, details)
 
     async def take_up(self) -> None:
         """Decide again on what could not be decided before a restart: a defect may have been mended."""
         for message in await self._store.unhandled(_TAKEN_UP):
+            events = await self._store.events(message.id)
+            details = next((event.data for event in events if event.type == OCTETS), {})
             unit = Unit()
-            self._handle(unit, message)
+            self._handle(unit, message, details)
             await unit.commit(self._store)
 
-    def _handle(self, unit: Unit, message: Message) -> None:
+    def _handle(self, unit: Unit, message: Message, details: Mapping[str, Any]) -> None:
         """Decide on a message.  If that fails the message is kept as `received`: a defect of ours, or a rule
-        that nobody foresaw, must neither lose it nor have the carrier send it for ever."""
+        that nobody foresaw, must neither lose it nor have the carrier send it for ever.
+
+        `details` are the octets of what is more than its text.
+        """
         decided = Unit()
         try:
-            self._decide(decided, message)
+            self._decide(decided, message, details)
         except Exception as error:
             decided.take_back()
             log.exception("sms.undecided", extra={"transid": message.id})
@@ -192,7 +211,7 @@ class InboundPipeline:
         else:
             unit.join(decided)
 
-    def _decide(self, unit: Unit, message: Message) -> None:
+    def _decide(self, unit: Unit, message: Message, details: Mapping[str, Any]) -> None:
         sender, recipient, text = message.sender, message.recipient, message.text
         decision = rules.decide(
             sender=sender,
@@ -206,7 +225,7 @@ class InboundPipeline:
         match = self._keywords.match(recipient, text)
         service = self._service(decision, match, recipient)
         unit.writes.append(replace(message, service=service, status=Status.HANDLED, reason=""))
-        subject = self._subject(message.id, service, sender, recipient, text, match)
+        subject = self._subject(message.id, service, sender, recipient, text, match, details)
         self._carry_out(unit, decision, subject)
         concerned = decision.services if isinstance(decision, rules.Reserved) else (service,)
         for name in concerned:
@@ -287,7 +306,14 @@ class InboundPipeline:
                 )
 
     def _subject(
-        self, id: str, service: str, sender: str, recipient: str, text: str, match: Match
+        self,
+        id: str,
+        service: str,
+        sender: str,
+        recipient: str,
+        text: str,
+        match: Match,
+        details: Mapping[str, Any],
     ) -> Subject:
         seen = variables.sms(sender=sender, recipient=recipient, text=text, match=match)
         opted_out = bool(self._consents.refusal(service, sender))
@@ -304,6 +330,7 @@ class InboundPipeline:
                 "to": recipient,
                 "text": text,
                 "keyword": match.name if match.by_word else "",
+                **details,
             },
         )
 

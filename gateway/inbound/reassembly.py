@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple, cast
 
 from msgspec import Struct
 
@@ -18,12 +20,29 @@ from gateway.values.ids import NewId
 from gateway.values.message import Part
 
 
-class Whole(Struct, frozen=True):
+class Whole(Struct, frozen=True, kw_only=True):
+    """`id` is the base of its parts' ids; `part_receipts` their registered_delivery, 0 if one is missing."""
+
     bind: str
     sender: str
     recipient: str
     text: str
-    incomplete: bool
+    incomplete: bool = False
+    as_is: sms.AsIs | None = None
+    data_coding: int = 0
+    id: str = ""
+    part_receipts: bytes = b""
+
+
+class Token(NamedTuple):
+    """What a part is called between here and the assembler."""
+
+    id: str
+    registered_delivery: int
+
+    @property
+    def base(self) -> str:
+        return self.id.rpartition("-")[0]
 
 
 class Source(Struct, frozen=True):
@@ -45,8 +64,9 @@ class Reassembly:
 
     def __init__(self, sources: Mapping[str, Source], new_id: NewId) -> None:
         self._new_id = new_id
+        self._waiting: dict[str, str] = {}  # parts by their ids: whose they are
         self._undurable: set[str] = set()  # ids of parts that are being written
-        self._lost: set[str] = set()  # and of those that could not be, in a message that is being written
+        self._lost: set[Token] = set()  # and those that could not be, in a message that is being written
         self._sources: dict[str, Source] = {}
         self._assemblers: dict[str, Assembler] = {}
         self.configure(sources)
@@ -65,25 +85,37 @@ class Reassembly:
             if assembler is not None:
                 concat = Concat(part.reference, part.total, part.part, part.wide, part.sar)
                 key = Key.of(part.sender, part.recipient, concat)
-                payload = Payload(part.octets, part.data_coding, part.id, part.header)
+                token = Token(part.id, part.registered_delivery)
+                payload = Payload(part.octets, part.data_coding, token, part.header)
                 assembler.add(key, part.part, payload, part.received_at)
+                self._waiting[part.id] = part.bind
 
-    def add(self, unit: Unit, bind: str, inbound: sms.Inbound, now: float) -> list[Whole]:
-        """Keep a part.  Gives the message that it completes, first, and any that had to be given up for it.
+    def waits(self, bind: str, id: str) -> bool:
+        """Whether a part of that peer waits for others."""
+        return self._waiting.get(id) == bind
 
-        A copy of a part that is durable gives nothing; one of a part that is not yet raises Throttled.
+    def add(
+        self, unit: Unit, bind: str, inbound: sms.Inbound, now: float, registered_delivery: int = 0
+    ) -> tuple[str, list[Whole]]:
+        """Keep a part.  Gives its id, the message that it completes, and then any that was given up for it.
+
+        A copy of a part that is durable has that one's id; one of a part that is not yet raises Throttled.
         """
         concat = inbound.data.concat
         assert concat is not None
         assembler = self._assemblers[bind]
-        id = self._new_id()
         key = Key.of(inbound.sender, inbound.recipient, concat)
-        payload = Payload(inbound.data.octets, inbound.data_coding, id, inbound.data.header)
+        payload = Payload(inbound.data.octets, inbound.data_coding, None, inbound.data.header)
         there = assembler.held(key, concat.part, payload)
         if there is not None:
-            if there.token in self._undurable:
+            known = cast(Token, there.token).id
+            if known in self._undurable:
                 raise Throttled("the same part is being written")
-            return []
+            return known, []
+        companion = cast(Token | None, assembler.companion(key, concat.part))
+        id = f"{companion.base if companion else self._new_id()}-{concat.part}"
+        token = Token(id, registered_delivery)
+        payload = replace(payload, token=token)
         unit.writes.append(
             Part(
                 id=id,
@@ -98,10 +130,12 @@ class Reassembly:
                 octets=inbound.data.octets,
                 data_coding=inbound.data_coding,
                 header=inbound.data.header,
+                registered_delivery=registered_delivery,
                 received_at=now,
             )
         )
         self._undurable.add(id)
+        self._waiting[id] = bind
         complete = assembler.add(key, concat.part, payload, now)
         due = assembler.deadline()
         given_up = assembler.expire(now) if due is not None and due <= now else []
@@ -113,14 +147,15 @@ class Reassembly:
 
         def take_back() -> None:
             self._undurable.discard(id)
-            if not assembler.take_back(key, concat.part, id):
-                self._lost.add(id)
+            self._waiting.pop(id, None)
+            if not assembler.take_back(key, concat.part, token):
+                self._lost.add(token)
             self._reopen(assembler, closed, now)
 
         unit.acts.append(stored)
         unit.undo.append(take_back)
         wholes = [self._whole(unit, bind, complete)] if complete is not None else []
-        return wholes + self._given_up(unit, bind, given_up)
+        return id, wholes + self._given_up(unit, bind, given_up)
 
     def expire(self, unit: Unit, now: float) -> list[Whole]:
         """What came of messages whose time is up."""
@@ -141,12 +176,14 @@ class Reassembly:
     def _close(self, closed: Iterable[Complete | Incomplete]) -> None:
         """The messages are durable as wholes: their parts are nobody's business any more."""
         for message in closed:
-            self._lost.difference_update(str(token) for token in message.tokens)
+            for token in _tokens(message):
+                self._lost.discard(token)
+                self._waiting.pop(token.id, None)
 
     def _reopen(self, assembler: Assembler, closed: Iterable[Complete | Incomplete], now: float) -> None:
         for message in closed:
             assembler.reopen(message, self._lost, now)
-        self._close(closed)
+            self._lost.difference_update(_tokens(message))
 
     def _given_up(self, unit: Unit, bind: str, given_up: Iterable[Incomplete]) -> list[Whole]:
         wholes = []
@@ -157,7 +194,28 @@ class Reassembly:
         return wholes
 
     def _whole(self, unit: Unit, bind: str, message: Complete | Incomplete) -> Whole:
-        unit.writes.extend(Delete(Part, (str(token),)) for token in message.tokens)
-        text = sms.text_of(message.decode(self._sources[bind].alphabet))
-        incomplete = isinstance(message, Incomplete)
-        return Whole(bind, message.key.source, message.key.destination, text, incomplete)
+        tokens = _tokens(message)
+        unit.writes.extend(Delete(Part, (token.id,)) for token in tokens)
+        if isinstance(message, Complete):
+            numbers: Sequence[int] = range(1, message.key.total + 1)
+            payloads = message.payloads
+        else:
+            numbers, payloads = zip(*message.parts, strict=True)
+        wanted = bytearray(message.key.total)
+        for number, token in zip(numbers, tokens, strict=True):
+            wanted[number - 1] = token.registered_delivery
+        return Whole(
+            bind=bind,
+            sender=message.key.source,
+            recipient=message.key.destination,
+            text=sms.text_of(message.decode(self._sources[bind].alphabet)),
+            incomplete=isinstance(message, Incomplete),
+            as_is=sms.as_is(payloads),
+            data_coding=payloads[0].data_coding,
+            id=tokens[0].base,
+            part_receipts=bytes(wanted),
+        )
+
+
+def _tokens(message: Complete | Incomplete) -> tuple[Token, ...]:
+    return cast(tuple[Token, ...], message.tokens)

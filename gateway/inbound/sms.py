@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.config.model import Bind
 from gateway.protocol.smpp import constants, receipt
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm, SubmitSm
+from gateway.protocol.sms import coding, udh
 from gateway.protocol.sms.coding import Binary, Text
-from gateway.protocol.sms.reassembly import Sar, UserData, user_data
+from gateway.protocol.sms.reassembly import Payload, Sar, UserData, user_data
+from gateway.protocol.sms.udh import Ports
 from gateway.values import smpp
 from gateway.values.address import canonical
 from gateway.values.clock import iso
@@ -21,6 +27,7 @@ _RECEIPT = 0x04
 _INTERMEDIATE = 0x20
 _UDHI = 0x40
 _TON_INTERNATIONAL = 1
+_LONGEST_HEADER = 139
 
 
 class Inbound(Struct, frozen=True):
@@ -30,6 +37,31 @@ class Inbound(Struct, frozen=True):
     recipient: str
     data: UserData
     data_coding: int
+
+
+class AsIs(Struct, frozen=True):
+    """User data that a text alone would not do justice to: 8 bit data, a message to an application's port.
+
+    `udh` is its header, the length octet first, without a concatenation; empty: it has none.
+    """
+
+    octets: bytes
+    udh: bytes
+    data_coding: int
+
+    @property
+    def ports(self) -> Ports | None:
+        return udh.parse(self.udh).ports if self.udh else None
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """For notifications: octets as hex digits."""
+        details: dict[str, Any] = {"octets": self.octets.hex(), "data_coding": self.data_coding}
+        if self.udh:
+            details["udh"] = self.udh.hex()
+        if ports := self.ports:
+            details["ports"] = {"destination": ports.destination, "source": ports.source}
+        return details
 
 
 class News(Struct, frozen=True):
@@ -61,6 +93,36 @@ def read(pdu: DeliverSm | DataSm | SubmitSm) -> Inbound:
     sender, recipient = addresses(pdu)
     data = user_data(bool(pdu.esm_class & _UDHI), pdu.payload, _sar(pdu.tlvs))
     return Inbound(sender, recipient, data, pdu.data_coding)
+
+
+def read_mo(pdu: DeliverSm | DataSm) -> Inbound:
+    """The same from a carrier: ports may come as parameters there, and are then part of the header."""
+    inbound = read(pdu)
+    if not pdu.tlv_octets:
+        return inbound
+    tlvs = pdu.tlvs
+    destination = tlvs.get(constants.TLV_DESTINATION_PORT, b"")
+    source = tlvs.get(constants.TLV_SOURCE_PORT, b"\0\0")
+    if len(destination) != 2 or len(source) != 2:
+        return inbound
+    elements = inbound.data.header[1:] + bytes((udh.PORTS_16BIT, 4)) + destination + source
+    if len(elements) > _LONGEST_HEADER:
+        return inbound
+    return replace(inbound, data=inbound.data._replace(header=bytes((len(elements),)) + elements))
+
+
+def as_is(payloads: Sequence[Payload]) -> AsIs | None:
+    """What a message is, if it is more than its text; of parts that differ in data_coding the text counts."""
+    first = payloads[0]
+    plain = coding.is_text(first.data_coding)
+    header = b""
+    if first.header:
+        parsed = udh.parse(first.header)
+        plain = plain and parsed.plain
+        header = parsed.without_concat
+    if plain or any(payload.data_coding != first.data_coding for payload in payloads):
+        return None
+    return AsIs(b"".join(payload.octets for payload in payloads), header, first.data_coding)
 
 
 def read_receipt(pdu: DeliverSm | DataSm, bind: Bind, bind_name: str, id: str, now: float) -> News | None:

@@ -8,11 +8,14 @@ ESME_RQUERYFAIL, ESME_RCANCELFAIL, ESME_RREPLACEFAIL
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
+from gateway.inbound.registered import ASKS
 from gateway.inbound.sms import address_of, text_of
+from gateway.inbound.submission import Submission
+from gateway.inbound.times import TIME_FAULTS, Times, times
 from gateway.outbound.accept import CANCELLED, Change, Changing
 from gateway.protocol.smpp import constants, timestamp
 from gateway.protocol.smpp.operations import (
@@ -30,11 +33,9 @@ from gateway.protocol.sms.coding import Coding, decode
 from gateway.store.base import MessageQuery, Store
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput
-from gateway.values.message import Message
+from gateway.values.message import Form, Message
 from gateway.values.outcome import Status
 
-LONGEST_SECONDS = 366 * 86400.0
-TIME_FAULTS = {"bad_schedule": constants.ESME_RINVSCHED, "bad_validity": constants.ESME_RINVEXPIRY}
 _PAGE = 200
 _STATES = {
     Status.QUEUED: MessageState.ENROUTE,
@@ -53,35 +54,9 @@ def state_of(status: Status, code: str) -> MessageState:
     return _STATES.get(status, MessageState.UNDELIVERABLE)
 
 
-class Times(NamedTuple):
-    """When a message goes out, and for how long from then on it is tried; 0 = at once, without an end."""
-
-    not_before: float
-    validity_seconds: float
-
-
-def times(schedule_delivery_time: bytes, validity_period: bytes, now: float) -> Times:
-    """Raises BadInput with code "bad_schedule" or "bad_validity"."""
-    try:
-        start = timestamp.read(schedule_delivery_time, now)
-    except ValueError as error:
-        raise BadInput(str(error), field="schedule_delivery_time", code="bad_schedule") from None
-    if start is not None and not now <= start <= now + LONGEST_SECONDS:
-        raise BadInput("not within 366 days from now", field="schedule_delivery_time", code="bad_schedule")
-    try:
-        end = timestamp.read(validity_period, now)
-    except ValueError as error:
-        raise BadInput(str(error), field="validity_period", code="bad_validity") from None
-    if end is None:
-        return Times(start or 0.0, 0.0)
-    seconds = end - (start or now)
-    if seconds <= 0:
-        raise BadInput("over before it begins", field="validity_period", code="bad_validity")
-    return Times(start or 0.0, min(seconds, LONGEST_SECONDS))
-
-
 class Stored:
-    """`control` takes back and changes what no carrier has been handed; `load` gives a message as it is."""
+    """`control` takes back and changes what no carrier has been handed; `load` gives a message as it is;
+    `waits(account, id)`: whether that is a segment whose message is not complete yet."""
 
     def __init__(
         self,
@@ -90,15 +65,19 @@ class Stored:
         clock: Clock,
         control: Changing,
         load: Callable[[str], Awaitable[Message | None]],
+        waits: Callable[[str, str], bool],
     ) -> None:
         self._store = store
         self._clock = clock
         self._control = control
         self._load = load
+        self._waits = waits
 
     async def query(self, account: str, pdu: QuerySm) -> Response:
         message = await self._own(account, pdu.message_id)
         if message is None:
+            if self._waits(account, pdu.message_id.decode("latin-1")):
+                return QuerySmResp(message_id=pdu.message_id, message_state=MessageState.ENROUTE)
             return QuerySmResp(command_status=constants.ESME_RINVMSGID)
         if not _from(message, pdu):
             return QuerySmResp(command_status=constants.ESME_RQUERYFAIL)
@@ -111,10 +90,13 @@ class Stored:
         )
 
     async def cancel(self, account: str, pdu: CancelSm) -> Response:
-        """One message by its id, or all that wait from one address to another (section 4.9.1)."""
+        """One message by its id, or all that wait from one address to another, of one service_type if that is
+        given (section 4.9.1)."""
         reason = f"cancelled by account {account}"
         if not pdu.message_id:
             found = await self._waiting(account, pdu)
+            if pdu.service_type:
+                found = [message for message in found if service_type(message) == pdu.service_type]
             done = [await self._control.cancel(message.id, reason) for message in found]
             return CancelSmResp(command_status=0 if any(done) else constants.ESME_RCANCELFAIL)
         message = await self._own(account, pdu.message_id)
@@ -135,28 +117,43 @@ class Stored:
             when = times(pdu.schedule_delivery_time, pdu.validity_period, self._clock.now())
         except BadInput as error:
             return ReplaceSmResp(command_status=TIME_FAULTS[error.code])
-        # the PDU names no data_coding: it is that of the message
-        coding = 0 if gsm.fits(message.text) else int(Coding.UCS2)
-        text = text_of(decode(pdu.short_message, coding))
-        if not text:
+        # the PDU names no data_coding, header or class: they are those of the message
+        form = message.plan[0].form
+        if form is not None and form.raw:
+            text = pdu.short_message.hex()
+            form = replace(form, octets=pdu.short_message)
+        else:
+            coding = 0 if gsm.fits(message.text) else int(Coding.UCS2)
+            text = text_of(decode(pdu.short_message, coding))
+        if not pdu.short_message:
             return ReplaceSmResp(command_status=constants.ESME_RINVMSGLEN)
-        change = _change(text, pdu.registered_delivery, when)
+        change = _change(text, form, pdu.registered_delivery, when)
         changed = await self._control.replace(message.id, change)
         return ReplaceSmResp(command_status=0 if changed else constants.ESME_RREPLACEFAIL)
 
-    async def replace_present(self, account: str, pdu: SubmitSm, text: str, when: Times) -> str:
-        """replace_if_present_flag: the id of the waiting message that is this one now, "" without one."""
-        change = _change(text, pdu.registered_delivery, when)
+    async def replace_present(self, account: str, pdu: SubmitSm, wanted: Submission) -> str:
+        """replace_if_present_flag: the id of the waiting message that is this one now, "" without one.
+
+        It must be of the same service_type (section 5.2.18).
+        """
+        change = _change(wanted.text, wanted.form, wanted.registered_delivery, wanted.when)
         for message in await self._waiting(account, pdu):
-            if await self._control.replace(message.id, change):
+            if service_type(message) == pdu.service_type and await self._control.replace(message.id, change):
                 return message.id
         return ""
 
     async def _own(self, account: str, message_id: bytes) -> Message | None:
+        """By the id that its submit_sm was answered with, be it that of one of its segments."""
         try:
-            message = await self._load(message_id.decode("ascii"))
+            id = message_id.decode("ascii")
         except UnicodeDecodeError:
             return None
+        message = await self._load(id)
+        if message is None:
+            base, _, part = id.rpartition("-")
+            message = await self._load(base) if part.isdigit() and base else None
+            if message is not None and not 1 <= int(part) <= len(message.part_receipts):
+                return None
         return message if message is not None and message.account == account else None
 
     async def _waiting(self, account: str, pdu: CancelSm | SubmitSm) -> list[Message]:
@@ -180,10 +177,17 @@ def _to(pdu: CancelSm | SubmitSm) -> str:
     return address_of(pdu.destination_addr, pdu.dest_addr_ton)
 
 
-def _change(text: str, registered_delivery: int, when: Times) -> Change:
+def service_type(message: Message) -> bytes:
+    """As it was submitted."""
+    form = message.plan[0].form
+    return form.service_type.encode("latin-1") if form is not None else b""
+
+
+def _change(text: str, form: Form | None, registered_delivery: int, when: Times) -> Change:
     return Change(
         text=text,
-        receipt_wanted=registered_delivery,
+        form=form,
+        receipt_wanted=registered_delivery & ASKS,
         validity_seconds=when.validity_seconds or UNSET,
         not_before=when.not_before or UNSET,
     )

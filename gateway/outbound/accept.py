@@ -20,12 +20,13 @@ CANCELLED = "cancelled"  # the code of a message that was taken back
 MAX_TEXT = 255 * 153  # characters: what 255 segments of GSM text hold
 
 
-class SendRequest(Struct, frozen=True, kw_only=True):
+class SendRequest(Struct, frozen=True, gc=False, kw_only=True):
     """One message to one destination.  `text` (sent as it is) or `template`, or `chain`; `form` joins a text,
     which a raw one needs not have."""
 
     service: str
     to: str
+    id: str = ""  # transid; default: a new one
     sender: str = ""
     text: str = ""
     form: Form | None = None
@@ -42,6 +43,7 @@ class SendRequest(Struct, frozen=True, kw_only=True):
     notify_url: str = ""
     account: str = ""
     receipt_wanted: int = 0  # registered_delivery
+    part_receipts: bytes = b""  # the same of each segment that the account has sent
     run: str = ""
     run_key: str = ""
     consent_exempt: bool = False
@@ -49,6 +51,10 @@ class SendRequest(Struct, frozen=True, kw_only=True):
 
 class Accepting(Protocol):
     """What the inside of the gateway sees of the outbound side."""
+
+    def check_room(self) -> None:
+        """Raises Throttled while too many messages wait for carriers."""
+        ...
 
     def accept(self, unit: Unit, request: SendRequest) -> Message:
         """Decide on a request; the message becomes durable with `unit` and goes out after it.
@@ -58,11 +64,12 @@ class Accepting(Protocol):
         ...
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class Change(Struct, frozen=True, gc=False, kw_only=True):
     """What is to be different in a message that waits; the rest stays as it is."""
 
     text: str | UnsetType = UNSET
-    receipt_wanted: int | UnsetType = UNSET
+    form: Form | UnsetType | None = UNSET
+    receipt_wanted: int | UnsetType = UNSET  # of each of its segments
     validity_seconds: float | UnsetType = UNSET  # from the moment at which it goes out
     not_before: float | UnsetType = UNSET  # Unix seconds
 
@@ -123,6 +130,7 @@ class Planner:
             chain=request.chain,
             account=request.account,
             receipt_wanted=request.receipt_wanted,
+            part_receipts=request.part_receipts,
             correlationid=request.correlationid,
             notify_url=request.notify_url,
             run=request.run,

@@ -65,10 +65,16 @@ class Control:
         step, within = message.plan[0], change.validity_seconds
         if change.text is not UNSET:
             step = replace(step, text=change.text)
+        if change.form is not UNSET:
+            step = replace(step, form=change.form)
         if within is not UNSET:
             step = replace(step, within_seconds=within)
-        wanted = message.receipt_wanted if change.receipt_wanted is UNSET else change.receipt_wanted
-        changed = replace(message, text=step.text, plan=(step,), receipt_wanted=wanted, updated_at=now)
+        changed = replace(message, text=step.text, plan=(step,), updated_at=now)
+        if change.receipt_wanted is not UNSET and message.part_receipts:
+            wanted = bytes((change.receipt_wanted,)) * len(message.part_receipts)
+            changed = replace(changed, part_receipts=wanted)
+        elif change.receipt_wanted is not UNSET:
+            changed = replace(changed, receipt_wanted=change.receipt_wanted)
         unit = Unit()
         self._pipeline.recall(unit, message)
         held = message.step < 0

@@ -77,7 +77,7 @@ class OutboundPipeline:
 
     async def submit(self, requests: Sequence[SendRequest]) -> list[Message]:
         """Accept requests in one commit.  Raises BadInput, Throttled or StoreError: nothing was accepted."""
-        self._refuse_too_many()
+        self.check_room()
         unit = Unit()
         try:
             messages = [self.accept(unit, request) for request in requests]
@@ -93,7 +93,7 @@ class OutboundPipeline:
         It is told what became of each, in their order, or the StoreError: then nothing was accepted; that may
         be before this returns.  Raises Throttled: nothing was accepted, and it is told nothing.
         """
-        self._refuse_too_many()
+        self.check_room()
         unit, results = Unit(), list[Message | BadInput]()
         try:
             for request in requests:
@@ -106,13 +106,13 @@ class OutboundPipeline:
             raise
         unit.commit_soon(self._store, lambda error: done(error or results))
 
-    def _refuse_too_many(self) -> None:
+    def check_room(self) -> None:
         if self.waiting >= self._queue_limit:
             raise Throttled(f"{self.waiting} messages are waiting for carriers", wait_seconds=2.0)
 
     def accept(self, unit: Unit, request: SendRequest) -> Message:
         now = self._clock.now()
-        message = self.planner.plan(request, self._new_id(), now)
+        message = self.planner.plan(request, request.id or self._new_id(), now)
         if request.not_before > now:
             self.hold(unit, message, request.not_before)
             return message

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import asdict, replace
 
 from gateway.config.model import Account, Secret
 from gateway.inbound.accounts import REASSEMBLY_SECONDS, Accounts, source_name
@@ -14,11 +14,13 @@ from gateway.inbound.reassembly import Reassembly, Source
 from gateway.inbound.stored import Stored
 from gateway.outbound.control import Control
 from gateway.protocol.smpp import constants
+from gateway.protocol.smpp.operations import SubmitMulti, SubmitMultiResp
 from gateway.protocol.smpp.pdu import DeliverSm, SubmitSm
 from gateway.protocol.smpp.receipt import MessageState, parse
+from gateway.protocol.sms import user_data
 from gateway.protocol.sms.coding import Coding
 from gateway.protocol.sms.segments import LongMethod, split
-from gateway.values.errors import Throttled
+from gateway.values.message import Form
 from gateway.values.outcome import Result, Status
 from gateway.values.work import Notification
 
@@ -44,14 +46,12 @@ class Desk:
 
     def __init__(self, world: Any, reassembly: Reassembly) -> None:
         self.world, self.peer = world, Peer()
-        self.submit: Callable[..., Awaitable[Any]] = world.outbound.submit
         self.settings = {"acme": Account(system_id="acme", password=Secret("x"), service="shop")}
         self.accounts = Accounts(
             accounts=self.settings,
             store=world.store,
             clock=world.clock,
             accepting=world.outbound,
-            submit=lambda requests: self.submit(requests),
             reassembly=reassembly,
             stored=Stored(
                 store=world.store,
@@ -60,12 +60,13 @@ class Desk:
                     store=world.store, clock=world.clock, timers=world.timers, pipeline=world.outbound
                 ),
                 load=world.outbound.load,
+                waits=lambda account, id: reassembly.waits(source_name(account), id),
             ),
             deliver=self.peer.deliver,
         )
 
     async def submitted(self, *pdus: SubmitSm) -> list[tuple[int, str]]:
-        answers = [await self.accounts.submitted("acme", pdu) for pdu in pdus]
+        answers = [await self.accounts.requested("acme", pdu) for pdu in pdus]
         await self.world.settled()
         return answers
 
@@ -98,7 +99,7 @@ def submit_sm(
 
 
 async def test_a_submit_sm_is_durable_before_it_is_answered(desk: Desk) -> None:
-    [(status, id)] = [await desk.accounts.submitted("acme", pdu) for pdu in submit_sm("Hi €")]
+    [(status, id)] = [await desk.accounts.requested("acme", pdu) for pdu in submit_sm("Hi €")]
     stored = await desk.world.store.message(id)
     assert status == constants.ESME_ROK
     assert (stored.text, stored.recipient, stored.sender) == ("Hi €", CUSTOMER, "12345")
@@ -141,11 +142,9 @@ async def test_a_suspended_service_sends_nothing(open_world: Any) -> None:
 
 
 async def test_too_much_at_once_is_told_so(desk: Desk) -> None:
-    async def full(requests: Any) -> Any:
-        raise Throttled("full")
-
-    desk.submit = full
+    desk.world.outbound._queue_limit = 0
     assert await desk.submitted(*submit_sm()) == [(constants.ESME_RMSGQFUL, "")]
+    assert set(await desk.submitted(*submit_sm(LONG))) == {(constants.ESME_RMSGQFUL, "")}
 
 
 @pytest.mark.parametrize("text", ["Hello", LONG])
@@ -163,14 +162,18 @@ async def test_a_full_store_tells_long_messages_too(desk: Desk) -> None:
     assert set(await desk.submitted(*submit_sm(LONG))) == {(constants.ESME_RMSGQFUL, "")}
 
 
-async def test_the_parts_of_a_long_message_go_out_as_one_under_the_last_ones_id(desk: Desk) -> None:
+async def test_the_parts_of_a_long_message_go_out_as_one_and_each_has_an_id(desk: Desk) -> None:
     first, second, third = submit_sm(LONG)
     answers = await desk.submitted(third, first, second)
-    assert {status for status, _ in answers} == {constants.ESME_ROK}
-    ids = [id for _, id in answers]
-    assert len(set(ids)) == 3 and all(ids)
     [message] = desk.world.sms.sent
-    assert (message.text, message.id) == (LONG, ids[-1])
+    assert message.text == LONG
+    assert answers == [(constants.ESME_ROK, f"{message.id}-{part}") for part in (3, 1, 2)]
+
+
+async def test_a_part_that_comes_again_has_its_id(desk: Desk) -> None:
+    first, _, _ = submit_sm(LONG)
+    [(_, id), again] = await desk.submitted(first, first)
+    assert again == (constants.ESME_ROK, id)
 
 
 async def test_parts_survive_a_restart(desk: Desk) -> None:
@@ -268,6 +271,97 @@ async def test_a_status_in_doubt_is_unknown_to_the_account(desk: Desk) -> None:
     await desk.world.outcome(desk.world.sms.sent[-1], Result.IN_DOUBT)
     [body] = desk.world.notifier.to("smpp:acme")
     assert body["status"] == Status.IN_DOUBT
+
+
+async def test_each_part_gets_the_receipt_that_it_asked_for(desk: Desk) -> None:
+    pdus = [
+        replace(pdu, registered_delivery=wanted)
+        for pdu, wanted in zip(submit_sm(LONG), (0, 2, 1), strict=True)
+    ]
+    await desk.submitted(*pdus)
+    [message] = desk.world.sms.sent
+    await desk.world.outcome(message, Result.DELIVERED)
+    bodies = desk.world.notifier.to("smpp:acme")
+    assert [(body["transid"], body["part"]) for body in bodies] == [(message.id, 3)]
+
+
+async def test_octets_go_out_as_they_were_submitted(desk: Desk) -> None:
+    ports = bytes.fromhex("0605040b8423f0")
+    [pdu] = submit_sm()
+    wap = replace(pdu, esm_class=0x40, data_coding=0xF5, short_message=ports + b"\x01\xae")
+    flash = replace(pdu, data_coding=0x10, protocol_id=0x41)
+    await desk.submitted(wap, flash)
+    assert [(m.text, m.plan[0].form) for m in desk.world.sms.sent] == [
+        (
+            "port 2948 from 9200: 01ae",
+            Form(raw=True, octets=b"\x01\xae", udh=ports, data_coding=0xF5),
+        ),
+        ("Hello", Form(data_coding=0x10, protocol_id=0x41)),
+    ]
+
+
+async def test_the_parts_of_binary_come_together_as_binary(desk: Desk) -> None:
+    parts = [
+        SubmitSm(
+            source_addr=b"12345",
+            destination_addr=b"447700900123",
+            esm_class=0x40,
+            data_coding=4,
+            service_type=b"WAP",
+            short_message=cut.octets,
+        )
+        for cut in user_data.split(bytes(300), 4, header=bytes.fromhex("0605040b8423f0"))
+    ]
+    await desk.submitted(*parts)
+    [message] = desk.world.sms.sent
+    assert message.plan[0].form == Form(
+        raw=True, octets=bytes(300), udh=bytes.fromhex("0605040b8423f0"), data_coding=4, service_type="WAP"
+    )
+
+
+async def test_a_long_message_beyond_what_a_carrier_takes_is_refused_at_its_last_part(desk: Desk) -> None:
+    parts = [
+        SubmitSm(
+            source_addr=b"12345",
+            destination_addr=b"447700900123",
+            esm_class=0x40,
+            short_message=bytes((5, 0, 3, 9, 255, part)) + b"x" * 160,
+        )
+        for part in range(1, 256)
+    ]
+    statuses = [status for status, _ in await desk.submitted(*parts)]
+    assert statuses == [0] * 254 + [constants.ESME_RINVMSGLEN]
+    assert await desk.world.store.parts() == []
+
+
+async def test_where_segments_pass_through_each_is_a_message(desk: Desk) -> None:
+    desk.settings["acme"] = Account(
+        system_id="acme", password=Secret("x"), service="shop", long_messages="pass-through"
+    )
+    pdus = submit_sm(LONG)
+    answers = await desk.submitted(*pdus)
+    sent = desk.world.sms.sent
+    assert [(constants.ESME_ROK, message.id) for message in sent] == answers
+    assert "".join(message.text for message in sent) == LONG
+    assert [m.plan[0].form.octets for m in sent] == [pdu.short_message for pdu in pdus]
+
+
+async def test_a_submit_multi_is_one_commit_and_judges_each_destination_by_itself(desk: Desk) -> None:
+    [pdu] = submit_sm()
+    fields = {name: value for name, value in asdict(pdu).items() if not name.startswith("dest")}
+    numbers = [b"4477009%05d" % n for n in range(253)]
+    destinations = (*((1, 1, number) for number in numbers), b"list", (3, 0, b"12345"))
+    answer = await desk.accounts.requested("acme", SubmitMulti(**fields, destinations=destinations))
+    await desk.world.settled()
+    sent = desk.world.sms.sent
+    assert isinstance(answer, SubmitMultiResp) and answer.command_status == constants.ESME_ROK
+    assert answer.message_id.decode() == sent[0].id
+    assert answer.unsuccessful == (
+        (0, 0, b"list", constants.ESME_RINVDLNAME),
+        (3, 0, b"12345", constants.ESME_RINVDSTADR),
+    )
+    assert [message.recipient for message in sent] == [f"+{number.decode()}" for number in numbers]
+    assert {message.correlationid for message in sent[1:]} == {sent[0].id}
 
 
 async def test_each_part_of_a_customers_text_must_be_taken(desk: Desk) -> None:

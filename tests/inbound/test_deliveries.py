@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from gateway.inbound.deliveries import receipt, text
-from gateway.inbound.sms import read, text_of
+from gateway.inbound.sms import AsIs, as_is, read, text_of
 from gateway.protocol.smpp.receipt import MessageState, parse
+from gateway.protocol.sms.reassembly import Payload
 
 CUSTOMER = "+447700900123"
 STATUS = {
@@ -31,6 +32,8 @@ STATUS = {
         ({"status": "failed", "code": "cancelled"}, 0x04, MessageState.DELETED, "own-id"),
         ({"status": "failed", "code": "005"}, 0x04, MessageState.UNDELIVERABLE, "own-id"),
         ({"correlationid": "of-the-multi"}, 0x04, MessageState.DELIVERED, "of-the-multi"),
+        ({"part": 2}, 0x04, MessageState.DELIVERED, "own-id-2"),
+        ({"correlationid": "of-the-multi", "part": 2}, 0x04, MessageState.DELIVERED, "of-the-multi-2"),
     ],
 )
 def test_a_receipt_says_the_same_in_text_and_in_parameters(
@@ -59,4 +62,37 @@ def test_a_text_goes_in_as_many_parts_as_it_takes(words: str, parts: int) -> Non
 @pytest.mark.parametrize("sender", ["", "Ünïcode GmbH & Söhne, Zürich", "a\0b", "+4477009001231234567890123"])
 def test_a_sender_of_any_form_can_be_written(sender: str) -> None:
     [pdu] = text({"transid": "t", "from": sender, "to": "12345", "text": "hi"})
+    assert pdu.encode(1)
+
+
+WAP = {"transid": "t", "from": CUSTOMER, "to": "12345", "text": "shown", "data_coding": 4}
+
+
+def test_octets_go_as_they_came_with_their_ports() -> None:
+    octets = {"octets": "01ae", "udh": "0605040b8423f0"}
+    [pdu] = text(WAP | octets)
+    assert (pdu.esm_class, pdu.data_coding, pdu.short_message.hex()) == (0x40, 4, "0605040b8423f001ae")
+    pdus = text(WAP | octets | {"octets": "ff" * 200})
+    assert [read(pdu).data.octets for pdu in pdus] == [b"\xff" * 128, b"\xff" * 72]
+    assert {as_is([Payload(b"", 4, header=read(pdu).data.header)]) for pdu in pdus} == {
+        AsIs(b"", bytes.fromhex("0605040b8423f0"), 4)
+    }
+
+
+@pytest.mark.parametrize(
+    ("long", "esm_class", "payload"),
+    [
+        ({"text": "ж" * 20_000}, 0, "ж".encode("utf-16-be") * 20_000),
+        (
+            WAP | {"octets": "ff" * 40_000, "udh": "0401028001"},
+            0x40,
+            b"\x04\x01\x02\x80\x01" + b"\xff" * 40_000,
+        ),
+    ],
+)
+def test_what_takes_too_many_parts_goes_as_payload(
+    long: dict[str, Any], esm_class: int, payload: bytes
+) -> None:
+    [pdu] = text({"transid": "t", "from": CUSTOMER, "to": "12345"} | long)
+    assert (pdu.esm_class, pdu.payload) == (esm_class, payload)
     assert pdu.encode(1)

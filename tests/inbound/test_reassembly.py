@@ -29,7 +29,14 @@ class Bench:
     def add(self, pdu: Any, now: float = 0.0) -> tuple[Unit, list[Whole]]:
         """The unit is open: `stored` or `refused` ends it."""
         unit = Unit()
-        return unit, self.reassembly.add(unit, "north", sms.read(pdu), now)
+        return unit, self.reassembly.add(unit, "north", sms.read(pdu), now)[1]
+
+    def id(self, pdu: Any, registered_delivery: int = 0) -> str:
+        """That of a part which is durable."""
+        unit = Unit()
+        id, _ = self.reassembly.add(unit, "north", sms.read(pdu), 0.0, registered_delivery)
+        self.stored(unit)
+        return id
 
     def take(self, pdu: Any, now: float = 0.0) -> list[Whole]:
         unit, wholes = self.add(pdu, now)
@@ -61,8 +68,37 @@ def test_the_last_part_gives_the_whole_and_removes_the_rows(bench: Bench, mo: An
     first, second, third = mo(LONG)
     assert bench.take(third) == [] and bench.take(first) == []
     assert len(bench.rows) == 2
-    assert bench.take(second) == [Whole("north", "+447700900123", "12345", LONG, False)]
+    [whole] = bench.take(second)
+    assert (whole.bind, whole.sender, whole.recipient) == ("north", "+447700900123", "12345")
+    assert (whole.text, whole.incomplete, whole.as_is) == (LONG, False, None)
     assert bench.rows == {} and bench.reassembly.deadline() is None
+
+
+def test_the_parts_of_a_message_share_the_base_of_their_ids(bench: Bench, mo: Any) -> None:
+    first, _, third = mo(LONG)
+    ids = [bench.id(pdu, wanted) for pdu, wanted in ((third, 1), (first, 0))]
+    assert ids == ["1-3", "1-1"] and list(bench.rows) == ids
+    assert [bench.reassembly.waits(bind, "1-3") for bind in ("north", "south")] == [True, False]
+    assert bench.id(third) == "1-3"  # a copy
+    assert bench.id(mo("abcdefghij" * 40)[0]) == "2-1"  # the reference came round again
+
+
+def test_a_whole_knows_which_receipts_are_wanted_of_its_parts(bench: Bench, mo: Any) -> None:
+    first, second, third = mo(LONG)
+    bench.id(third, 1)
+    bench.id(first, 2)
+    [whole] = bench.take(second)
+    assert (whole.id, whole.part_receipts) == ("1", bytes((2, 0, 1)))
+    assert not bench.reassembly.waits("north", "1-1")
+
+
+def test_a_whole_may_be_more_than_text(bench: Bench, mo: Any) -> None:
+    ports = bytes.fromhex("0b05040b8423f00003070201"), bytes.fromhex("0b05040b8423f00003070202")
+    octets = [header + bytes(100) for header in ports]
+    first, second = (replace(mo("a")[0], esm_class=0x40, data_coding=4, short_message=o) for o in octets)
+    bench.take(first)
+    [whole] = bench.take(second)
+    assert whole.as_is == sms.AsIs(bytes(200), bytes.fromhex("0605040b8423f0"), 4)
 
 
 def test_a_copy_of_a_durable_part_is_nothing_new(bench: Bench, mo: Any) -> None:
@@ -190,4 +226,4 @@ def test_peers_of_the_same_reference_do_not_mix(bench: Bench, mo: Any) -> None:
     bench.take(first)
     bench.take(second)
     unit = Unit()
-    assert bench.reassembly.add(unit, "south", sms.read(third), 0.0) == []
+    assert bench.reassembly.add(unit, "south", sms.read(third), 0.0)[1] == []

@@ -159,3 +159,49 @@ def test_the_date_of_a_receipt_is_read_in_the_carriers_zone(
     pdu = DeliverSm(esm_class=0x04, short_message=b"id:1 done date:%s stat:DELIVRD" % written)
     news = sms.read_receipt(pdu, bind(receipt_zone=zone), "north", "id", 5.0)
     assert news and news.details == {"stat": "DELIVRD", "done_date": done_date}
+
+
+WAP = bytes.fromhex("0605040b8423f0")
+
+
+@pytest.mark.parametrize(
+    ("data_coding", "header", "details"),
+    [
+        (0x04, b"", {"octets": "01", "data_coding": 4}),
+        (0xC8, b"", {"octets": "01", "data_coding": 0xC8}),  # message waiting: text, and more than that
+        (
+            0x00,
+            WAP,
+            {
+                "octets": "01",
+                "data_coding": 0,
+                "udh": "0605040b8423f0",
+                "ports": {"destination": 2948, "source": 9200},
+            },
+        ),
+        (0x00, b"", None),
+        (0x18, b"", None),
+        (0x00, bytes.fromhex("080003070201240102"), None),
+    ],
+)
+def test_what_is_more_than_its_text_keeps_its_octets(
+    data_coding: int, header: bytes, details: dict[str, Any] | None
+) -> None:
+    found = sms.as_is([sms.Payload(b"\x01", data_coding, header=header)])
+    assert (found.details if found else None) == details
+
+
+def test_of_parts_in_several_alphabets_the_text_counts() -> None:
+    assert sms.as_is([sms.Payload(b"\x01", 4), sms.Payload(b"a", 0)]) is None
+
+
+def test_ports_may_come_as_parameters() -> None:
+    tlvs = {0x020B: b"\x0b\x84", 0x020A: b"\x23\xf0"}
+    fields = {"data_coding": 4, "short_message": b"\x01"}
+    inbound = sms.read_mo(DeliverSm(**fields, tlv_octets=pack_tlvs(tlvs)))
+    assert (inbound.data.header, inbound.data.octets) == (WAP, b"\x01")
+    for odd in ({0x020B: b"\x0b"}, {0x020A: b"\x23\xf0"}, {0x1400: b"x"}, {}):
+        assert sms.read_mo(DeliverSm(**fields, tlv_octets=pack_tlvs(odd))).data.header == b""
+    full = bytes((138,)) + bytes((0x70, 136)) + bytes(136)
+    pdu = DeliverSm(**fields | {"short_message": full + b"\x01"}, esm_class=0x40, tlv_octets=pack_tlvs(tlvs))
+    assert sms.read_mo(pdu).data.header == full

@@ -10,7 +10,7 @@ import pytest
 from gateway.config.model import Account, Secret
 from gateway.inbound.accounts import REASSEMBLY_SECONDS, Accounts, source_name
 from gateway.inbound.reassembly import Reassembly, Source
-from gateway.inbound.stored import LONGEST_SECONDS, Stored, times
+from gateway.inbound.stored import Stored
 from gateway.outbound.control import Control
 from gateway.protocol.smpp import constants, timestamp
 from gateway.protocol.smpp.fields import pack_tlvs
@@ -25,7 +25,6 @@ from gateway.protocol.smpp.operations import (
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm, Request, Response, SubmitSm
 from gateway.protocol.smpp.receipt import MessageState
 from gateway.protocol.sms.coding import Coding
-from gateway.values.errors import BadInput
 from gateway.values.outcome import Result, Status
 
 TO = b"447700900123"
@@ -37,6 +36,7 @@ class Desk:
         self.world = world
         self.got: list[DeliverSm] = []
         sources = {source_name(name): Source(REASSEMBLY_SECONDS, Coding.GSM) for name in ("acme", "other")}
+        reassembly = Reassembly(sources, world.new_id)
         control = Control(store=world.store, clock=world.clock, timers=world.timers, pipeline=world.outbound)
         self.accounts = Accounts(
             accounts={
@@ -46,9 +46,14 @@ class Desk:
             store=world.store,
             clock=world.clock,
             accepting=world.outbound,
-            submit=world.outbound.submit,
-            reassembly=Reassembly(sources, world.new_id),
-            stored=Stored(store=world.store, clock=world.clock, control=control, load=world.outbound.load),
+            reassembly=reassembly,
+            stored=Stored(
+                store=world.store,
+                clock=world.clock,
+                control=control,
+                load=world.outbound.load,
+                waits=lambda account, id: reassembly.waits(source_name(account), id),
+            ),
             deliver=self.deliver,
         )
 
@@ -248,13 +253,6 @@ async def test_times_that_cannot_be_are_refused(
     assert await desk.status(change) == status
 
 
-def test_a_validity_runs_from_the_scheduled_time_and_has_an_end() -> None:
-    assert times(b"000001000000000R", b"000003000000000R", 1e9) == (1e9 + 86400, 2 * 86400)
-    assert times(b"", b"990000000000000R", 1e9) == (0, LONGEST_SECONDS)
-    with pytest.raises(BadInput, match="validity_period"):
-        times(b"", b"x", 1e9)
-
-
 # -- cancel_sm ----------------------------------------------------------------------------------------
 
 
@@ -370,6 +368,6 @@ async def test_replace_if_present_takes_the_place_of_what_waits(desk: Desk) -> N
     await desk.hour()
     assert desk.world.texts == ["Newer"]
     await desk.world.outcome(desk.world.sms.sent[0], Result.ACCEPTED)
-    status, other = await desk.accounts.submitted("acme", again)  # nothing waits any more
+    status, other = await desk.ask(again)  # nothing waits any more
     assert status == constants.ESME_ROK and other != id
     assert (await desk.world.store.message(other)).status is Status.QUEUED

@@ -223,6 +223,13 @@ class Assembler:
         there = opened.parts.get(part) if opened is not None else None
         return there if there is not None and _same(there, payload) else None
 
+    def companion(self, key: Key, part: int) -> Hashable | None:
+        """The token of a part of the message that `add` would put this one to; None: it would begin one."""
+        opened = self._open.get(key)
+        if opened is None or part in opened.parts:
+            return None
+        return next(iter(opened.parts.values())).token
+
     def add(self, key: Key, part: int, payload: Payload, now: float) -> Complete | None:
         """Take a part in.  None while others are missing, and for a copy of a part that is already there.
 
