@@ -66,14 +66,18 @@ class Consequences:
         """A message has reached another status."""
         service = self._services.get(message.service)
         url = message.notify_url or (service.notify.status if service else "")
-        body = status_body(event, message)
-        told = message.status.final or service is None or service.notify.statuses == "all"
-        if url and told:
+        if url and not message.status.final and service is not None and service.notify.statuses != "all":
+            url = ""
+        ruled = self._ruleset.concerns(message.service, event.type)
+        body = status_body(event, message) if url or ruled or message.account else {}
+        if url:
             self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=body)
         if message.account:
             self._receipts(unit, message, body)
         if message.run:
             self._wake(unit, message)
+        if not ruled:
+            return
         seen = variables.status(
             value=str(message.status),
             transid=message.id,

@@ -97,6 +97,10 @@ class Owing(Protocol):
         ...
 
 
+# the only step of a message without a chain
+_SMS, _VOICE = Step(channel="sms"), Step(channel="voice")
+
+
 class Planner:
     """Turns requests into messages, by the services' settings."""
 
@@ -143,6 +147,8 @@ class Planner:
     def sender(self, service: str, wanted: str, channel: str, *, field: str = "from") -> str:
         """The canonical sender: `wanted` if the service holds it, else its first fitting asset."""
         assets = self._assets[service]
+        if wanted in assets:
+            return wanted
         if wanted:
             try:
                 address = canonical(wanted)
@@ -164,10 +170,7 @@ class Planner:
         )
 
     def _single(self, request: SendRequest, service: Service) -> StepPlan:
-        step = Step(
-            channel="voice" if request.channel == "voice" else "sms",
-            sender=request.sender,
-        )
+        step = _VOICE if request.channel == "voice" else _SMS
         return self._step(request, service, step, request.until, request.validity_seconds)
 
     def _chain(self, request: SendRequest, service: Service) -> tuple[StepPlan, ...]:
@@ -188,11 +191,11 @@ class Planner:
         text = request.text
         name = step.template or ("" if text else request.template)
         wav, language = request.wav, request.language
-        variables = {**request.variables, "to": request.to}
         try:
             if step.text:
-                text = render_sms(step.text, variables)
+                text = render_sms(step.text, {**request.variables, "to": request.to})
             elif name:
+                variables = {**request.variables, "to": request.to}
                 template = service.templates.get(name)
                 if template is None:
                     known = ", ".join(service.templates) or "none"

@@ -254,7 +254,7 @@ def _start(message: Message, index: int, carrier: Carrier, now: float) -> Decisi
         reason=carrier.reason,
         started_at=now,
     )
-    message = replace(_with_step(message, index, record, now), step=index)
+    message = replace(message, steps=_replaced(message.steps, index, record), step=index, updated_at=now)
     within = message.plan[index].within_seconds
     return Decision(
         message,
@@ -293,5 +293,8 @@ def _exhausted(message: Message, now: float) -> Message:
 
 
 def _with_step(message: Message, index: int, record: StepRecord, now: float) -> Message:
-    steps = (*message.steps[:index], record, *message.steps[index + 1 :])
-    return replace(message, steps=steps, updated_at=now)
+    return replace(message, steps=_replaced(message.steps, index, record), updated_at=now)
+
+
+def _replaced(steps: tuple[StepRecord, ...], index: int, record: StepRecord) -> tuple[StepRecord, ...]:
+    return (*steps[:index], record, *steps[index + 1 :]) if len(steps) > 1 else (record,)

@@ -43,12 +43,14 @@ class Memory:
         unit.undo.append(lambda: self.remember(before) if before else self._forget(message.id))
 
     def remember(self, message: Message) -> None:
-        self._forget(message.id)
+        id = message.id
         if being_tried(message):
-            self._live[message.id] = message
+            self._recent.pop(id, None)
+            self._live[id] = message
             return
-        self._begun.discard(message.id)
-        self._recent[message.id] = message
+        self._live.pop(id, None)
+        self._begun.discard(id)
+        self._recent[id] = message
         self._trim()
 
     def leave(self, id: str) -> bool:

@@ -50,6 +50,7 @@ class Ruleset:
 
     def __init__(self, rules: Mapping[str, tuple[_Entry, ...]], faults: tuple[Fault, ...]) -> None:
         self._rules = rules
+        self._concerned = {(name, entry.rule.on) for name, entries in rules.items() for entry in entries}
         self.faults = faults
 
     @classmethod
@@ -62,6 +63,10 @@ class Ruleset:
             if service.status == "live"
         }
         return cls(rules, tuple(faults))
+
+    def concerns(self, service: str, event: str) -> bool:
+        """Whether a rule of the service looks at such events at all."""
+        return (service, event) in self._concerned
 
     def evaluate(self, service: str, event: str, variables: Mapping[str, Any]) -> Evaluation:
         """`event` is a Trigger or custom.NAME, `variables` nested as rules.variables has them.

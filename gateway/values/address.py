@@ -17,8 +17,11 @@ from gateway.values.errors import BadAddress
 
 _FORMATTING = re.compile(r"[\s().\-/\u00a0]")
 _NUMBER = re.compile(r"\+?[1-9][0-9]{6,14}")
+_CANONICAL = re.compile(r"\+[1-9][0-9]{6,14}|(?!00)[0-9]{3,8}", re.ASCII)
 _SHORT = re.compile(r"[0-9]{3,8}")
 _SENDER_ID = re.compile(r"(?=.*[A-Za-z])(?![+ ])[\w &.,'+\-!]{1,11}", re.ASCII)  # a + begins numbers
+
+_COUNTRY_CODES = frozenset(map(str, phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
 
 
 class Kind(StrEnum):
@@ -40,6 +43,8 @@ def canonical(text: str, *, international: bool = False) -> str:
     Digits alone are a shortcode up to 8 of them and an international number from 9 on, unless
     `international` (SMPP TON 1, a SIP number with a plus sign) says which.  Raises BadAddress.
     """
+    if _CANONICAL.fullmatch(text) and not international:  # as nearly all are written
+        return text
     digits = _FORMATTING.sub("", text)
     if digits.startswith("00"):
         digits, international = digits[2:], True
@@ -59,12 +64,12 @@ def canonical(text: str, *, international: bool = False) -> str:
 def subscriber(text: str, country: str = "") -> str:
     """A number that a person can be reached at; one in national form ("07700 900123") is read as of
     `country` (ISO 3166, "GB").  Raises BadAddress for shortcodes, sender IDs and unassigned country codes."""
-    if country and text.strip()[:1].isdigit() and not text.strip().startswith("00"):
+    if country and text.lstrip()[:1].isdigit() and not text.lstrip().startswith("00"):
         return _national(text, country)
     address = canonical(text)
-    if kind(address) is not Kind.NUMBER:
+    if address[0] != "+":
         raise BadAddress(f"{text!r} is not an E.164 number, for example +447700900123")
-    if not any(int(address[1:end]) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE for end in (2, 3, 4)):
+    if not (address[1:3] in _COUNTRY_CODES or address[1:4] in _COUNTRY_CODES or address[1] in _COUNTRY_CODES):
         raise BadAddress(f"{text!r}: no country has the code +{address[1:4]}")
     return address
 
