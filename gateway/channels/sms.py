@@ -66,6 +66,12 @@ class Flight:
         self.tally = tally
 
     @property
+    def series(self) -> str:
+        """What must not overtake each other: an account's segments of long messages to one customer."""
+        form = self.message.plan[self.step].form
+        return self.message.recipient if form is not None and form.single else ""
+
+    @property
     def cancelled(self) -> bool:
         """Nobody needs it any more: what is not written must not be."""
         return self.tally.cancelled

@@ -108,7 +108,9 @@ class SmppSide:
     def enqueue(self, flight: Flight) -> bool:
         """See BindGroup.enqueue."""
         group = self._groups.get(flight.carrier)
-        submission = Submission(flight, flight.pdus, wanted=lambda: not flight.cancelled)
+        submission = Submission(
+            flight, flight.pdus, wanted=lambda: not flight.cancelled, series=flight.series
+        )
         return group is not None and group.enqueue(submission)
 
     def state(self, name: str) -> tuple[bool, str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from heapq import heapify, heappop, heappush
@@ -282,6 +283,9 @@ class Dispatcher:
             submission = self.queue.popleft()
             if not self._wanted(submission):
                 continue
+            if submission.series:
+                own = zlib.crc32(submission.series.encode()) % len(rooms)
+                index = own if rooms[own] > 0 else index
             self._order += 1
             begun = self._begun[self._order] = Begun(submission, self._order, index)
             self.idle.clear()

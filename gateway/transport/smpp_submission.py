@@ -65,9 +65,11 @@ class Submission:
 
     `results` fills up segment by segment; `done` is called once, when each segment has its result.  `wanted`
     is asked before the message is handed over: one that nobody wants any more is dropped without a word.
+    Messages of the same `series` go through the same session as far as it has room, in their order; "" = of
+    none.
     """
 
-    __slots__ = ("done", "pdus", "ref", "results", "wanted")
+    __slots__ = ("done", "pdus", "ref", "results", "series", "wanted")
 
     def __init__(
         self,
@@ -75,11 +77,13 @@ class Submission:
         pdus: list[SubmitSm],
         done: Callable[[Submission], None] | None = None,
         wanted: Callable[[], bool] = lambda: True,
+        series: str = "",
     ) -> None:
         self.ref = ref
         self.pdus = pdus
         self.done = done
         self.wanted = wanted
+        self.series = series
         self.results: list[SubmitResult | None] = [None] * len(pdus)
 
 

@@ -82,9 +82,9 @@ class Caller:
                 self.changed.clear()
                 await self.changed.wait()
 
-    def send(self, *texts: str) -> Submission:
+    def send(self, *texts: str, series: str = "") -> Submission:
         pdus = [SubmitSm(destination_addr=b"447700900123", short_message=text.encode()) for text in texts]
-        submission = Submission(texts, pdus)
+        submission = Submission(texts, pdus, series=series)
         assert self.group.enqueue(submission)
         return submission
 
@@ -540,6 +540,21 @@ async def test_several_sessions_share_the_messages(smsc: Smsc, start: Starter) -
         for number in range(60):
             if f"{number}a".encode() in texts:
                 assert texts.index(f"{number}a".encode()) < texts.index(f"{number}b".encode())
+
+
+async def test_a_series_stays_on_one_session_and_in_order(smsc: Smsc, start: Starter) -> None:
+    caller = start(sessions=3, window=40)
+    await asyncio.to_thread(smsc.wait, lambda: sum(row[1].startswith("bind") for row in smsc.seen) == 3)
+    for _ in range(100_000):
+        if all(lane.bound for lane in caller.group._dispatcher.lanes):
+            break
+        await asyncio.sleep(0)
+    submissions = [caller.send(f"{n} of {of}", series=of) for n in range(30) for of in ("this", "that")]
+    await caller.sent(*submissions)
+    for of in ("this", "that"):
+        rows = [(number, text) for number, _, text in smsc.seen if text.endswith(of.encode())]
+        assert [text for _, text in rows] == [f"{n} of {of}".encode() for n in range(30)]
+        assert len({number for number, _ in rows}) == 1
 
 
 async def test_one_lost_session_of_two_is_no_change_of_state(smsc: Smsc, start: Starter) -> None:
