@@ -84,8 +84,13 @@ def _smpp(smpp: Smpp, services: Sequence[str]) -> Iterator[Fault]:
         if holder != name:
             what = f'"{account.system_id}" is the system_id of account {holder} already'
             yield Fault(f"{path}.system_id", what)
+    listeners: dict[str, str] = {}
     for name, bind in smpp.binds.items():
-        yield from _bind(f"smpp.binds.{name}", bind)
+        path = f"smpp.binds.{name}"
+        yield from _bind(path, bind)
+        holder = listeners.setdefault(bind.outbind, name) if bind.outbind else name
+        if holder != name:
+            yield Fault(f"{path}.outbind", f'"{bind.outbind}" is where bind {holder} listens already')
 
 
 def _account(path: str, account: Account, services: Sequence[str]) -> Iterator[Fault]:
@@ -98,12 +103,20 @@ def _account(path: str, account: Account, services: Sequence[str]) -> Iterator[F
     if account.service not in services:
         what = f'"{account.service}" is no service{nearest(account.service, services)}'
         yield Fault(f"{path}.service", what)
+    if account.outbind:
+        yield from _read(host_port, f"{path}.outbind", account.outbind)
+        yield from _octets(path, account, {"outbind_system_id": 64, "outbind_password": 64})
 
 
 def _bind(path: str, bind: Bind) -> Iterator[Fault]:
     yield from _limits(path, bind, _BIND)
     yield from _filled(path, bind, "system_id")
-    yield from _host(path, bind.host)
+    if bind.host:
+        yield from _host(path, bind.host)
+    elif not bind.outbind:
+        yield Fault(f"{path}.host", "missing; write the carrier's address, or outbind if it connects to us")
+    if bind.outbind:
+        yield from _outbind(path, bind)
     yield from _addresses(f"{path}.addresses", bind.addresses)
     for written in bind.status_map:
         yield from _read(codes.status, join(f"{path}.status_map", written), written)
@@ -121,11 +134,27 @@ def _bind(path: str, bind: Bind) -> Iterator[Fault]:
     for key in ("source_addr_ton", "source_addr_npi", "dest_addr_ton", "dest_addr_npi"):
         if getattr(bind, key) is not None:
             yield from _limits(path, bind, {key: _OCTET})
-    for key, limit in (("system_id", 64), ("password", 64), ("system_type", 12), ("service_type", 5)):
-        if len(getattr(bind, key).encode()) > limit:
-            yield Fault(f"{path}.{key}", f"must not be longer than {limit} octets")
+    limits = {"system_id": 64, "password": 64, "system_type": 12, "service_type": 5}
+    yield from _octets(path, bind, limits)
     if bind.reconnect_limit < bind.reconnect:
         yield Fault(f"{path}.reconnect_limit", "must not be shorter than reconnect")
+
+
+def _outbind(path: str, bind: Bind) -> Iterator[Fault]:
+    yield from _read(host_port, f"{path}.outbind", bind.outbind)
+    for index, written in enumerate(bind.outbind_allow):
+        yield from _read(network, f"{path}.outbind_allow[{index}]", written)
+    if not bind.outbind_password and not bind.outbind_allow:
+        what = "shows the bind's password to anyone who connects; set outbind_password or outbind_allow"
+        yield Fault(f"{path}.outbind", what)
+    if bind.tls:
+        yield Fault(f"{path}.outbind", "is without TLS, which tls = true rules out; use one or the other")
+
+
+def _octets(path: str, settings: Struct, limits: Mapping[str, int]) -> Iterator[Fault]:
+    for key, limit in limits.items():
+        if len(getattr(settings, key).encode()) > limit:
+            yield Fault(f"{path}.{key}", f"must not be longer than {limit} octets")
 
 
 def _tlv(path: str, written: str, value: str) -> Iterator[Fault]:

@@ -62,6 +62,11 @@ class Account(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # which goes out as it came
     long_messages: Literal["reassemble", "pass-through"] = "reassemble"
     inbound: bool = False  # texts to its service come to it as deliver_sm, beside what else they come to
+    # where we connect to and send outbind when something waits for it and it has no session that receives,
+    # "192.0.2.7:2776"; empty: it comes by itself
+    outbind: str = ""
+    outbind_system_id: str = ""  # what we are called there; empty: "trunkline"
+    outbind_password: Secret = Secret("")
 
 
 class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,8 +82,13 @@ class Listen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Our session(s) to a carrier's SMSC."""
 
-    host: str
+    host: str = ""  # empty: we do not connect, the carrier does (outbind)
     port: int = 2775
+    # where the carrier connects to and asks us to bind, "0.0.0.0:2777"; for `sessions` more sessions
+    outbind: str = ""
+    outbind_system_id: str = ""  # what it must call itself; empty: anything
+    outbind_password: Secret = Secret("")  # what it must show, also as a hash; empty: nothing
+    outbind_allow: list[str] = field(default_factory=list)  # addresses it may come from; empty: all
     system_id: str
     password: Secret = Secret("")
     system_type: str = ""
@@ -184,6 +194,7 @@ class NotifyUrls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     inbound: str = ""
     # which statuses are told, to `status` and to a message's own URL; final: those that change no more
     statuses: Literal["all", "final"] = "all"
+    batch: int = 1  # how many may go in one POST, 1 to 1000; above 1 each POST is a JSON array, also of one
 
 
 class Number(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

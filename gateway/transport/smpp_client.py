@@ -1,4 +1,5 @@
-"""The sessions of one bind to a carrier: they connect, stay bound, and carry messages both ways.
+"""The sessions of one bind to a carrier: they connect, or the carrier does (outbind), stay bound, and carry
+messages both ways.
 
 What is to be sent goes through a `Dispatcher`; this module keeps the connections, hands inbound messages out,
 and stops in an orderly way.
@@ -34,6 +35,7 @@ from gateway.protocol.smpp.session import SmppSession
 from gateway.protocol.smpp.states import Role
 from gateway.transport.smpp_dispatch import Dispatcher, Lane
 from gateway.transport.smpp_link import Answer, SmppLink
+from gateway.transport.smpp_outbind import OutbindListener
 from gateway.transport.smpp_submission import Begun, Submission, SubmitResult
 
 log = logging.getLogger(__name__)
@@ -96,8 +98,22 @@ class BindGroup:
             interface_version=int(config.interface_version.replace(".", ""), 16),
         )
         self._bind_request.encode(1)  # what SMPP cannot express fails here, not at each attempt to connect
+        kept = config.sessions if config.host else 0
         self._dispatcher = Dispatcher(
-            name, config, hand_over=hand_over, on_result=on_result, on_late=on_late, on_rest=on_rest
+            name,
+            config,
+            lanes=kept + (config.sessions if config.outbind else 0),
+            hand_over=hand_over,
+            on_result=on_result,
+            on_late=on_late,
+            on_rest=on_rest,
+        )
+        self._kept = self._dispatcher.lanes[:kept]  # whose connections we make
+        self._lent = self._dispatcher.lanes[kept:]  # and those that the carrier makes
+        self._outbind = (
+            OutbindListener(name, config, take=self._take, writable_again=self._writable_again)
+            if config.outbind
+            else None
         )
         self._links: dict[int, SmppLink] = {}  # the latest of each lane
         self._keepers: list[asyncio.Task[None]] = []
@@ -129,8 +145,10 @@ class BindGroup:
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self.reason = "connecting"
-        self._keepers = [loop.create_task(self._keep(lane)) for lane in self._dispatcher.lanes]
+        self.reason = "connecting" if self._kept else "no outbind has come yet"
+        self._keepers = [loop.create_task(self._keep(lane)) for lane in self._kept]
+        if self._outbind is not None:
+            self._keepers.append(loop.create_task(self._outbind.open()))
         self._pumps = [loop.create_task(self._dispatcher.pump())]
         for task in (*self._keepers, *self._pumps):
             task.add_done_callback(self._ended)
@@ -148,6 +166,8 @@ class BindGroup:
         dispatcher.stopping = True
         dispatcher.release()  # what rests is given up
         await _cancel(self._keepers)
+        if self._outbind is not None:
+            await self._outbind.close()
         links = [link for link in self._links.values() if not link.gone.is_set()]
         try:
             async with asyncio.timeout(grace_seconds):
@@ -236,6 +256,16 @@ class BindGroup:
             self._ssl = ssl.create_default_context(cafile=self.config.tls_ca or None)
         return self._ssl
 
+    def _take(self, link: SmppLink) -> str:
+        """A carrier's connection whose outbind is right: bind on it.  Gives the reason if that cannot be."""
+        lane = next((lane for lane in self._lent if lane.link is None), None)
+        if lane is None:
+            return "there are as many sessions as the bind may have"
+        link.label = f"{self.name}/{lane.number}"
+        link.handle = partial(self._event, lane)
+        self._connected(lane, link)
+        return ""
+
     def _connected(self, lane: Lane, link: SmppLink) -> None:
         lane.link = self._links[lane.number] = link
         link.session.bind(self._bind_request, asyncio.get_running_loop().time())
@@ -259,6 +289,9 @@ class BindGroup:
                 link.session.lost(f"bind refused: {status_text(status)}")
             case Closed():
                 self._down(lane, event)
+                if lane in self._lent:
+                    fields = {"bind": self.name, "session": lane.number, "reason": event.reason}
+                    log.warning("smpp.down", extra=fields)
             case StrayResponse(pdu=unasked) | Notified(pdu=unasked):
                 link.log_unexpected(unasked)
         self._dispatcher.wake.set()

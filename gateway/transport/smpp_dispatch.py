@@ -67,6 +67,7 @@ class Dispatcher:
         name: str,
         config: Bind,
         *,
+        lanes: int,
         hand_over: Callable[[list[Submission]], Awaitable[None]],
         on_result: Callable[[Submission, SubmitResult], None],
         on_late: Callable[[Submission, SubmitResult], None] | None,
@@ -74,7 +75,7 @@ class Dispatcher:
     ) -> None:
         self.name = name
         self.config = config
-        self.lanes = [Lane(number) for number in range(config.sessions)]
+        self.lanes = [Lane(number) for number in range(lanes)]
         self.stopping = False
         self.on_room: Callable[[], None] | None = None
         self.queue: deque[Submission] = deque()

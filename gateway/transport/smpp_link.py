@@ -55,7 +55,7 @@ class SmppLink(asyncio.Protocol):
         self.gone = asyncio.Event()  # set when the connection is no more
         self.reason = ""  # why it ended
         self.was_bound = False
-        self._handle = handle
+        self.handle = handle  # may change hands while the link lives
         self._connected = connected
         self._writable_again = writable_again
         self._pending_limit = pending_limit
@@ -131,7 +131,7 @@ class SmppLink(asyncio.Protocol):
                         self.was_bound = True
                     elif isinstance(event, Closed):
                         self.reason = event.reason
-                    self._handle(self, event)
+                    self.handle(self, event)
         finally:
             self._settling = False
         data = self.session.data_to_send()

@@ -7,10 +7,12 @@ One is made by:  python -c 'from gateway.transport.smpp_password import hashed; 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
+from weakref import WeakValueDictionary
 
 _FORM = "pbkdf2-sha256"
 _ITERATIONS = 200_000
@@ -19,6 +21,7 @@ FIRST_SECONDS = 0.5
 LONGEST_SECONDS = 4.0  # shorter than any sensible bind_timeout
 FORGOTTEN_SECONDS = 600.0
 REMEMBERED = 10_000  # addresses
+HASHING = 2  # passwords that are compared with a hash at the same time
 
 
 def hashed(password: str) -> str:
@@ -67,3 +70,32 @@ class Patience:
 
     def __len__(self) -> int:
         return len(self._failures)
+
+
+class Doorman:
+    """Looks at passwords without haste: those of an address that keeps failing late, and few hashes at once,
+    one of an address, so that no address keeps the others waiting."""
+
+    def __init__(self) -> None:
+        self._patience = Patience()
+        self._hashing = asyncio.Semaphore(HASHING)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def takes_time(self, address: str, kept: str) -> bool:
+        """Whether the answer needs `look`; else `matches` will do."""
+        return is_hash(kept) or self._wait(address) > 0
+
+    async def look(self, address: str, kept: str, offered: bytes) -> bool:
+        await asyncio.sleep(self._wait(address))
+        turn = self._turns.setdefault(address, asyncio.Lock())
+        async with turn, self._hashing:
+            return await asyncio.to_thread(matches, kept, offered)
+
+    def failed(self, address: str) -> None:
+        self._patience.failed(address, asyncio.get_running_loop().time())
+
+    def succeeded(self, address: str) -> None:
+        self._patience.succeeded(address)
+
+    def _wait(self, address: str) -> float:
+        return self._patience.wait(address, asyncio.get_running_loop().time())

@@ -3,11 +3,12 @@
 What an account may do is decided here; what becomes of its requests, by `on_request`:
 
     bind            unknown system_id or wrong password: ESME_RINVPASWD, the same for both so that names are
-                    not given away; address not allowed: ESME_RBINDFAIL; too many sessions: ESME_RALYBND
+                    not given away; a system_id that the standard has no room for: ESME_RINVSYSID; address
+                    not allowed: ESME_RBINDFAIL; too many sessions: ESME_RALYBND
     submit_sm, submit_multi, data_sm, query_sm, cancel_sm, replace_sm
                     more than `window` of the account without an answer, more than `throughput` a second (a
-                    submit_multi counts for each destination), or the server is stopping: ESME_RTHROTTLED;
-                    `on_request` raised: ESME_RSYSERR
+                    submit_multi counts for each destination), or the session is on its way out:
+                    ESME_RTHROTTLED; `on_request` raised: ESME_RSYSERR
 """
 
 from __future__ import annotations
@@ -15,21 +16,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from ipaddress import IPv6Address, ip_address, ip_network
-
-from msgspec.structs import replace
+from functools import partial
 
 from gateway.config.model import Account, Listen
 from gateway.protocol.smpp.constants import (
     ESME_RALYBND,
     ESME_RBINDFAIL,
     ESME_RINVPASWD,
+    ESME_RINVSYSID,
     ESME_ROK,
     ESME_RSYSERR,
     ESME_RTHROTTLED,
-    INTERFACE_VERSION,
     status_text,
 )
 from gateway.protocol.smpp.events import (
@@ -42,47 +40,23 @@ from gateway.protocol.smpp.events import (
     StrayResponse,
     TimedOut,
 )
-from gateway.protocol.smpp.operations import SubmitMulti
-from gateway.protocol.smpp.pacing import TokenBucket
+from gateway.protocol.smpp.operations import Outbind, SubmitMulti
 from gateway.protocol.smpp.pdu import Bind, DataSm, DeliverSm, Request, Response
-from gateway.protocol.smpp.session import NotBound, SmppSession, WindowFull
+from gateway.protocol.smpp.session import NotBound, SmppSession
 from gateway.protocol.smpp.states import Role, State
+from gateway.transport.smpp_account import Customer, NoAnswer
 from gateway.transport.smpp_link import Answer, SmppLink
-from gateway.transport.smpp_password import Patience, hashed, is_hash, matches
+from gateway.transport.smpp_listener import Listener
+from gateway.transport.smpp_outbind import OutbindCaller
+from gateway.transport.smpp_password import Doorman, hashed, is_hash, matches
 
 log = logging.getLogger(__name__)
 
 UNBOUND_LIMIT = 1000  # connections without a bind; further ones are cut at once
 RESPONSE_SECONDS = 10.0  # for deliver_sm_resp, enquire_link_resp, unbind_resp
-ROOM_SECONDS = 30.0  # for an account to answer what it has, so that it can be sent more
-UNBIND_SECONDS = 2.0  # for unbind_resp when stopping
-HASHING = 2  # passwords that are compared with a hash at the same time
-_RECEIVING = frozenset({State.BOUND_RX, State.BOUND_TRX})
-
-
-class NoAnswer(Exception):
-    """The account's session ended or kept silent: nobody knows whether it has the message."""
-
-
-class _Customer:
-    """An account and its sessions."""
-
-    def __init__(self, name: str, config: Account) -> None:
-        self.name = name
-        self.config = config
-        self.system_id = config.system_id.encode()
-        self.networks = [ip_network(text, strict=False) for text in config.allow]
-        self.links: list[SmppLink] = []
-        self.turn = asyncio.Lock()  # deliveries begin in the order in which they were asked for
-        self.room = asyncio.Event()  # set when one of its sessions may have room for a delivery
-        self.pending = 0  # submit_sm without an answer, over all sessions
-        self.bucket = TokenBucket(config.throughput, 0.0)
-
-    def allows(self, address: str) -> bool:
-        ip = ip_address(address)
-        if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-            ip = ip.ipv4_mapped
-        return any(ip in network for network in self.networks)
+DISMISS_SECONDS = 5.0  # for the requests of a session that has to leave
+UNBIND_SECONDS = 2.0  # for unbind_resp then
+SYSTEM_ID_OCTETS = 15  # section 4.1; an account may have a longer one all the same
 
 
 class SmppServer:
@@ -102,71 +76,92 @@ class SmppServer:
         system_id: str = "trunkline",
     ) -> None:
         """Raises ValueError for an address or network that is none."""
-        host, _, port = listen.address.rpartition(":")
-        self._host, self._port = host.strip("[]"), int(port)
-        self._bind_timeout = listen.bind_timeout
-        self._customers = {name: _Customer(name, account) for name, account in accounts.items()}
-        self._by_system_id = {customer.system_id: customer for customer in self._customers.values()}
+        self._listen = listen
+        self._customers = {name: Customer(name, account) for name, account in accounts.items()}
         self._on_request = on_request
         self._on_state = on_state
         self._system_id = system_id.encode()
         self._unbound: set[SmppLink] = set()
-        self._links: dict[SmppLink, _Customer] = {}
-        self._listen = listen
-        self._patience = Patience()
-        # a name that nobody has costs the same work as a wrong password: the time of the answer tells nothing
-        hashes = any(is_hash(account.password) for account in accounts.values())
-        self._nobodys = hashed(secrets.token_hex()) if hashes else "\0"
-        self._hashing = asyncio.Semaphore(HASHING)
+        self._links: dict[SmppLink, Customer] = {}
+        self._listener = Listener(partial(self._link, self._connected))
+        self._caller = OutbindCaller(lambda customer: self._link(partial(self._called, customer)))
+        self._doorman = Doorman()
         self._binding: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-        self._tls_server: asyncio.Server | None = None
+        self._dismissing: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._nobodys = "\0"  # the password of a name that nobody has
+        self._index()
 
     @property
     def port(self) -> int:
         """The port listened on, also where the configuration says 0."""
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._listener.port
 
     @property
     def tls_port(self) -> int:
-        assert self._tls_server is not None
-        return int(self._tls_server.sockets[0].getsockname()[1])
+        return self._listener.tls_port
 
     def sessions(self, account: str) -> int:
         return len(self._customers[account].links)
 
     async def start(self) -> None:
         """Raises OSError when an address cannot be listened on, or a certificate cannot be read."""
-        loop = asyncio.get_running_loop()
-        if self._listen.tls_address:
-            host, _, port = self._listen.tls_address.rpartition(":")
-            self._tls_server = await loop.create_server(
-                self._link,
-                host.strip("[]") or None,
-                int(port),
-                ssl=_tls(self._listen),
-                ssl_handshake_timeout=self._bind_timeout,
-            )
-        self._server = await loop.create_server(self._link, self._host or None, self._port)
+        await self._listener.configure(self._listen)
+
+    async def configure(self, listen: Listen, accounts: Mapping[str, Account]) -> None:
+        """Take up changed settings.  Sessions that could bind as they are stay, the others are unbound once
+        they have their answers.  Raises OSError as `start` does: then everything is as it was."""
+        await self._listener.configure(listen)
+        self._listen = listen
+        for name in [name for name in self._customers if name not in accounts]:
+            self._dismiss(self._customers.pop(name), None, "the account was removed")
+        for name, account in accounts.items():
+            if (customer := self._customers.get(name)) is None:
+                self._customers[name] = Customer(name, account)
+            elif customer.config != account:
+                self._dismiss(customer, customer.configure(account), "the account was changed")
+        self._index()
+
+    def _index(self) -> None:
+        self._by_system_id = {customer.system_id: customer for customer in self._customers.values()}
+        # a name that nobody has costs the same work as a wrong password: the time of the answer tells nothing
+        hashes = any(is_hash(customer.config.password) for customer in self._customers.values())
+        if hashes and not is_hash(self._nobodys):
+            self._nobodys = hashed(secrets.token_hex())
+
+    def _dismiss(self, customer: Customer, links: list[SmppLink] | None, reason: str) -> None:
+        """Show these sessions out, or all and for good."""
+        if links is None:
+            self._caller.hush(customer.name)
+            links = list(customer.links)
+        if not links:
+            return
+        customer.links = [link for link in customer.links if link not in links]
+        customer.room.set()  # whoever waits for one of them finds out
+        self._tell(customer, reason)
+        task = asyncio.create_task(self._farewell(links, DISMISS_SECONDS))
+        self._dismissing.add(task)
+        task.add_done_callback(self._dismissing.discard)
 
     async def stop(self, grace_seconds: float) -> None:
         """Take nothing new, answer what was taken within the grace, unbind, close."""
         self._stopping = True
-        servers = [server for server in (self._server, self._tls_server) if server]
-        for server in servers:
-            server.close()
+        self._listener.close()
+        await self._caller.stop()
         for task in self._binding:
             task.cancel()
-        links = [*self._links, *self._unbound]
+        await self._farewell([*self._links, *self._unbound], grace_seconds)
+        await asyncio.gather(*self._binding, *self._dismissing, return_exceptions=True)
+        await self._listener.wait_closed()
+
+    async def _farewell(self, links: list[SmppLink], grace_seconds: float) -> None:
+        """Unbind and close sessions once their requests are answered or the grace is over."""
         try:
             async with asyncio.timeout(grace_seconds):
                 for link in links:
                     await link.finish()
         except TimeoutError:
-            pending = sum(customer.pending for customer in self._customers.values())
-            log.warning("smpp.grace_over", extra={"pending": pending})
+            log.warning("smpp.grace_over", extra={"links": len(links)})
         for link in links:
             link.session.unbind(asyncio.get_running_loop().time())
             link.settle()
@@ -178,50 +173,33 @@ class SmppServer:
             for link in links:
                 link.abort()
                 await link.gone.wait()
-        await asyncio.gather(*self._binding, return_exceptions=True)
-        for server in servers:
-            await server.wait_closed()
 
     async def deliver(self, account: str, request: DeliverSm | DataSm) -> int:
         """Send a receipt or an inbound message by the account's freest receiving session; its command_status.
 
-        Those that find no room wait for it, in their order.  Raises NotBound without such a session,
-        WindowFull when none has had room for ROOM_SECONDS, NoAnswer.
+        Those that find no room wait for it, in their order.  Raises NotBound without such a session (an
+        account with `outbind` is called then), WindowFull when none has had room for ROOM_SECONDS, NoAnswer.
         """
-        customer = self._customers[account]
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        async with customer.turn:
-            link = await self._receiving(customer)
-            if link.version < INTERFACE_VERSION:  # a peer of version 3.3 knows no TLVs
-                request = replace(request, tlv_octets=b"")
-            link.session.send(request, asyncio.get_running_loop().time(), answer)
-            link.settle_soon()
-        return await answer
-
-    async def _receiving(self, customer: _Customer) -> SmppLink:
-        """The session of the account that has most room, once one has any."""
+        customer = self._customers.get(account)
+        if customer is None:
+            raise NotBound(f"there is no account {account!r}")
         try:
-            async with asyncio.timeout(ROOM_SECONDS):
-                while True:
-                    receiving = [link for link in customer.links if link.session.state in _RECEIVING]
-                    if not receiving:
-                        raise NotBound(f"{customer.name} has no session that receives")
-                    link = max(receiving, key=_room)
-                    if _room(link):
-                        return link
-                    customer.room.clear()
-                    await customer.room.wait()
-        except TimeoutError:
-            raise WindowFull(f"{customer.name} does not answer what it has") from None
+            return await customer.deliver(request)
+        except NotBound:
+            if not self._stopping:
+                self._caller.call(customer)
+            raise
 
     # one connection
 
-    def _link(self) -> SmppLink:
-        now = asyncio.get_running_loop().time()
+    def _link(self, connected: Callable[[SmppLink], None]) -> SmppLink:
         session = SmppSession(
-            Role.SMSC, now=now, bind_timeout=self._bind_timeout, response_timeout=RESPONSE_SECONDS
+            Role.SMSC,
+            now=asyncio.get_running_loop().time(),
+            bind_timeout=self._listen.bind_timeout,
+            response_timeout=RESPONSE_SECONDS,
         )
-        return SmppLink(session, "unbound", self._event, self._connected, self._room)
+        return SmppLink(session, "unbound", self._event, connected, self._room)
 
     def _room(self, link: SmppLink) -> None:
         if customer := self._links.get(link):
@@ -232,6 +210,12 @@ class SmppServer:
         gone = not link.peer_address  # reset before it was accepted: nobody knows whose it was
         if gone or len(self._unbound) > UNBOUND_LIMIT or self._stopping:
             link.abort()
+
+    def _called(self, customer: Customer, link: SmppLink) -> None:
+        self._connected(link)
+        config = customer.config
+        system_id = config.outbind_system_id.encode() or self._system_id
+        link.session.outbind(Outbind(system_id=system_id, password=config.outbind_password.encode()))
 
     def _event(self, link: SmppLink, event: Event) -> None:
         match event:
@@ -260,28 +244,25 @@ class SmppServer:
             return
         customer = self._by_system_id.get(request.system_id)
         kept = str(customer.config.password) if customer else self._nobodys
-        wait = self._patience.wait(link.peer_address, asyncio.get_running_loop().time())
-        if wait or is_hash(kept):
-            task = asyncio.create_task(self._bind_later(link, customer, request, kept, wait))
+        if self._doorman.takes_time(link.peer_address, kept):
+            task = asyncio.create_task(self._bind_later(link, request, kept))
             self._binding.add(task)
             task.add_done_callback(self._binding.discard)
         else:
             self._answer_bind(link, customer, request, matches(kept, request.password))
 
-    async def _bind_later(
-        self, link: SmppLink, customer: _Customer | None, request: Bind, kept: str, wait: float
-    ) -> None:
-        await asyncio.sleep(wait)
-        async with self._hashing:
-            right = await asyncio.to_thread(matches, kept, request.password)
+    async def _bind_later(self, link: SmppLink, request: Bind, kept: str) -> None:
+        right = await self._doorman.look(link.peer_address, kept, request.password)
         if link.session.state is State.BINDING:  # and not gone meanwhile
-            self._answer_bind(link, customer, request, right)
+            customer = self._by_system_id.get(request.system_id)
+            now_kept = str(customer.config.password) if customer else kept
+            self._answer_bind(link, customer, request, right and kept == now_kept)
             link.settle()
 
-    def _answer_bind(self, link: SmppLink, customer: _Customer | None, request: Bind, right: bool) -> None:
-        status, reason = self._judge(customer, link, right)
-        if status == ESME_RINVPASWD:
-            self._patience.failed(link.peer_address, asyncio.get_running_loop().time())
+    def _answer_bind(self, link: SmppLink, customer: Customer | None, request: Bind, right: bool) -> None:
+        status, reason = self._judge(customer, link, request, right)
+        if status in (ESME_RINVPASWD, ESME_RINVSYSID):
+            self._doorman.failed(link.peer_address)
         if status != ESME_ROK or customer is None:
             name = customer.name if customer else ""
             fields = {"account": name, "peer": link.peer, "status": status_text(status), "reason": reason}
@@ -289,21 +270,25 @@ class SmppServer:
             link.session.answer_bind(request, status)
             link.session.lost(f"bind refused: {reason}")
             return
-        self._patience.succeeded(link.peer_address)
+        self._doorman.succeeded(link.peer_address)
         link.label = customer.name
-        link.session.window = customer.config.window
-        link.session.enquire_link = customer.config.enquire_link
+        customer.fit(link)
         self._unbound.discard(link)
         self._links[link] = customer
         customer.links.append(link)
         link.version = request.interface_version
         link.session.answer_bind(request, ESME_ROK, self._system_id)
         customer.room.set()
+        if customer.receives:
+            self._caller.hush(customer.name)
         self._tell(customer, f"{request.name} from {link.peer}")
 
-    def _judge(self, customer: _Customer | None, link: SmppLink, right: bool) -> tuple[int, str]:
+    def _judge(
+        self, customer: Customer | None, link: SmppLink, request: Bind, right: bool
+    ) -> tuple[int, str]:
         if customer is None:
-            return ESME_RINVPASWD, "unknown system_id"
+            possible = 1 <= len(request.system_id) <= SYSTEM_ID_OCTETS
+            return ESME_RINVPASWD if possible else ESME_RINVSYSID, "unknown system_id"
         if not right:
             return ESME_RINVPASWD, "wrong password"
         if not customer.allows(link.peer_address):
@@ -314,11 +299,12 @@ class SmppServer:
             return ESME_RALYBND, "too many sessions"
         return ESME_ROK, ""
 
-    def _requested(self, link: SmppLink, customer: _Customer, request: Request) -> None:
+    def _requested(self, link: SmppLink, customer: Customer, request: Request) -> None:
         now = asyncio.get_running_loop().time()
         count = max(len(request.destinations), 1) if isinstance(request, SubmitMulti) else 1
         if (
             self._stopping
+            or link not in customer.links
             or customer.pending >= customer.config.window
             or not customer.bucket.take(now, count)
         ):
@@ -327,7 +313,7 @@ class SmppServer:
         customer.pending += 1
         link.answer_later(request, self._ask(customer, request), ESME_RSYSERR)
 
-    async def _ask(self, customer: _Customer, request: Request) -> Answer:
+    async def _ask(self, customer: Customer, request: Request) -> Answer:
         try:
             answer = await self._on_request(customer.name, request)
         finally:
@@ -340,33 +326,17 @@ class SmppServer:
                 _unknown(answer, event.reason)
         self._unbound.discard(link)
         customer = self._links.pop(link, None)
-        if customer:
+        if customer and link in customer.links:
             customer.links.remove(link)
             customer.room.set()  # whoever waits finds out that nobody receives
             self._tell(customer, event.reason)
         log.info("smpp.closed", extra={"link": link.label, "peer": link.peer, "reason": event.reason})
 
-    def _tell(self, customer: _Customer, reason: str) -> None:
+    def _tell(self, customer: Customer, reason: str) -> None:
         try:
             self._on_state(customer.name, len(customer.links), reason)
         except Exception:  # the caller's fault must not end the customer's session
             log.exception("smpp.callback_failed", extra={"account": customer.name})
-
-
-def _tls(listen: Listen) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = (
-        ssl.TLSVersion.TLSv1_3 if listen.tls_minimum == "1.3" else ssl.TLSVersion.TLSv1_2
-    )
-    context.load_cert_chain(listen.tls_certificate, listen.tls_key or None)
-    if listen.tls_client_ca:
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(listen.tls_client_ca)
-    return context
-
-
-def _room(link: SmppLink) -> int:
-    return link.session.room if link.writable else 0
 
 
 def _unknown(answer: asyncio.Future[int], reason: str) -> None:

@@ -58,7 +58,29 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
         ("account", 'allow = ["::/0", "10.0.0.1/8"]', "smpp.accounts.acme.allow[1]", 'write "10.0.0.0/8"'),
         ("account", 'senders = ["12345", "1"]', "smpp.accounts.acme.senders[1]", "is neither"),
         ("account", "allow = []", "smpp.accounts.acme.allow", "nobody can bind"),
-        ("bind", 'host = ""', "smpp.binds.north.host", "is no address or host name"),
+        ("bind", 'host = ""', "smpp.binds.north.host", "write the carrier's address, or outbind"),
+        ("bind", 'host = "a b"', "smpp.binds.north.host", "is no address or host name"),
+        ("bind", 'outbind = ":2777"\noutbind_password = "p"', "smpp.binds.north.outbind", "no ADDRESS:PORT"),
+        ("bind", 'outbind = "0.0.0.0:2777"', "smpp.binds.north.outbind", "to anyone who connects"),
+        (
+            "bind",
+            'host = "a"\ntls = true\noutbind = "0.0.0.0:2777"\noutbind_password = "p"',
+            "smpp.binds.north.outbind",
+            "is without TLS",
+        ),
+        (
+            "bind",
+            'outbind = "0.0.0.0:2777"\noutbind_allow = ["carrier"]',
+            "smpp.binds.north.outbind_allow[0]",
+            "is no network",
+        ),
+        ("account", 'outbind = "192.0.2.7"', "smpp.accounts.acme.outbind", "no ADDRESS:PORT"),
+        (
+            "account",
+            f'outbind = "192.0.2.7:1"\noutbind_password = "{"p" * 65}"',
+            "smpp.accounts.acme.outbind_password",
+            "longer than 64",
+        ),
         ("bind", 'host = "127.0.0.1:2775"', "smpp.binds.north.host", "the port has a key of its own"),
         ("bind", 'host = "a"\nport = 70000', "smpp.binds.north.port", "must be 1 to 65535, not 70000"),
         ("bind", 'host = "a"\nsessions = 0', "smpp.binds.north.sessions", "must be 1 or more, not 0"),
@@ -172,6 +194,14 @@ def test_an_account_needs_a_password_a_service_and_a_name_of_its_own(found: Foun
         "smpp.accounts.acme.password": "must not be empty",
         "smpp.accounts.acme.service": '"piza" is no service; did you mean "pizza"?',
         "smpp.accounts.other.system_id": '"acme" is the system_id of account acme already',
+    }
+
+
+def test_binds_do_not_listen_for_outbind_at_the_same_address(found: Found) -> None:
+    bind = '[smpp.binds.{}]\nsystem_id = "a"\noutbind = "0.0.0.0:{}"\noutbind_allow = ["192.0.2.1"]\n'
+    assert found(bind.format("a", 2777) + bind.format("b", 2778), PIZZA) == {}
+    assert found(bind.format("a", 2777) + bind.format("b", 2777), PIZZA) == {
+        "smpp.binds.b.outbind": '"0.0.0.0:2777" is where bind a listens already'
     }
 
 

@@ -19,7 +19,6 @@ from smpplib import consts
 from smpplib.exceptions import PDUError
 
 from gateway.config.model import Account, Listen, Seconds, Secret
-from gateway.protocol.smpp.codec import Framer, decode
 from gateway.protocol.smpp.constants import (
     ESME_RALYBND,
     ESME_RBINDFAIL,
@@ -29,6 +28,7 @@ from gateway.protocol.smpp.constants import (
     ESME_RINVDSTADR,
     ESME_RINVMSGLEN,
     ESME_RINVPASWD,
+    ESME_RINVSYSID,
     ESME_ROK,
     ESME_RSYSERR,
     ESME_RTHROTTLED,
@@ -57,9 +57,11 @@ from gateway.protocol.smpp.pdu import (
     SubmitSmResp,
 )
 from gateway.protocol.smpp.session import NotBound, WindowFull
-from gateway.transport import smpp_password, smpp_server
+from gateway.transport import smpp_account, smpp_password, smpp_server
+from gateway.transport.smpp_account import Customer, NoAnswer
 from gateway.transport.smpp_password import hashed
-from gateway.transport.smpp_server import NoAnswer, SmppServer
+from gateway.transport.smpp_server import SmppServer
+from tests.peers.raw_smpp import Raw
 
 T = TypeVar("T")
 HERE = Path(__file__).parent
@@ -134,10 +136,8 @@ class House:
         return client.read_pdu()
 
     async def raw(self, *first: Pdu) -> Raw:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
-        raw = Raw(reader, writer)
+        raw = await Raw.connect(self.server.port, *first)
         self.raws.append(raw)
-        await raw.send(*first)
         return raw
 
     async def peer(self, *first: Pdu) -> Raw:
@@ -154,37 +154,6 @@ class House:
         for raw in self.raws:
             raw.hang_up()
         await self.server.stop(0.1)
-
-
-class Raw:
-    """A peer that sends what it likes."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-        self.framer = Framer()
-        self.pdus: list[Pdu] = []
-
-    async def send(self, *pdus: Pdu) -> None:
-        self.writer.write(b"".join(pdu.encode(pdu.sequence_number) for pdu in pdus))
-        await self.writer.drain()
-
-    def hang_up(self) -> None:
-        self.writer.transport.abort()
-
-    def reset(self) -> None:
-        """Be gone without a word: no half of the connection stays open."""
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.hang_up()
-
-    async def next(self) -> Pdu | None:
-        """The next PDU; None at the end of the stream."""
-        while not self.pdus:
-            data = await asyncio.wait_for(self.reader.read(65536), 10)
-            if not data:
-                return None
-            self.pdus += [decode(frame) for frame in self.framer.feed(data)]
-        return self.pdus.pop(0)
 
 
 BIND = BindTransceiver(sequence_number=1, system_id=b"acme", password=b"sesame")
@@ -239,15 +208,31 @@ async def test_the_answer_comes_after_the_message_is_durable(build: Builder) -> 
 
 
 @pytest.mark.parametrize(
-    ("system_id", "password"), [("acme", "wrong"), ("nobody", "sesame"), ("acme", ""), ("", "")]
+    ("system_id", "password", "status"),
+    [
+        ("acme", "wrong", ESME_RINVPASWD),
+        ("nobody", "sesame", ESME_RINVPASWD),
+        ("acme", "", ESME_RINVPASWD),
+        ("", "", ESME_RINVSYSID),
+        ("acme", "longer-than-eight", ESME_RINVPASWD),
+    ],
 )
-async def test_who_is_not_known_is_turned_away(build: Builder, system_id: str, password: str) -> None:
+async def test_who_is_not_known_is_turned_away(
+    build: Builder, system_id: str, password: str, status: int
+) -> None:
     house = await build()
     with pytest.raises(PDUError) as caught:
         await thread(house.bound, "transmitter", system_id, password)
-    assert caught.value.args[1] == ESME_RINVPASWD
+    assert caught.value.args[1] == status
     assert await thread(house.clients[0]._socket.recv, 10) == b""  # and the connection is closed
     assert house.app.states == []
+
+
+async def test_a_name_longer_than_the_standard_has_room_for_must_be_an_accounts(build: Builder) -> None:
+    house = await build(system_id="a-very-long-system-id")
+    for name, status in ((b"a-very-long-system-ix", ESME_RINVSYSID), (b"a-very-long-system-id", ESME_ROK)):
+        peer = await house.raw(replace(BIND, system_id=name))
+        assert getattr(await peer.next(), "command_status", None) == status
 
 
 async def test_a_password_may_be_kept_as_a_hash(build: Builder) -> None:
@@ -370,7 +355,7 @@ async def test_an_address_that_is_not_allowed_is_turned_away(build: Builder) -> 
     [("127.0.0.1", True), ("::ffff:127.9.9.9", True), ("::1", False), ("128.0.0.1", False)],
 )
 def test_allow_lists_know_both_families(address: str, allowed: bool) -> None:
-    assert smpp_server._Customer("acme", account(allow=["127.0.0.1/8"])).allows(address) is allowed
+    assert Customer("acme", account(allow=["127.0.0.0/8"])).allows(address) is allowed
 
 
 async def test_sessions_are_counted_per_account(build: Builder) -> None:
@@ -551,7 +536,7 @@ async def test_deliveries_wait_for_room_in_the_window_and_keep_their_order(build
 async def test_what_finds_no_room_in_time_is_told_so_and_the_fate_of_the_others(
     build: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smpp_server, "ROOM_SECONDS", 0.05)
+    monkeypatch.setattr(smpp_account, "ROOM_SECONDS", 0.05)
     house = await build(window=2)
     peer = await house.peer()
     deliveries = [asyncio.create_task(house.server.deliver("acme", DeliverSm())) for _ in range(2)]

@@ -333,7 +333,7 @@ class SmppSession:
         """
         if self.state in self._peer_may.get(kind, ()) and (self._leaving is None or kind is EnquireLink):
             return ESME_ROK
-        return ESME_RALYBND if issubclass(kind, Bind) else ESME_RINVBNDSTS
+        return ESME_RALYBND if kind in self._peer_may and issubclass(kind, Bind) else ESME_RINVBNDSTS
 
     def _request(self, pdu: Request) -> None:
         kind = type(pdu)

@@ -276,15 +276,15 @@ def test_a_bound_session_takes_what_its_bind_allows(role: Role, kind: type[Bind]
 
 
 def test_a_request_of_the_wrong_side_is_refused_for_the_bind() -> None:
-    for session, request, status in (
-        (bound(), SubmitSm(sequence_number=9), ESME_RINVBNDSTS),
-        (bound(), BindReceiver(sequence_number=9), ESME_RALYBND),
-        (granting(), DeliverSm(sequence_number=9), ESME_RINVBNDSTS),
+    for session, request in (
+        (bound(), SubmitSm(sequence_number=9)),
+        (bound(), BindReceiver(sequence_number=9)),
+        (granting(), DeliverSm(sequence_number=9)),
     ):
         feed(session, request)
         (response,) = pdus(session)
         assert response.command_id == request.command_id | 0x80000000
-        assert response.command_status == status  # type: ignore[attr-defined]
+        assert response.command_status == ESME_RINVBNDSTS  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", [Outbind, AlertNotification], ids=lambda kind: kind.name)
