@@ -26,6 +26,19 @@ class Carrier(Struct, frozen=True, gc=False):
         return bool(self.name) and not self.reason
 
 
+class Standing(Struct, frozen=True):
+    """What a carrier says, asked about a segment that it has accepted.
+
+    `state` as in values.message.Receipt; "": it does not say, and `again` whether asking later may help.
+    """
+
+    state: str = ""
+    final: bool = False
+    code: str = ""
+    done_date: str = ""
+    again: bool = True
+
+
 # (message id, step index, outcome, segments learned about); called any number of times, in any order.
 # No outcome: only the segments are news.
 Report = Callable[[str, int, Outcome | None, Sequence[Segment]], None]

@@ -98,8 +98,9 @@ class SegmentResult(Protocol):
 class SmsChannel:
     """`enqueue` hands a flight to the carrier's bind, False when it is full; `state` is (up, reason);
     `routes` gives the candidate binds; `refusal` is the consent test; `known` is told of each segment whose
-    id is known, `doubted` of each whose answer was lost, `give_back` of a step that a stopped bind has not
-    written (effect key, carrier, parts that were): it goes back to the store."""
+    id is known, and before, where the bind has `query_sm`, `answered` with the id as the carrier wrote it;
+    `doubted` of each whose answer was lost, `give_back` of a step that a stopped bind has not written (effect
+    key, carrier, parts that were): it goes back to the store."""
 
     def __init__(
         self,
@@ -112,6 +113,7 @@ class SmsChannel:
         state: Callable[[str], tuple[bool, str]],
         report: Report,
         known: Callable[[Segment], None],
+        answered: Callable[[Message, Segment, str], None],
         doubted: Callable[[Segment, str, str], None],
         give_back: Callable[[str, str, list[int]], None],
     ) -> None:
@@ -123,6 +125,7 @@ class SmsChannel:
         self._state = state
         self._report = report
         self._known = known
+        self._answered = answered
         self._doubted = doubted
         self._give_back = give_back
         self.stopping = False
@@ -235,6 +238,8 @@ class SmsChannel:
             outcome = Outcome(Result.ACCEPTED, carrier=flight.carrier)
         self._tell(flight, outcome, segment)
         if segment.smsc_id:
+            if flight.bind.query_sm:
+                self._answered(flight.message, segment, result.message_id)
             self._known(segment)
 
     def _again(self, flight: Flight, part: int) -> None:

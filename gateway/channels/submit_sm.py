@@ -37,7 +37,7 @@ def submit_sm(
     `expires` is when nobody needs the message any more, in Unix seconds as `now` is; 0 = never.
     """
     form = form or _PLAIN
-    source_ton, source_npi = TON_NPI[kind(sender)]
+    source_ton, source_npi, source = source_address(sender, bind)
     dest_ton, dest_npi = TON_NPI[kind(recipient)]
     tlvs = unpack_tlvs(form.tlvs) if form.tlvs else {}
     tlvs.update({tag(number): octets(value) for number, value in bind.tlvs.items()})
@@ -49,9 +49,9 @@ def submit_sm(
         tlvs[constants.TLV_MESSAGE_PAYLOAD] = segment.octets
     return SubmitSm(
         service_type=(bind.service_type or form.service_type).encode("latin-1"),
-        source_addr_ton=_or(bind.source_addr_ton, source_ton),
-        source_addr_npi=_or(bind.source_addr_npi, source_npi),
-        source_addr=sender.removeprefix("+").encode("ascii"),
+        source_addr_ton=source_ton,
+        source_addr_npi=source_npi,
+        source_addr=source,
         dest_addr_ton=_or(bind.dest_addr_ton, dest_ton),
         dest_addr_npi=_or(bind.dest_addr_npi, dest_npi),
         destination_addr=recipient.removeprefix("+").encode("ascii"),
@@ -64,6 +64,13 @@ def submit_sm(
         short_message=b"" if segment.payload else segment.octets,
         tlv_octets=pack_tlvs(tlvs) if tlvs else b"",
     )
+
+
+def source_address(sender: str, bind: Bind) -> tuple[int, int, bytes]:
+    """source_addr_ton, source_addr_npi and source_addr."""
+    ton, npi = TON_NPI[kind(sender)]
+    address = sender.removeprefix("+").encode("ascii")
+    return _or(bind.source_addr_ton, ton), _or(bind.source_addr_npi, npi), address
 
 
 def validity_period(form: str, expires: float, now: float) -> bytes:

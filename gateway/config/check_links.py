@@ -39,6 +39,7 @@ _BIND: _Limits = {
     "throttle_pause": _MORE_THAN_ZERO,
     "retry_pause": _MORE_THAN_ZERO,
     "retry_limit": _NOT_NEGATIVE,
+    "query_sm": _NOT_NEGATIVE,
     "reassembly": _MORE_THAN_ZERO,
     "queue": _AT_LEAST_ONE,
 }

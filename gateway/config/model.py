@@ -120,6 +120,9 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # what the word or number after `stat:` in a receipt means where the carrier has its own, such as
     # { "0" = "delivered", DND_REJECTED = "rejected" }; one that nobody knows says nothing
     stat_map: dict[str, ReceiptState] = field(default_factory=dict)
+    # ask by query_sm what became of a message that somebody waits to hear of, when so long after it was
+    # accepted no final receipt has come; again after twice as long, and so on; 0: never
+    query_sm: Seconds = Seconds(0)
     receipt_zone: str = ""  # of a receipt's dates: "UTC", "+02:00", "Europe/Berlin"; empty: not known
     long_messages: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
     # what data_coding 0 means there, both ways; texts that it lacks characters of go as UCS-2

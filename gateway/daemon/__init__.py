@@ -43,6 +43,8 @@ from gateway.outbound.control import Control
 from gateway.outbound.fetch import Fetcher
 from gateway.outbound.notify import HttpPost, Notifier
 from gateway.outbound.pipeline import OutboundPipeline
+from gateway.outbound.queries import TIMER as QUERY_TIMER
+from gateway.outbound.queries import Queries
 from gateway.outbound.receipts import Receipts
 from gateway.outbound.reroute import Reroute
 from gateway.outbound.routes import Routes
@@ -105,6 +107,7 @@ class Daemon:
             state=lambda bind: self._smpp.state(bind),
             report=lambda *news: self.outbound.report(*news),
             known=lambda segment: self._receipts.known(segment),
+            answered=lambda *what: self._queries.answered(*what),
             doubted=self._book.in_doubt,
             give_back=lambda *what: self.outbound.give_back(*what),
         )
@@ -126,6 +129,18 @@ class Daemon:
             pipeline=self.outbound,
             seen=self.metrics.receipt,
             orphaned=self.metrics.orphan_receipt,
+            settled=lambda unit, segment: self._queries.settled(unit, segment),
+        )
+        self._queries = Queries(
+            binds=self._binds,
+            services=self._services,
+            clock=self._clock,
+            new_id=self._new_id,
+            timers=self._timers,
+            pipeline=self.outbound,
+            receipts=self._receipts,
+            ask=lambda *what: self._smpp.ask(*what),
+            asked=self.metrics.query,
         )
         self._http_post = HttpPost(lambda service: str(self._services[service].hub_secret), self._clock)
         self._notifier = Notifier(
@@ -281,6 +296,7 @@ class Daemon:
         await self._reroute.stop()
         await self._smpp.stop(None, GRACE_SECONDS)
         self._timers.stop()
+        await self._queries.stop()
         await self._notifier.stop(GRACE_SECONDS / 5)
         await self._http_post.close()
         await self._fetcher.stop()
@@ -399,6 +415,8 @@ class Daemon:
     def _fire(self, timer: Timer) -> None:
         if timer.kind == RUN_TIMER:
             self._runs.timer(timer)
+        elif timer.kind == QUERY_TIMER:
+            self._queries.timer(timer)
         else:
             self.outbound.timer(timer)
 

@@ -8,10 +8,13 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from gateway.channels.base import Standing
+from gateway.channels.query_sm import query_sm, standing
 from gateway.channels.sms import Flight
 from gateway.config.model import Account, Bind, Smpp
 from gateway.observe.health import CarrierState
 from gateway.outbound.notify import Away
+from gateway.protocol.smpp.fields import EncodeError
 from gateway.protocol.smpp.pdu import DeliverSm, Request, Response
 from gateway.protocol.smpp.session import NotBound, WindowFull
 from gateway.transport.smpp_client import BindGroup, Inbound
@@ -112,6 +115,18 @@ class SmppSide:
             flight, flight.pdus, wanted=lambda: not flight.cancelled, series=flight.series
         )
         return group is not None and group.enqueue(submission)
+
+    async def ask(self, name: str, message_id: str, sender: str) -> Standing | None:
+        """What a bind's carrier says of a message.  None: it cannot be asked now."""
+        group, bind = self._groups.get(name), self._binds.get(name)
+        if group is None or bind is None:
+            return None
+        try:
+            return standing(await group.ask(query_sm(message_id, sender, bind)))
+        except NotBound:
+            return None
+        except EncodeError:  # a message_id that no query_sm can hold
+            return Standing(again=False)
 
     def state(self, name: str) -> tuple[bool, str]:
         """(up, why not)."""

@@ -23,6 +23,7 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "message_status": ("Statuses that outbound messages have come to", ("service", "status")),
     "segments": ("What carriers have answered to segments", ("bind", "result")),
     "receipts": ("Delivery receipts", ("bind", "state")),
+    "queries": ("Carriers that were asked by query_sm about a message", ("bind", "result")),
     "receipts_orphaned": ("Delivery receipts that speak of no segment known here", ("bind",)),
     "messages_received": ("Inbound messages", ("bind",)),
     "calls": ("Calls that have ended", ("direction", "cause")),
@@ -57,6 +58,10 @@ class Metrics:
 
     def receipt(self, bind: str, state: str) -> None:
         self._counts["receipts"][bind, state] += 1
+
+    def query(self, bind: str, result: str) -> None:
+        """`result`: a message state, refused, unanswered."""
+        self._counts["queries"][bind, result] += 1
 
     def orphan_receipt(self, bind: str) -> None:
         self._counts["receipts_orphaned"][bind,] += 1

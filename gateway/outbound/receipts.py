@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 
 class Receipts:
-    """`seen(bind, state)` is told of each receipt, `orphaned(bind)` of each that speaks of nothing known."""
+    """`seen(bind, state)` is told of each receipt, `orphaned(bind)` of each that speaks of nothing known,
+    `settled(unit, segment)` of each segment whose final receipt has come, in the same commit."""
 
     def __init__(
         self,
@@ -29,6 +30,7 @@ class Receipts:
         pipeline: OutboundPipeline,
         seen: Callable[[str, str], None],
         orphaned: Callable[[str], None],
+        settled: Callable[[Unit, Segment], None] = lambda unit, segment: None,
     ) -> None:
         self._store = store
         self._book = book
@@ -36,6 +38,7 @@ class Receipts:
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen = seen
         self._orphaned = orphaned
+        self._settled = settled
         self._details: dict[str, Mapping[str, str]] = {}  # of receipts that wait, by their id
         self.matched = 0
         self.unmatched = 0
@@ -62,6 +65,19 @@ class Receipts:
             return
         self.matched += 1
         await self._apply(unit, receipt, segment, details, recipient, sender)
+
+    async def told(
+        self, unit: Unit, part: tuple[str, int, int], receipt: Receipt, details: Mapping[str, str]
+    ) -> None:
+        """Apply what a carrier has said, when asked, of segment `part` (message, step, part) as its receipt.
+
+        Raises StoreError as `apply` does.
+        """
+        if self._pipeline.unrecorded:
+            raise StoreError("the store refuses to record; the carrier must be asked again")
+        for segment in await self._store.segments(part[0]):
+            if (segment.step, segment.part) == part[1:]:
+                await self._apply(unit, replace(receipt, smsc_id=segment.smsc_id), segment, details)
 
     def expire(self, now: float) -> None:
         """Give up receipts that have waited for their segment for too long."""
@@ -126,9 +142,12 @@ class Receipts:
             return
         self._seen(receipt.bind, receipt.state)
         outcome = self._book.settle(unit, segment, receipt, details)
+        settled = self._book.settled(segment)
+        if settled:
+            self._settled(unit, segment)
         if message is None:  # deleted by retention
             return
-        if not self._book.settled(segment):  # else the segment itself tells of it
+        if not settled:  # else the segment itself tells of it
             unit.writes.append(_event(message, segment, receipt, details))
         if outcome is not None:
             self._pipeline.apply(unit, message, segment.step, outcome)

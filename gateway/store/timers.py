@@ -62,6 +62,10 @@ class Timers:
             unit.writes.append(Delete(Timer, (kind, ref)))
             unit.undo.append(lambda: self._take_back(None, before))
 
+    def pending(self, kind: str, ref: str) -> Timer | None:
+        """The one that is set; one that has fired is, until it is cleared or replaced."""
+        return self._pending.get((kind, ref))
+
     def __len__(self) -> int:
         return len(self._pending)
 

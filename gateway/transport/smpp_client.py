@@ -31,7 +31,8 @@ from gateway.protocol.smpp.events import (
     TimedOut,
 )
 from gateway.protocol.smpp.pacing import Backoff
-from gateway.protocol.smpp.session import SmppSession
+from gateway.protocol.smpp.pdu import Request, Response
+from gateway.protocol.smpp.session import NotBound, SmppSession
 from gateway.protocol.smpp.states import Role
 from gateway.transport.smpp_dispatch import Dispatcher, Lane
 from gateway.transport.smpp_link import Answer, SmppLink
@@ -157,6 +158,20 @@ class BindGroup:
         """Take a message.  False: the queue is full, or the bind stops or only receives; keep it yourself."""
         return self.config.mode != "receiver" and self._dispatcher.enqueue(submission)
 
+    async def ask(self, request: Request) -> Response | None:
+        """Send a request that is no message; its answer, None if that does not come.
+
+        Raises NotBound while no session has room for it.
+        """
+        loop = asyncio.get_running_loop()
+        link = self._dispatcher.spare(loop.time())
+        if link is None:
+            raise NotBound(f"no session of {self.name} has room")
+        answer: asyncio.Future[Response | None] = loop.create_future()
+        link.session.send(request, loop.time(), answer)
+        link.settle()
+        return await answer
+
     async def stop(self, grace_seconds: float) -> list[Submission]:
         """Finish what was begun within the grace, unbind, close.  Gives back what was never handed over.
 
@@ -279,6 +294,10 @@ class BindGroup:
                 self._dispatcher.answered(lane, begun, part, response)
             case Requested(pdu=pdu.DeliverSm() | pdu.DataSm() as request):
                 link.answer_later(request, self._deliver(lane, request), ESME_RX_T_APPN)
+            case Answered(context=asyncio.Future() as asked, pdu=response):
+                _tell(asked, response)
+            case TimedOut(context=asyncio.Future() as asked):
+                _tell(asked, None)
             case TimedOut(context=(Begun() as begun, int(part))):
                 self._dispatcher.doubt(begun, part, "no submit_sm_resp in time")
             case StrayResponse(context=(Begun() as begun, int(part)), pdu=response):
@@ -311,6 +330,9 @@ class BindGroup:
         lane.bound = False
         lane.link = None
         self._dispatcher.lost(lane, event.unanswered, event.reason)
+        for _, context in event.unanswered:
+            if isinstance(context, asyncio.Future):
+                _tell(context, None)
         if not self.up:
             self.reason = event.reason
             if was_up:
@@ -320,6 +342,11 @@ class BindGroup:
 
     async def _deliver(self, lane: Lane, request: pdu.DeliverSm | pdu.DataSm) -> Answer:
         return await self._on_deliver(Inbound(self.name, lane.number, request)), b""
+
+
+def _tell(asked: asyncio.Future[Response | None], response: Response | None) -> None:
+    if not asked.done():
+        asked.set_result(response)
 
 
 def _same(link: SmppLink) -> SmppLink:

@@ -113,6 +113,14 @@ class Dispatcher:
         self.wake.set()
         return True
 
+    def spare(self, now: float) -> SmppLink | None:
+        """A session for a request that is no message; it takes its place in the window and in the throughput.
+        None: there is no room at the moment, or the carrier wants to be left alone."""
+        if self.stopping or self._throttle.resting(now) or self._throttle.probing:
+            return None
+        lane = max(self.lanes, key=lambda lane: lane.room)
+        return lane.link if lane.room and self._bucket.take(now) else None
+
     # results
 
     def answered(self, lane: Lane, begun: Begun, part: int, response: Response) -> None:

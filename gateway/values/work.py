@@ -37,7 +37,8 @@ class Begun(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Timer(Struct, frozen=True, gc=False, kw_only=True):
-    """A moment at which something is owed: kind `step` (a chain's `within`), `run` (a node's time-out)."""
+    """A moment at which something is owed: kind `step` (a chain's `within`), `run` (a node's time-out),
+    `held` (a message's time to go out), `query` (a carrier is to be asked about a segment)."""
 
     kind: str
     ref: str

@@ -49,6 +49,7 @@ class Bench:
     flights: list[Flight] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     known: list[Segment] = field(default_factory=list)
+    answered: list[tuple[str, int, str]] = field(default_factory=list)
     doubted: list[tuple[Segment, str, str]] = field(default_factory=list)
     given_back: list[tuple[str, str, list[int]]] = field(default_factory=list)
 
@@ -64,6 +65,7 @@ class Bench:
                 (id, index, outcome, tuple(segments))
             ),
             known=self.known.append,
+            answered=lambda message, segment, id: self.answered.append((message.id, segment.part, id)),
             doubted=lambda segment, recipient, sender: self.doubted.append((segment, recipient, sender)),
             give_back=lambda key, carrier, done: self.given_back.append((key, carrier, done)),
         )
@@ -270,6 +272,18 @@ def test_a_step_whose_parts_had_all_been_taken_is_accepted(plain: Bench) -> None
 
 
 # what comes back
+
+
+@pytest.mark.parametrize(("query_sm", "told"), [(0.0, []), (600.0, [("m1", 1, "00aB"), ("m1", 2, "00aC")])])
+def test_where_the_bind_may_be_asked_ids_are_told_as_they_were_written(
+    query_sm: float, told: list[tuple[str, int, str]]
+) -> None:
+    asking = bench(system_id="gw", query_sm=query_sm, receipt_id="decimal")
+    asking.send(LONG)
+    asking.answer(0, "accepted", message_id="00aB")
+    asking.answer(1, "accepted", message_id="00aC")
+    assert asking.answered == told
+    assert [segment.smsc_id for segment in asking.known] == ["ab", "ac"]
 
 
 def test_an_accepted_segment_is_reported_and_made_known(plain: Bench) -> None:

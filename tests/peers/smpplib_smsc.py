@@ -29,6 +29,9 @@ class Smsc:
         self.raw: list[bytes] = []  # the same as octets
         self.binds: list[Any] = []
         self.answers: list[Any] = []
+        self.asked: list[Any] = []  # requests of other kinds
+        self.answers_of: dict[str, dict[str, Any]] = {}  # what is in the responses to them
+        self.silent = False  # no answer to them
         self.ids: Iterator[str] = (f"id-{n}" for n in itertools.count(1))
         self.sequences = itertools.count(1000)
         self.connections: list[socket.socket] = []
@@ -72,6 +75,8 @@ class Smsc:
                 self.submitted.append(pdu)
             elif pdu.command.startswith("bind"):
                 self.binds.append(pdu)
+            else:
+                self.asked.append(pdu)
             self.heard.notify_all()
         if pdu.is_response():
             return
@@ -86,6 +91,10 @@ class Smsc:
             if status in (DROP, SILENCE):
                 return
             fields = {"message_id": next(self.ids)} if status == 0 else {}
+        elif pdu.command == "query_sm":
+            if self.silent:
+                return
+            fields = self.answers_of.get(pdu.command, {})
         last = status == THROTTLE_AND_DROP
         status = consts.SMPP_ESME_RTHROTTLED if last else status
         self.send(connection, pdu.command + "_resp", pdu.sequence, status=status, **fields)

@@ -68,6 +68,19 @@ async def test_timers_fire_when_due_in_their_order(bench: Bench) -> None:
     assert await bench.at(2000.0) == ["late"]
 
 
+async def test_a_timer_is_pending_until_it_is_cleared_or_replaced(bench: Bench) -> None:
+    bench.set("bad", 1001.0)
+    first = bench.timers.pending("step", "bad")
+    assert first is not None and first.due == 1001.0
+    assert bench.timers.pending("run", "bad") is None
+    await bench.at(1001.0)
+    assert bench.timers.pending("step", "bad") is first
+    bench.set("bad", 1005.0)
+    assert bench.timers.pending("step", "bad") is not first
+    bench.timers.clear(Unit(), "step", "bad")
+    assert bench.timers.pending("step", "bad") is None
+
+
 async def test_the_loop_wakes_by_itself(bench: Bench) -> None:
     bench.set("now", 1000.0)
     await asyncio.wait_for(bench.woken.wait(), 1.0)

@@ -25,7 +25,9 @@ from gateway.protocol.smpp.constants import (
     ESME_RX_T_APPN,
 )
 from gateway.protocol.smpp.fields import EncodeError
+from gateway.protocol.smpp.operations import QuerySm, QuerySmResp
 from gateway.protocol.smpp.pdu import DeliverSm, SubmitSm
+from gateway.protocol.smpp.session import NotBound
 from gateway.transport import smpp_dispatch
 from gateway.transport.smpp_client import BindGroup, Inbound
 from gateway.transport.smpp_submission import Submission, SubmitResult
@@ -589,6 +591,50 @@ async def test_a_full_queue_refuses_and_tells_when_there_is_room(smsc: Smsc, sta
     assert caller.group.queued == 4
     await caller.sent(*submissions)
     assert len(rooms) == 1 and rooms[0] <= 2
+
+
+async def test_a_question_takes_its_place_among_the_messages_and_gets_its_answer(
+    smsc: Smsc, start: Starter
+) -> None:
+    caller = start()
+    await caller.until(lambda: caller.group.up)
+    smsc.answers_of["query_sm"] = {"message_id": "A1", "final_date": "", "message_state": 2, "error_code": 0}
+    response = await caller.group.ask(QuerySm(message_id=b"A1", source_addr=b"12345"))
+    assert isinstance(response, QuerySmResp)
+    assert (response.message_id, response.message_state) == (b"A1", 2)
+    [asked] = [pdu for pdu in smsc.asked if pdu.command == "query_sm"]
+    assert (asked.message_id, asked.source_addr) == (b"A1", b"12345")
+
+
+async def test_a_question_without_an_answer_in_time_gets_none(smsc: Smsc, start: Starter) -> None:
+    caller = start(response_timeout=0.2)
+    await caller.until(lambda: caller.group.up)
+    smsc.silent = True
+    assert await caller.group.ask(QuerySm(message_id=b"A1")) is None
+
+
+async def test_a_question_whose_session_is_lost_gets_none(smsc: Smsc, start: Starter) -> None:
+    caller = start()
+    await caller.until(lambda: caller.group.up)
+    smsc.silent = True
+    asked = asyncio.ensure_future(caller.group.ask(QuerySm(message_id=b"A1")))
+    await asyncio.to_thread(smsc.wait, lambda: bool(smsc.asked))
+    smsc.hang_up()
+    assert await asked is None
+
+
+async def test_while_no_session_has_room_nothing_is_asked(smsc: Smsc, start: Starter) -> None:
+    caller = start(window=1, throughput=0)
+    with pytest.raises(NotBound):
+        await caller.group.ask(QuerySm(message_id=b"A1"))
+    await caller.until(lambda: caller.group.up)
+    smsc.silent = True
+    asked = asyncio.ensure_future(caller.group.ask(QuerySm(message_id=b"A1")))
+    await asyncio.sleep(0)
+    with pytest.raises(NotBound):  # the window is full
+        await caller.group.ask(QuerySm(message_id=b"A2"))
+    smsc.hang_up()
+    assert await asked is None
 
 
 async def test_a_receiver_takes_no_messages(smsc: Smsc, start: Starter) -> None:
