@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from gateway.config.endpoint import host_port
 from gateway.http import messages, openapi, preview, status, submission
 from gateway.http.auth import KEYS, Keys
 from gateway.http.deps import DEPS, Deps
+from gateway.http.front import Front
 from gateway.http.problem import problems
 
 _STOP_SECONDS = 5.0  # for requests under way
@@ -31,24 +33,35 @@ class HttpServer:
     def __init__(self, listen: str, deps: Deps) -> None:
         """Raises ValueError."""
         self._host, self._port = host_port(listen)
-        self._runner = web.AppRunner(
-            build(deps), access_log=None, logger=_peer_log(), shutdown_timeout=_STOP_SECONDS
-        )
+        app = build(deps)
+        self._runner = web.AppRunner(app, access_log=None, logger=_peer_log(), shutdown_timeout=_STOP_SECONDS)
+        self._front = Front(deps, app[KEYS], self._aiohttp)
+        self._listener: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Raises OSError when the address cannot be had."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port, backlog=1024).start()
+        self._listener = await asyncio.get_running_loop().create_server(
+            self._front, self._host, self._port, backlog=1024
+        )
+        self._front.start()
 
     async def stop(self) -> None:
         """Finish the requests under way and close every connection."""
-        await self._runner.cleanup()
+        if self._listener is not None:
+            self._listener.close()
+        await asyncio.gather(self._front.stop(_STOP_SECONDS), self._runner.cleanup())
 
     @property
     def port(self) -> int:
         """The one it listens on."""
-        port: int = self._runner.addresses[0][1]
+        assert self._listener is not None, "it has not been started"
+        port: int = self._listener.sockets[0].getsockname()[1]
         return port
+
+    def _aiohttp(self) -> asyncio.Protocol:
+        assert self._runner.server is not None  # there has been a request
+        return self._runner.server()
 
 
 def _peer_log() -> logging.Logger:

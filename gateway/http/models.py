@@ -23,14 +23,34 @@ MAX_URL = 2_000
 _SCHEMAS = "#/components/schemas/"
 
 
+class BinaryIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """User data that goes out as it is: octets as hex digits."""
+
+    octets: Annotated[str, Meta(description="Without the header", examples=["01060403ae81ea"])] = ""
+    udh: Annotated[
+        str,
+        Meta(
+            description="User data header, its length first, without a concatenation",
+            examples=["0605040b8423f0"],
+        ),
+    ] = ""
+    data_coding: Annotated[int, Meta(ge=0, le=255, description="SMPP 3.4 section 5.2.19")] = 4
+    protocol_id: Annotated[int, Meta(ge=0, le=255, description="3GPP TS 23.040 TP-PID")] = 0
+
+
 class MessageIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One message to one destination: `text` or `template`, or `chain`."""
+    """One message to one destination: `text` or `template`, or `binary`, or `chain`."""
 
     to: Annotated[str, Meta(description="The number of the customer", examples=["+447700900123"])]
     sender: Annotated[str, Meta(description="An asset of the service; default: its first")] = field(
         default="", name="from"
     )
     text: str = ""
+    binary: BinaryIn | None = None
+    message_class: Annotated[
+        Annotated[int, Meta(ge=0, le=3)] | None, Meta(description="Of an SMS text; 0 is flash")
+    ] = None
+    flash: Annotated[bool, Meta(description="The same as message_class 0: shown at once")] = False
     template: Annotated[str, Meta(description="The name of a template of the service")] = ""
     variables: Annotated[dict[str, Any], Meta(description="Values for $(name)")] = {}
     chain: Annotated[str, Meta(description="The name of a fallback chain of the service")] = ""

@@ -18,8 +18,11 @@ from gateway.values.errors import BadInput, GatewayError, StoreError, Throttled
 log = logging.getLogger(__name__)
 
 JSON = "application/json"
+SERVER = "trunkline"  # not which Python and aiohttp
 _STORE_SECONDS = 5  # Retry-After when the store fails
 _OWN_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+encode = msgspec.json.Encoder().encode
 
 
 class ProblemBody(Struct, frozen=True, omit_defaults=True):
@@ -54,12 +57,10 @@ class Problem(GatewayError):
 
 
 def answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(body), status=status, content_type=JSON, headers=headers or None
-    )
+    return web.Response(body=encode(body), status=status, content_type=JSON, headers=headers or None)
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: BaseException) -> Problem:
     """The answer to an error.  What nobody has foreseen is logged under an id, which the answer carries."""
     match error:
         case Problem():
@@ -96,7 +97,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         raise
     except Exception as error:
         response = problem_of(error).response()
-    response.headers["Server"] = "trunkline"  # not which Python and aiohttp
+    response.headers["Server"] = SERVER
     resource = request.match_info.route.resource
     # what a stranger may choose freely is no label: it would grow without end
     method, route = (request.method, resource.canonical) if resource is not None else ("other", "none")

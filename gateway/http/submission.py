@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.channels.segmentation import raw_segments
 from gateway.http import models
 from gateway.http.body import decode
 from gateway.http.deps import Deps
+from gateway.http.form import form_of
 from gateway.http.models import Accepted, BatchIn, BatchOut, MessageIn, Refused, TypedBatch
-from gateway.http.problem import problem_of
+from gateway.http.problem import encode, problem_of
 from gateway.outbound.accept import SendRequest
 from gateway.values.duration import seconds
 from gateway.values.errors import BadInput
@@ -35,8 +37,6 @@ _UNTIL = {"sms": (Result.ACCEPTED, Result.DELIVERED), "voice": (Result.ANSWERED,
 Answer = tuple[int, bytes] | BaseException
 Answered = Callable[[Answer], None]
 
-_encode = msgspec.json.Encoder().encode
-
 
 def one(octets: bytes, service: str, deps: Deps, answered: Answered) -> None:
     """Accept one message.  Raises BadInput or Throttled; other errors come as the answer."""
@@ -47,7 +47,7 @@ def one(octets: bytes, service: str, deps: Deps, answered: Answered) -> None:
         if isinstance(result, BadInput):
             raise result
         deps.metrics.accepted(service)
-        return 202, _encode(_accepted(result, deps))
+        return 202, encode(_accepted(result, deps))
 
     deps.submit_soon([wanted], _told(answer, answered))
 
@@ -67,7 +67,7 @@ def batch(octets: bytes, service: str, deps: Deps, answered: Answered) -> None:
         accepted = sum(isinstance(outcome, Message) for outcome in outcomes)
         deps.metrics.accepted(service, accepted)
         body = BatchOut(accepted=accepted, refused=len(outcomes) - accepted, messages=messages)
-        return 202 if accepted else 400, _encode(body)
+        return 202 if accepted else 400, encode(body)
 
     if wanted:
         deps.submit_soon(wanted, _told(answer, answered))
@@ -78,9 +78,12 @@ def batch(octets: bytes, service: str, deps: Deps, answered: Answered) -> None:
 def read(body: MessageIn, service: str, deps: Deps) -> SendRequest:
     """What the body asks for.  Raises BadInput, naming the field."""
     until, validity_seconds = _goal(body)
+    form = None
+    if body.binary is not None or body.message_class is not None or body.flash:
+        form = form_of(body)
     if body.text and body.template:
         raise BadInput("`text` and `template` exclude each other", field="template", code="contradiction")
-    if not (body.text or body.template or body.chain):
+    if not (body.text or body.template or body.chain or body.binary):
         raise BadInput("a message needs `text`, `template` or `chain`", field="text", code="empty")
     if len(body.text) > _SURELY_FITS and (count := deps.segments(body.text)) > MAX_SEGMENTS:
         raise BadInput(
@@ -94,7 +97,8 @@ def read(body: MessageIn, service: str, deps: Deps) -> SendRequest:
         service=service,
         to=body.to,
         sender=body.sender,
-        text=body.text,
+        text=body.text if body.binary is None else body.binary.octets,
+        form=form,
         template=body.template,
         variables=body.variables,
         chain=body.chain,
@@ -184,4 +188,9 @@ def _item(index: int, what: Message | BadInput, deps: Deps) -> Accepted | Refuse
 
 def _accepted(message: Message, deps: Deps) -> Accepted:
     first = message.plan[0]
-    return models.accepted(message, deps.segments(first.text) if first.channel == "sms" else 0)
+    if first.channel != "sms":
+        return models.accepted(message, 0)
+    form = first.form
+    if form is not None and form.raw:
+        return models.accepted(message, raw_segments(form))
+    return models.accepted(message, deps.segments(first.text))

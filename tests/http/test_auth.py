@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 HELLO = {"to": "+447700900123", "text": "Hello"}
 
 
+@pytest.fixture(params=["front", "aiohttp"])
+def form(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.mark.parametrize(
     ("key", "code"),
     [("", "no_key"), ("wrong", "unknown_key"), ("ALERTS-KEY", "unknown_key"), ("é", "unknown_key")],

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from conftest import Api
 
 
+@pytest.fixture(params=["front", "aiohttp"])
+def form(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 def deep(levels: int) -> Any:
     value: Any = [1]
     for _ in range(levels - 1):
