@@ -14,6 +14,8 @@ from gateway.values.address import Kind, canonical, kind
 from gateway.values.errors import BadAddress
 from gateway.values.fault import Fault, nearest
 
+_MOST_TOGETHER = 1000  # notifications in one POST
+
 
 class Carriers(Struct, frozen=True):
     """What carries traffic, by name, and the canonical addresses of each."""
@@ -57,6 +59,9 @@ class _Checked:
             yield Fault(f"{path}.country", f'"{service.country}" is no ISO 3166 code of two letters{near}')
         yield from _url(f"{path}.notify.status", service.notify.status)
         yield from _url(f"{path}.notify.inbound", service.notify.inbound)
+        if not 1 <= service.notify.batch <= _MOST_TOGETHER:
+            said = f"is {service.notify.batch}; it must be 1 to {_MOST_TOGETHER}"
+            yield Fault(f"{path}.notify.batch", f"{said}, and 1 is one notification in each POST, no array")
         yield from self._held()
         yield from self._numbers()
         for index, route in enumerate(service.routes):

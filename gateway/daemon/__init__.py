@@ -41,7 +41,8 @@ from gateway.observe.systemd import Systemd
 from gateway.outbound.accept import Planner
 from gateway.outbound.control import Control
 from gateway.outbound.fetch import Fetcher
-from gateway.outbound.notify import HttpPost, Notifier
+from gateway.outbound.notify.hub import Hub
+from gateway.outbound.notify.notifier import Awaited, Notifier
 from gateway.outbound.pipeline import OutboundPipeline
 from gateway.outbound.queries import TIMER as QUERY_TIMER
 from gateway.outbound.queries import Queries
@@ -142,15 +143,20 @@ class Daemon:
             ask=lambda *what: self._smpp.ask(*what),
             asked=self.metrics.query,
         )
-        self._http_post = HttpPost(lambda service: str(self._services[service].hub_secret), self._clock)
+        self._hub = Hub(
+            lambda service: str(self._services[service].hub_secret),
+            self._clock,
+            batch=lambda service: self._services[service].notify.batch,
+        )
+        self._to_accounts = Awaited(lambda notification: self._accounts.deliver(notification))
         self._notifier = Notifier(
             store=self.store,
             clock=self._clock,
             new_id=self._new_id,
             posts={
-                "http": self._http_post,
-                "https": self._http_post,
-                ACCOUNT_SCHEME: lambda notification: self._accounts.deliver(notification),
+                "http": self._hub,
+                "https": self._hub,
+                ACCOUNT_SCHEME: self._to_accounts,
             },
         )
         self._fetcher = Fetcher(self.store, lambda *done: self._runs.fetched(*done))
@@ -298,7 +304,8 @@ class Daemon:
         self._timers.stop()
         await self._queries.stop()
         await self._notifier.stop(GRACE_SECONDS / 5)
-        await self._http_post.close()
+        await self._to_accounts.close()
+        await self._hub.close()
         await self._fetcher.stop()
         await self.outbound.stop()
         self._prompts.close()

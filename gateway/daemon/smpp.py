@@ -13,7 +13,7 @@ from gateway.channels.query_sm import query_sm, standing
 from gateway.channels.sms import Flight
 from gateway.config.model import Account, Bind, Smpp
 from gateway.observe.health import CarrierState
-from gateway.outbound.notify import Away
+from gateway.outbound.notify.notifier import Away
 from gateway.protocol.smpp.fields import EncodeError
 from gateway.protocol.smpp.pdu import DeliverSm, Request, Response
 from gateway.protocol.smpp.session import NotBound, WindowFull

@@ -220,9 +220,21 @@ class Store(Protocol):
 
     async def timers(self) -> list[Timer]: ...
     async def notifications(
-        self, *, state: str = "pending", due_before: float, limit: int
+        self, *, state: str = "pending", receiver: str = "", due_before: float, limit: int
     ) -> list[Notification]:
-        """Those due, oldest due first."""
+        """Those due, oldest due first: of one receiver, or receiver by receiver."""
+        ...
+
+    async def notification_receivers(self) -> list[tuple[str, float]]:
+        """Everybody who is owed something, and when the first of it is due."""
+        ...
+
+    async def notification_refs(self, *, limit: int) -> list[tuple[str, str, float]]:
+        """(receiver, transaction, due) of what is owed, in the order of `notifications`."""
+        ...
+
+    async def notification_dues(self, receiver: str, *, limit: int) -> list[tuple[str, float]]:
+        """(id, due) of what one receiver is owed, oldest due first."""
         ...
 
     async def flow_version(self, service: str, flow: str, version: str) -> FlowVersion | None: ...

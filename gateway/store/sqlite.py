@@ -185,10 +185,23 @@ class SqliteStore:
         return await self._all(Timer, "timers")
 
     async def notifications(
-        self, *, state: str = "pending", due_before: float, limit: int
+        self, *, state: str = "pending", receiver: str = "", due_before: float, limit: int
     ) -> list[Notification]:
-        name = "notifications_pending" if state == "pending" else "notifications_by_state"
-        return await self._all(Notification, name, state=state, due_before=due_before, limit=limit)
+        name = "notifications_by_state"
+        if state == "pending":
+            name = "notifications_of_receiver" if receiver else "notifications_pending"
+        return await self._all(
+            Notification, name, state=state, receiver=receiver, due_before=due_before, limit=limit
+        )
+
+    async def notification_receivers(self) -> list[tuple[str, float]]:
+        return await self._rows("notification_receivers")
+
+    async def notification_refs(self, *, limit: int) -> list[tuple[str, str, float]]:
+        return await self._rows("notification_refs", limit=limit)
+
+    async def notification_dues(self, receiver: str, *, limit: int) -> list[tuple[str, float]]:
+        return await self._rows("notification_dues", receiver=receiver, limit=limit)
 
     async def flow_version(self, service: str, flow: str, version: str) -> FlowVersion | None:
         return await self._one(FlowVersion, "flow_version", service=service, flow=flow, version=version)
@@ -221,6 +234,10 @@ class SqliteStore:
             return [table.load(columns, row) for row in cursor.fetchall()]
 
         return await self._read(rows)
+
+    async def _rows(self, query: str, **parameters: Any) -> list[Any]:
+        sql = queries()[query]
+        return await self._read(lambda connection: connection.execute(sql, parameters).fetchall())
 
     async def _one(self, record: type[R], query: str, **parameters: Any) -> R | None:
         found = await self._all(record, query, **parameters)

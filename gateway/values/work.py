@@ -53,6 +53,7 @@ class Notification(Struct, frozen=True, gc=False, kw_only=True):
     ref: str  # transaction
     service: str
     url: str
+    receiver: str = ""  # whose the URL is, a host or an account: what is slow or away as one
     body: bytes
     state: str = "pending"  # pending | dead
     attempts: int = 0

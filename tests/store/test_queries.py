@@ -9,7 +9,7 @@ from gateway.store.queries import parse, queries
 
 TEXTS = (
     "id ref message bind smsc_id service direction status address correlationid before state after carrier "
-    "flow version first"
+    "flow version first receiver"
 )
 PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
     "limit": 10,
@@ -18,7 +18,7 @@ PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
 }
 
 # These give or count all there is
-WHOLE = {"parts", "begun", "timers", "messages_per_status"}
+WHOLE = {"parts", "begun", "timers", "messages_per_status", "notification_receivers"}
 
 
 @pytest.fixture

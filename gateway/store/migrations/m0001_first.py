@@ -134,6 +134,7 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
             "ref": str,
             "service": str,
             "url": str,
+            "receiver": str,
             "body": bytes,
             "state": str,
             "attempts": int,
@@ -172,7 +173,7 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
 
 # Small rows that are only found by their key: the row lies in the key's own tree, one page less to write.
 # Not messages and runs: big rows would make that tree deep, and each index would repeat the 36-character id.
-_WITHOUT_ROWID = {"segments", "consents", "effects", "begun", "timers"}
+_WITHOUT_ROWID = {"segments", "consents", "effects", "begun", "timers", "notifications"}
 
 _INDEXES = (
     # not only the open ones: operators search for `failed`, and counts by status need no walk over the table
@@ -191,7 +192,7 @@ _INDEXES = (
     "calls_open ON calls (started_at, id) WHERE state != 'ended'",
     "events_ref ON events (ref)",
     "effects_carrier ON effects (carrier, key)",
-    "notifications_pending ON notifications (due, id) WHERE state = 'pending'",
+    "notifications_pending ON notifications (receiver, due, id) WHERE state = 'pending'",
     "notifications_state ON notifications (state, due, id) WHERE state != 'pending'",
     "runs_open ON runs (created_at, id) WHERE state != 'ended'",
 )

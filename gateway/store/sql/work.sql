@@ -21,13 +21,37 @@ SELECT * FROM begun ORDER BY id;
 SELECT * FROM timers ORDER BY due, kind, ref;
 
 -- name: notifications_pending
--- Notifications that are to be tried now, the longest due first.
-SELECT * FROM notifications WHERE state = 'pending' AND due <= :due_before ORDER BY due, id LIMIT :limit;
+-- Notifications that are to be tried now, receiver by receiver, the longest due first.
+SELECT * FROM notifications
+WHERE state = 'pending' AND due <= :due_before
+ORDER BY receiver, due, id LIMIT :limit;
+
+-- name: notifications_of_receiver
+-- Those of one receiver.
+SELECT * FROM notifications
+WHERE state = 'pending' AND receiver = :receiver AND due <= :due_before
+ORDER BY due, id LIMIT :limit;
+
+-- name: notification_receivers
+-- Who is owed notifications, and since or until when.
+SELECT receiver, min(due) AS due FROM notifications WHERE state = 'pending' GROUP BY receiver;
+
+-- name: notification_refs
+-- Which transactions have notifications waiting.
+SELECT receiver, ref, due FROM notifications
+WHERE state = 'pending'
+ORDER BY receiver, due, id LIMIT :limit;
+
+-- name: notification_dues
+-- When the notifications of one receiver are due.
+SELECT id, due FROM notifications
+WHERE state = 'pending' AND receiver = :receiver
+ORDER BY due, id LIMIT :limit;
 
 -- name: notifications_by_state
 -- The same for the other states.
 SELECT * FROM notifications
-WHERE state = :state AND state != 'pending' AND due <= :due_before
+WHERE state = :state AND state != 'pending' AND due <= :due_before AND (:receiver = '' OR receiver = :receiver)
 ORDER BY due, id LIMIT :limit;
 
 -- name: flow_version

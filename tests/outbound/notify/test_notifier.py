@@ -14,8 +14,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.observe.system import IdSource
-from gateway.outbound import notify
-from gateway.outbound.notify import AWAY_LIMIT_SECONDS, SCHEDULE, Away, HttpPost, Notifier, sign
+from gateway.outbound.notify import backlog
+from gateway.outbound.notify import receivers as memory
+from gateway.outbound.notify.hub import Hub
+from gateway.outbound.notify.notifier import AWAY_LIMIT_SECONDS, SCHEDULE, Awaited, Away, Notifier
+from gateway.outbound.notify.receivers import receiver_of
+from gateway.outbound.webhook.client import Client
 from gateway.store.base import Unit, Write
 from gateway.store.sqlite import SqliteStore
 from gateway.values.errors import StoreError
@@ -43,9 +47,11 @@ class Moody(SqliteStore):
     delivered: asyncio.Event | None = None
 
     async def notifications(
-        self, *, state: str = "pending", due_before: float, limit: int
+        self, *, state: str = "pending", receiver: str = "", due_before: float, limit: int
     ) -> list[Notification]:
-        found = await super().notifications(state=state, due_before=due_before, limit=limit)
+        found = await super().notifications(
+            state=state, receiver=receiver, due_before=due_before, limit=limit
+        )
         if self.delivered is not None:
             self.found = True
             await self.delivered.wait()
@@ -118,13 +124,17 @@ async def receivers() -> AsyncIterator[Callable[[], Awaitable[Receiver]]]:
 
 
 @pytest.fixture
-async def notifiers(store: Moody, clock: Hands) -> AsyncIterator[Callable[[], Awaitable[Notifier]]]:
+async def notifiers(store: Moody, clock: Hands) -> AsyncIterator[Callable[..., Awaitable[Notifier]]]:
     """Gives a notifier that has done its first sweep: as after a start of the gateway."""
-    posts: list[HttpPost] = []
+    posts: list[Hub] = []
     started: list[Notifier] = []
 
-    async def start() -> Notifier:
-        post = HttpPost(lambda service: "s3cret" if service == "alerts" else "", clock)
+    async def start(timeout_seconds: float = 10.0) -> Notifier:
+        post = Hub(
+            lambda service: "s3cret" if service == "alerts" else "",
+            clock,
+            client=Client(timeout_seconds=timeout_seconds),
+        )
         notifier = Notifier(store=store, clock=clock, new_id=IdSource(clock), posts={"http": post})
         posts.append(post)
         started.append(notifier)
@@ -160,16 +170,10 @@ async def log(store: Moody, ref: str = "m1") -> list[str]:
     return [event.type for event in await store.events(ref)]
 
 
-def test_sign_is_hmac_sha256_over_timestamp_full_stop_and_body() -> None:
-    # printf '1763906709.{}' | openssl dgst -sha256 -hmac s3cret
-    digest = "aee1491fbac4f263272eb4bed4f47cac761784757f9b2e7f483ae2bc9452bae4"
-    assert sign("s3cret", "1763906709", b"{}") == f"sha256={digest}"
-
-
 async def test_notification_arrives_signed_and_is_forgotten(
     store: Moody,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     await owe(notifier, store, receiver.url("/dlr?a=b"))
@@ -189,7 +193,7 @@ async def test_notification_arrives_signed_and_is_forgotten(
 async def test_service_without_hub_secret_sends_unsigned(
     store: Moody,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     await owe(notifier, store, receiver.url(), service="plain")
@@ -200,7 +204,7 @@ async def test_service_without_hub_secret_sends_unsigned(
 async def test_nothing_goes_out_when_the_unit_was_not_recorded(
     store: Moody,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     store.full = True
@@ -215,7 +219,7 @@ async def test_failed_attempts_follow_the_schedule_and_the_last_leaves_it_dead(
     store: Moody,
     clock: Hands,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.status = 503
@@ -245,7 +249,7 @@ async def test_anything_but_2xx_is_a_failure_and_redirects_are_not_followed(
     status: int,
     store: Moody,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.status = status
@@ -259,14 +263,14 @@ async def test_anything_but_2xx_is_a_failure_and_redirects_are_not_followed(
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("http://127.0.0.1:1/", "Cannot connect"),
-        ("http://[bad/", "InvalidUrl"),
+        ("http://127.0.0.1:1/", "cannot connect"),
+        ("http://[bad/", "is no URL"),
         ("gopher://example.org/", "no way to reach"),
         ("nonsense", "no way to reach"),
     ],
 )
 async def test_unreachable_receiver_is_tried_again_and_the_log_says_why(
-    url: str, reason: str, store: Moody, notifiers: Callable[[], Awaitable[Notifier]]
+    url: str, reason: str, store: Moody, notifiers: Callable[..., Awaitable[Notifier]]
 ) -> None:
     notifier = await notifiers()
     await owe(notifier, store, url)
@@ -279,11 +283,9 @@ async def test_unreachable_receiver_is_tried_again_and_the_log_says_why(
 async def test_silent_receiver_is_given_up_on_after_the_timeout(
     store: Moody,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
-    monkeypatch: pytest.MonkeyPatch,
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
-    monkeypatch.setattr(notify, "TIMEOUT_SECONDS", 0.05)
-    receiver, notifier = await receivers(), await notifiers()
+    receiver, notifier = await receivers(), await notifiers(timeout_seconds=0.05)
     receiver.open.clear()
     await owe(notifier, store, receiver.url())
     await until(lambda: not notifier.waiting)
@@ -294,7 +296,7 @@ async def test_silent_receiver_is_given_up_on_after_the_timeout(
 async def test_transaction_keeps_its_order_while_one_is_under_way(
     store: Moody,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.open.clear()
@@ -311,7 +313,7 @@ async def test_what_is_owed_after_a_failure_waits_behind_it(
     store: Moody,
     clock: Hands,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.status = 500
@@ -334,7 +336,7 @@ async def test_those_in_turn_go_back_behind_the_one_that_failed(
     store: Moody,
     clock: Hands,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.status = 500
@@ -361,7 +363,7 @@ async def test_order_survives_a_restart(
     store: Moody,
     clock: Hands,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, before = await receivers(), await notifiers()
     receiver.status = 500
@@ -390,7 +392,7 @@ async def test_what_is_owed_before_the_first_sweep_does_not_overtake_what_waits_
         return "HTTP 503" if len(told) == 1 else ""
 
     def notifier() -> Notifier:
-        return Notifier(store=store, clock=clock, new_id=IdSource(clock), posts={"http": post})
+        return Notifier(store=store, clock=clock, new_id=IdSource(clock), posts={"http": Awaited(post)})
 
     before, after = notifier(), notifier()
     await owe(before, store, "http://there/", 1)
@@ -410,7 +412,7 @@ async def test_what_is_owed_before_the_first_sweep_does_not_overtake_what_waits_
 async def test_what_was_under_way_at_the_stop_goes_out_after_the_next_start_with_the_same_id(
     store: Moody,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, before = await receivers(), await notifiers()
     receiver.open.clear()
@@ -428,7 +430,7 @@ async def test_what_was_under_way_at_the_stop_goes_out_after_the_next_start_with
 async def test_stop_with_grace_lets_one_under_way_finish_and_starts_no_other(
     store: Moody,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.open.clear()
@@ -446,7 +448,7 @@ async def test_stop_with_grace_lets_one_under_way_finish_and_starts_no_other(
 async def test_silent_receiver_delays_no_other_even_for_the_same_transaction(
     store: Moody,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     silent, prompt, notifier = await receivers(), await receivers(), await notifiers()
     silent.open.clear()
@@ -461,11 +463,11 @@ async def test_backlog_of_a_silent_receiver_leaves_memory_to_others(
     store: Moody,
     clock: Hands,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(notify, "_IN_MEMORY", 60)
-    monkeypatch.setattr(notify, "_PAGE", 10)
+    monkeypatch.setattr(memory, "IN_MEMORY", 60)
+    monkeypatch.setattr(backlog, "PAGE", 10)
     silent, prompt, notifier = await receivers(), await receivers(), await notifiers()
     silent.open.clear()
     for n in range(100):
@@ -493,15 +495,30 @@ async def test_backlog_of_a_silent_receiver_leaves_memory_to_others(
 async def test_what_is_done_while_a_sweep_reads_is_not_taken_again_from_what_it_read(
     status: int,
     store: Moody,
+    clock: Hands,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
-    receiver, notifier = await receivers(), await notifiers()
+    receiver = await receivers()
+    name, due = receiver_of(receiver.url()), clock.now() + 1.0
+    later = Notification(
+        id="9",
+        ref="m9",
+        service="alerts",
+        url=receiver.url(),
+        receiver=name,
+        body=b'{"n":9}',
+        due=due,
+        created_at=due,
+    )
+    await store.commit([later])
+    notifier = await notifiers()
     receiver.status = status
     receiver.open.clear()
     await owe(notifier, store, receiver.url(), 1)
     await owe(notifier, store, receiver.url(), 2)
     await until(lambda: bool(receiver.arrived))
+    clock.time = due  # there is a reason to read
     store.delivered = asyncio.Event()
     sweep = asyncio.create_task(notifier.sweep())
     await until(lambda: store.found)
@@ -510,14 +527,14 @@ async def test_what_is_done_while_a_sweep_reads_is_not_taken_again_from_what_it_
     store.delivered.set()
     await sweep
     await until(lambda: not notifier.waiting)
-    assert receiver.numbers == ([1, 2] if status == 200 else [1])
-    assert len(await owed(store)) == (0 if status == 200 else 2)
+    assert receiver.numbers == ([1, 2, 9] if status == 200 else [1, 9])
+    assert len(await owed(store)) == (0 if status == 200 else 3)
 
 
 async def test_taken_notification_is_not_repeated_while_the_store_refuses_to_record_it(
     store: Moody,
     receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[[], Awaitable[Notifier]],
+    notifiers: Callable[..., Awaitable[Notifier]],
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.open.clear()
@@ -545,7 +562,7 @@ async def test_other_schemes_are_carried_out_by_their_own_post(store: Moody, clo
             raise RuntimeError("surprise")
         return ""
 
-    notifier = Notifier(store=store, clock=clock, new_id=IdSource(clock), posts={"smpp": post})
+    notifier = Notifier(store=store, clock=clock, new_id=IdSource(clock), posts={"smpp": Awaited(post)})
     await notifier.sweep()
     await owe(notifier, store, "smpp:acme")
     await until(lambda: not notifier.waiting)
@@ -568,7 +585,7 @@ async def test_sweeper_brings_in_what_an_earlier_run_of_the_gateway_left(store: 
 
     left = Notification(id="n1", ref="m1", service="s", url="smpp:acme", body=b"{}", due=1.0, created_at=1.0)
     await store.commit([left])
-    notifier = Notifier(store=store, clock=clock, new_id=IdSource(clock), posts={"smpp": post})
+    notifier = Notifier(store=store, clock=clock, new_id=IdSource(clock), posts={"smpp": Awaited(post)})
     notifier.start()
     await until(lambda: taken == ["n1"] and not notifier.waiting)
     await notifier.stop()
@@ -582,7 +599,8 @@ class Account:
         self.asked = 0
         self.got: list[int] = []
         self.clock = clock
-        self.notifier = Notifier(store=store, clock=clock, new_id=IdSource(clock), posts={"smpp": self.post})
+        posts = {"smpp": Awaited(self.post)}
+        self.notifier = Notifier(store=store, clock=clock, new_id=IdSource(clock), posts=posts)
 
     async def post(self, notification: Notification) -> str:
         self.asked += 1
@@ -603,8 +621,7 @@ class Account:
                 await asyncio.sleep(0.005)
 
     async def settled(self) -> None:
-        while self.notifier._tasks:
-            await asyncio.gather(*self.notifier._tasks)
+        await until(lambda: not self.notifier.waiting)
 
 
 async def test_what_is_owed_to_a_receiver_that_is_away_waits_and_comes_in_order_when_it_is_back(

@@ -1,0 +1,95 @@
+"""Notifications by HTTP, signed with the service's hub secret:
+
+    X-Hub-Timestamp: 1763906709                     Unix seconds
+    X-Hub-Id: 0193...                               the same at every attempt: receivers drop repeats by it
+    X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of timestamp, ".", body>
+
+To a service that takes several in one POST they go as a JSON array, also when it is only one.  The signature
+is of the whole array, and in place of X-Hub-Id each element has its own `hub_id`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+
+from gateway.outbound.webhook.client import Client
+from gateway.outbound.webhook.target import post, target
+from gateway.values.clock import Clock
+from gateway.values.errors import BadInput
+from gateway.values.work import Notification
+
+
+def sign(secret: str, timestamp: str, body: bytes) -> str:
+    """The value of X-Hub-Signature-256."""
+    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
+    return "sha256=" + digest.hexdigest()
+
+
+class Hub:
+    """`secret(service)` is the hub secret, "" = unsigned; `batch(service)` how many go in one POST at most,
+    1 = no array.  Both raise LookupError for a service that is no more."""
+
+    def __init__(
+        self,
+        secret: Callable[[str], str],
+        clock: Clock,
+        batch: Callable[[str], int] = lambda service: 1,
+        client: Client | None = None,
+    ) -> None:
+        self._secret = secret
+        self._clock = clock
+        self._batch = batch
+        self._client = client or Client()
+
+    def together(self, notification: Notification) -> int:
+        try:
+            return self._batch(notification.service)
+        except LookupError:
+            return 1
+
+    def send(self, notifications: Sequence[Notification], done: Callable[[str, bool], None]) -> None:
+        """See notifier.Post."""
+        first = notifications[0]
+        try:
+            to = target(first.url)
+            request = post(to, *self._signed(notifications))
+        except BadInput as error:
+            asyncio.get_running_loop().call_soon(done, str(error), False)
+            return
+        except LookupError:
+            reason = f"service {first.service!r}, whose secret would sign it, is not configured any more"
+            asyncio.get_running_loop().call_soon(done, reason, False)
+            return
+
+        def answered(status: int, reason: str) -> None:
+            if status:
+                reason = "" if 200 <= status < 300 else f"HTTP {status}"
+            done(reason, False)
+
+        self._client.send(to, request, answered)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    def _signed(self, notifications: Sequence[Notification]) -> tuple[str, bytes]:
+        """The header lines and the body."""
+        first = notifications[0]
+        if self._batch(first.service) == 1:
+            body, headers = first.body, f"X-Hub-Id: {first.id}\r\n"
+        else:
+            body, headers = b"[" + b",".join(map(_element, notifications)) + b"]", ""
+        secret = self._secret(first.service)
+        if secret:
+            timestamp = str(int(self._clock.now()))
+            headers += (
+                f"X-Hub-Timestamp: {timestamp}\r\nX-Hub-Signature-256: {sign(secret, timestamp, body)}\r\n"
+            )
+        return headers, body
+
+
+def _element(notification: Notification) -> bytes:
+    rest = notification.body[1:]  # an object's
+    return b'{"hub_id":"%b"%b%b' % (notification.id.encode(), b"" if rest == b"}" else b",", rest)
