@@ -39,6 +39,25 @@ def test_upserts_write_every_row_in_order(rows: int, records: Records) -> None:
     assert found == [(float(n),) for n in range(rows)]
 
 
+def test_an_update_leaves_the_indexes_of_what_never_changes_alone(records: Records) -> None:
+    [(sql, values)] = TABLE_OF[Message].upserts([TABLE_OF[Message].row(records.message())])
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, 0.0)
+    _, _, update = sql.partition("DO UPDATE SET ")
+    changed = {part.partition(" = ")[0] for part in update.split(", ")}
+    index_columns = {
+        name: {row[2] for row in connection.execute(f"PRAGMA index_info({name})")} - {"id"}
+        for (name,) in connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'messages'"
+        ).fetchall()
+    }
+    connection.execute(sql, values)
+    connection.close()
+    assert {"status", "steps", "text", "service"} < changed
+    for name in ("messages_recipient", "messages_sender", "messages_correlationid"):
+        assert not index_columns[name] & changed
+
+
 @pytest.mark.parametrize("rows", [1, 8, 70])
 @pytest.mark.parametrize("record", [Effect, Timer])
 def test_deletes_use_the_key_and_not_a_scan(record: type, rows: int) -> None:
