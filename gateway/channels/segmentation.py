@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.config.model import Bind
-from gateway.protocol.sms import gsm, user_data
+from gateway.protocol.sms import gsm, udh, user_data
 from gateway.protocol.sms.coding import ALPHABETS, Coding, classify
 from gateway.protocol.sms.national import Language
 from gateway.protocol.sms.segments import LongMethod, Segment, count, split
@@ -43,6 +43,16 @@ def segments(text: str, bind: Bind, reference: int, form: Form | None = None) ->
         group_f=group_f,
         data_codings={_NAMES[name]: octet for name, octet in bind.data_codings.items()},
     )
+
+
+def raw_segments(form: Form) -> int:
+    """How many segments raw octets take, as most carriers want them.
+
+    Raises ValueError for a header that is none, and for what no 255 segments hold.
+    """
+    if form.udh and udh.parse(form.udh).octets != len(form.udh):
+        raise ValueError(f"the header has {len(form.udh)} octets and says {form.udh[0]} after the first")
+    return len(user_data.split(form.octets, form.data_coding, header=form.udh, method=LongMethod.UDH16))
 
 
 def _raw(form: Form, bind: Bind, method: LongMethod, reference: int) -> list[Segment]:

@@ -32,9 +32,7 @@ def form_of(body: MessageIn) -> Form:
 
 def _class(body: MessageIn) -> int:
     if body.flash and body.message_class:
-        raise BadInput(
-            f"is message_class 0, not {body.message_class}", field="flash", code="contradiction"
-        )
+        raise BadInput(f"is message_class 0, not {body.message_class}", field="flash", code="contradiction")
     return body.message_class or 0
 
 

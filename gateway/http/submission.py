@@ -97,7 +97,7 @@ def read(body: MessageIn, service: str, deps: Deps) -> SendRequest:
         service=service,
         to=body.to,
         sender=body.sender,
-        text=body.text if body.binary is None else body.binary.octets,
+        text=form.octets.hex() if form is not None and form.raw else body.text,
         form=form,
         template=body.template,
         variables=body.variables,

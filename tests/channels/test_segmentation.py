@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import smpplib.gsm
 
-from gateway.channels.segmentation import segments
+from gateway.channels.segmentation import raw_segments, segments
 from gateway.config.model import Bind
 from gateway.protocol.sms.national import Language
 from gateway.values.message import Form
@@ -115,3 +115,15 @@ def test_a_single_segment_is_not_touched() -> None:
     bind = Bind(host="a", system_id="gw", default_alphabet="gsm-packed", message_class=1)
     [cut] = segments("shown", bind, 7, form)
     assert (cut.octets, cut.data_coding, cut.payload, cut.udhi) == (bytes(254), 0, True, False)
+
+
+def test_octets_are_counted_with_the_longest_header_that_a_carrier_may_want() -> None:
+    assert raw_segments(Form(raw=True, octets=bytes(140), data_coding=4)) == 1
+    assert raw_segments(Form(raw=True, octets=bytes(133 * 2), data_coding=4)) == 2
+    assert raw_segments(Form(raw=True, octets=bytes(133 * 2 + 1), data_coding=4)) == 3
+
+
+@pytest.mark.parametrize("header", ["0605040b84", "020500ff", "03050400"])
+def test_a_header_that_is_none_cannot_be_counted(header: str) -> None:
+    with pytest.raises(ValueError, match=r"octets|header"):
+        raw_segments(Form(raw=True, udh=bytes.fromhex(header)))

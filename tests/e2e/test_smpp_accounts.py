@@ -464,3 +464,19 @@ def test_octets_from_a_customer_reach_the_account_and_the_service_as_they_came(s
         "udh": WAP.hex(),
         "ports": {"destination": 2948, "source": 9200},
     }
+
+
+# -- HTTP ---------------------------------------------------------------------------------------------
+
+
+def test_octets_and_classes_by_http_go_out_as_asked(site: Site) -> None:
+    to = next(CUSTOMERS)
+    site.daemon.send(
+        to=f"+{to}",
+        sender="12345",
+        binary={"octets": WSP.hex(), "udh": WAP.hex(), "data_coding": 0xF5, "protocol_id": 1},
+    )
+    assert site.sent(to) == [Submitted(b"", 0x40, 1, 0, 0xF5, WAP + WSP, b"")]
+    to = next(CUSTOMERS)
+    site.daemon.send(to=f"+{to}", sender="12345", text="молния", flash=True)
+    assert site.sent(to) == [Submitted(b"", 0, 0, 0, 0x18, "молния".encode("utf-16-be"), b"")]
