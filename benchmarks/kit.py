@@ -170,6 +170,13 @@ class Kit:
     def down(self) -> None:
         self.script("kit_up.sh", "down")
 
+    def second_smsc(self, port: int, control: int) -> subprocess.Popen[bytes]:
+        """The kit's SMSC once more, on ports of its own."""
+        words = [f"--port={port}", f"--control={control}", "--dlr-delay=off", "--quickack=1"]
+        return subprocess.Popen(
+            [self._python, str(self.folder / "smsc_sink.py"), *words], stdout=subprocess.DEVNULL
+        )
+
     def script(self, name: str, *arguments: str, **environment: str) -> str:
         done = subprocess.run(
             [str(self.folder / name), *arguments],
