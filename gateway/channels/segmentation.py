@@ -11,38 +11,60 @@ from gateway.protocol.sms.transliteration import transliterate
 from gateway.values.message import Form
 
 _NAMES = {"default": Coding.GSM, "ucs2": Coding.UCS2}
-
-
 _GROUP_F = 0xF0
 
 
-def segments(text: str, bind: Bind, reference: int, form: Form | None = None) -> list[Segment]:
-    """`reference` ties the parts together.  Raises TooManySegments."""
-    method = LongMethod(bind.long_messages)
-    message_class, group_f = bind.message_class, bind.message_class_group == "0xF0"
-    if form is not None:
-        if form.raw:
-            return _raw(form, bind, method, reference)
-        _, own_class = classify(form.data_coding)
-        if own_class is not None:
-            message_class, group_f = own_class, group_f or form.data_coding >= _GROUP_F
-    alphabet = ALPHABETS[bind.default_alphabet]
-    languages = [Language[name.upper()] for name in bind.national_languages]
-    if bind.transliterate:
-        plain = transliterate(text)
-        # where quotes and dashes are not all that forces UCS-2, they need not go
-        if gsm.fits(plain) or _number(plain, bind) < _number(text, bind):
-            text = plain
-    return split(
-        text,
-        reference=reference,
-        method=method,
-        alphabet=alphabet,
-        languages=languages,
-        message_class=message_class,
-        group_f=group_f,
-        data_codings={_NAMES[name]: octet for name, octet in bind.data_codings.items()},
-    )
+class Cutter:
+    """Cuts as one bind's settings say, which are worked out once."""
+
+    def __init__(self, bind: Bind) -> None:
+        self._method = LongMethod(bind.long_messages)
+        self._alphabet = ALPHABETS[bind.default_alphabet]
+        self._languages = [Language[name.upper()] for name in bind.national_languages]
+        self._message_class = bind.message_class
+        self._group_f = bind.message_class_group == "0xF0"
+        self._data_codings = {_NAMES[name]: octet for name, octet in bind.data_codings.items()}
+        self._transliterate = bind.transliterate
+
+    def segments(self, text: str, reference: int, form: Form | None = None) -> list[Segment]:
+        """`reference` ties the parts together.  Raises TooManySegments."""
+        message_class, group_f = self._message_class, self._group_f
+        if form is not None:
+            if form.raw:
+                return self._raw(form, reference)
+            _, own_class = classify(form.data_coding)
+            if own_class is not None:
+                message_class, group_f = own_class, group_f or form.data_coding >= _GROUP_F
+        if self._transliterate:
+            plain = transliterate(text)
+            # where quotes and dashes are not all that forces UCS-2, they need not go
+            if gsm.fits(plain) or self._number(plain) < self._number(text):
+                text = plain
+        return split(
+            text,
+            reference=reference,
+            method=self._method,
+            alphabet=self._alphabet,
+            languages=self._languages,
+            message_class=message_class,
+            group_f=group_f,
+            data_codings=self._data_codings,
+        )
+
+    def _raw(self, form: Form, reference: int) -> list[Segment]:
+        if form.single:
+            return [Segment(form.octets, form.data_coding, payload=form.payload)]
+        return user_data.split(
+            form.octets,
+            form.data_coding,
+            header=form.udh,
+            reference=reference,
+            method=self._method,
+            packed=self._alphabet is Coding.PACKED,
+        )
+
+    def _number(self, text: str) -> int:
+        return count(text, self._method, self._alphabet)[1]
 
 
 def raw_segments(form: Form) -> int:
@@ -53,20 +75,3 @@ def raw_segments(form: Form) -> int:
     if form.udh and udh.parse(form.udh).octets != len(form.udh):
         raise ValueError(f"the header has {len(form.udh)} octets and says {form.udh[0]} after the first")
     return len(user_data.split(form.octets, form.data_coding, header=form.udh, method=LongMethod.UDH16))
-
-
-def _raw(form: Form, bind: Bind, method: LongMethod, reference: int) -> list[Segment]:
-    if form.single:
-        return [Segment(form.octets, form.data_coding, payload=form.payload)]
-    return user_data.split(
-        form.octets,
-        form.data_coding,
-        header=form.udh,
-        reference=reference,
-        method=method,
-        packed=bind.default_alphabet == "gsm-packed",
-    )
-
-
-def _number(text: str, bind: Bind) -> int:
-    return count(text, LongMethod(bind.long_messages), ALPHABETS[bind.default_alphabet])[1]

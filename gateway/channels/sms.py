@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from gateway.channels.base import Carrier, Report
-from gateway.channels.segmentation import segments
-from gateway.channels.submit_sm import submit_sm
+from gateway.channels.segmentation import Cutter
+from gateway.channels.submit_sm import Maker
 from gateway.config.model import Bind
 from gateway.protocol.smpp.pdu import SubmitSm
 from gateway.protocol.smpp.receipt import response_id
@@ -36,7 +35,7 @@ class Tally:
         self.accepted = accepted  # parts
         self.failed = False
         self.cancelled = False
-        self.resent: Counter[int] = Counter()  # by part
+        self.resent: dict[int, int] = {}  # how often, by part
 
 
 class Flight:
@@ -45,7 +44,7 @@ class Flight:
     `bind` holds the settings that they were made by: a reload may take the carrier away meanwhile.
     """
 
-    __slots__ = ("bind", "carrier", "message", "parts", "pdus", "step", "tally")
+    __slots__ = ("bind", "carrier", "key", "message", "parts", "pdus", "step", "tally")
 
     def __init__(
         self,
@@ -57,6 +56,7 @@ class Flight:
         pdus: list[SubmitSm],
         tally: Tally,
     ) -> None:
+        self.key = f"{message.id}/{step}"  # the effect's idempotency key
         self.message = message
         self.step = step
         self.carrier = carrier
@@ -71,15 +71,18 @@ class Flight:
         form = self.message.plan[self.step].form
         return self.message.recipient if form is not None and form.single else ""
 
-    @property
-    def cancelled(self) -> bool:
-        """Nobody needs it any more: what is not written must not be."""
-        return self.tally.cancelled
+    def wanted(self) -> bool:
+        """False: nobody needs it any more; what is not written must not be."""
+        return not self.tally.cancelled
 
-    @property
-    def key(self) -> str:
-        """The effect's idempotency key."""
-        return f"{self.message.id}/{self.step}"
+
+class _Way:
+    """What the settings of a bind make of a step."""
+
+    def __init__(self, bind: Bind) -> None:
+        self.bind = bind
+        self.cutter = Cutter(bind)
+        self.maker = Maker(bind)
 
 
 class SegmentResult(Protocol):
@@ -130,6 +133,14 @@ class SmsChannel:
         self._give_back = give_back
         self.stopping = False
         self._flying: dict[str, Flight] = {}
+        self._ways: dict[str, _Way] = {}
+
+    def _way(self, carrier: str) -> _Way | None:
+        """None: the bind has been removed from the configuration."""
+        bind, way = self._binds.get(carrier), self._ways.get(carrier)
+        if bind is not None and (way is None or way.bind is not bind):
+            way = self._ways[carrier] = _Way(bind)
+        return way if bind is not None else None
 
     def applicable(self, message: Message, step: StepPlan) -> str:
         if not self._routes(message, step):
@@ -150,8 +161,8 @@ class SmsChannel:
 
     def send(self, message: Message, index: int, carrier: str, done: Collection[int] = ()) -> bool:
         step = message.plan[index]
-        bind = self._binds.get(carrier)
-        if bind is None:  # removed from the configuration since
+        way = self._way(carrier)
+        if way is None:
             self._report(
                 message.id, index, _rejected("", f"there is no bind {carrier!r} any more", carrier), ()
             )
@@ -159,34 +170,21 @@ class SmsChannel:
         # the same after a restart, or parts sent before and after it would not come together
         reference = zlib.crc32(f"{message.id}/{index}".encode()) & 0xFFFF
         try:
-            cuts = segments(step.text, bind, reference, step.form)
+            cuts = way.cutter.segments(step.text, reference, step.form)
         except TooManySegments as error:
             self._report(message.id, index, _rejected("", str(error), carrier), ())
             return True
-        wanted = [cut for cut in cuts if cut.part not in done]
+        wanted = [cut for cut in cuts if cut.part not in done] if done else cuts
         if not wanted:
             self._report(message.id, index, Outcome(Result.ACCEPTED, carrier=carrier), ())
             return True
-        flight = Flight(
-            message,
-            index,
-            carrier,
-            bind,
-            [cut.part for cut in wanted],
-            [
-                submit_sm(
-                    step.sender,
-                    message.recipient,
-                    cut,
-                    bind,
-                    form=step.form,
-                    expires=_expires(message, index),
-                    now=self._clock.now(),
-                )
-                for cut in wanted
-            ],
-            Tally(len(cuts), set(done)),
-        )
+        expires, now = _expires(message, index), self._clock.now()
+        pdus = [
+            way.maker.submit_sm(step.sender, message.recipient, cut, form=step.form, expires=expires, now=now)
+            for cut in wanted
+        ]
+        tally = Tally(len(cuts), set(done))
+        flight = Flight(message, index, carrier, way.bind, [cut.part for cut in wanted], pdus, tally)
         self._flying[flight.key] = flight
         if self._enqueue(flight):
             return True
@@ -194,9 +192,9 @@ class SmsChannel:
         return False
 
     def parts(self, message: Message, index: int, carrier: str) -> int:
-        bind, step = self._binds.get(carrier), message.plan[index]
+        way, step = self._way(carrier), message.plan[index]
         try:
-            return len(segments(step.text, bind, 0, step.form)) if bind is not None else 0
+            return len(way.cutter.segments(step.text, 0, step.form)) if way is not None else 0
         except TooManySegments:
             return 0
 
@@ -207,7 +205,7 @@ class SmsChannel:
 
     def result(self, flight: Flight, result: SegmentResult) -> None:
         """What the bind says of one PDU of a flight."""
-        over = flight.tally.failed or flight.cancelled
+        over = flight.tally.failed or flight.tally.cancelled
         resend = flight.bind.on_in_doubt == "resend" and not over
         match result.kind:
             case "accepted":
@@ -244,8 +242,9 @@ class SmsChannel:
 
     def _again(self, flight: Flight, part: int) -> None:
         """Send a part once more, as the bind's on_in_doubt = "resend" says."""
-        flight.tally.resent[part_number := flight.parts[part]] += 1
-        if flight.tally.resent[part_number] > _RESENDS:
+        part_number = flight.parts[part]
+        flight.tally.resent[part_number] = resent = flight.tally.resent.get(part_number, 0) + 1
+        if resent > _RESENDS:
             self._doubt(flight, part)
             return
         log.warning("submit_sm.resent", extra={"transid": flight.message.id, "bind": flight.carrier})

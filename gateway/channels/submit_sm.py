@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache, partial
 from typing import Final
 
 from gateway.config.model import Bind
@@ -17,53 +18,72 @@ from gateway.values.smpp import TON_NPI, octets, tag
 # section 5.2.17; bit 4 asks for intermediate notifications too
 _REGISTERED: Final = {"final": 0x01, "failure": 0x02, "intermediate": 0x11}
 _DAY = 86_400
-
-
+_SENDERS = 1_000  # whose addresses are kept as they go out
 _PLAIN: Final = Form()
 
 
-def submit_sm(
-    sender: str,
-    recipient: str,
-    segment: Segment,
-    bind: Bind,
-    *,
-    form: Form | None = None,
-    expires: float,
-    now: float,
-) -> SubmitSm:
-    """`form` is the step's; where both say something the bind's settings go before it.
+class Maker:
+    """Makes the submit_sm of one bind; what its settings say is worked out once."""
 
-    `expires` is when nobody needs the message any more, in Unix seconds as `now` is; 0 = never.
-    """
-    form = form or _PLAIN
-    source_ton, source_npi, source = source_address(sender, bind)
-    dest_ton, dest_npi = TON_NPI[kind(recipient)]
-    tlvs = unpack_tlvs(form.tlvs) if form.tlvs else {}
-    tlvs.update({tag(number): octets(value) for number, value in bind.tlvs.items()})
-    if segment.sar:
-        tlvs[constants.TLV_SAR_MSG_REF_NUM] = segment.reference.to_bytes(2, "big")
-        tlvs[constants.TLV_SAR_TOTAL_SEGMENTS] = bytes((segment.total,))
-        tlvs[constants.TLV_SAR_SEGMENT_SEQNUM] = bytes((segment.part,))
-    if segment.payload:
-        tlvs[constants.TLV_MESSAGE_PAYLOAD] = segment.octets
-    return SubmitSm(
-        service_type=(bind.service_type or form.service_type).encode("latin-1"),
-        source_addr_ton=source_ton,
-        source_addr_npi=source_npi,
-        source_addr=source,
-        dest_addr_ton=_or(bind.dest_addr_ton, dest_ton),
-        dest_addr_npi=_or(bind.dest_addr_npi, dest_npi),
-        destination_addr=recipient.removeprefix("+").encode("ascii"),
-        esm_class=form.esm_class | constants.ESM_CLASS_UDHI if segment.udhi else form.esm_class,
-        protocol_id=form.protocol_id,
-        priority_flag=form.priority_flag,
-        validity_period=validity_period(bind.validity_format, expires, now) if expires else b"",
-        registered_delivery=_REGISTERED[bind.registered_delivery] if bind.receipts else 0,
-        data_coding=int(segment.data_coding),
-        short_message=b"" if segment.payload else segment.octets,
-        tlv_octets=pack_tlvs(tlvs) if tlvs else b"",
-    )
+    def __init__(self, bind: Bind) -> None:
+        self._service_type = bind.service_type.encode("latin-1")
+        self._tlvs = {tag(number): octets(value) for number, value in bind.tlvs.items()}
+        self._tlv_octets = pack_tlvs(self._tlvs)
+        self._registered_delivery = _REGISTERED[bind.registered_delivery] if bind.receipts else 0
+        self._validity_format = bind.validity_format
+        self._source = lru_cache(_SENDERS)(partial(source_address, bind=bind))
+        self._dest = {
+            kind: (_or(bind.dest_addr_ton, ton), _or(bind.dest_addr_npi, npi))
+            for kind, (ton, npi) in TON_NPI.items()
+        }
+
+    def submit_sm(
+        self,
+        sender: str,
+        recipient: str,
+        segment: Segment,
+        *,
+        form: Form | None = None,
+        expires: float,
+        now: float,
+    ) -> SubmitSm:
+        """`form` is the step's; where both say something the bind's settings go before it.
+
+        `expires` is when nobody needs the message any more, in Unix seconds as `now` is; 0 = never.
+        """
+        form = form or _PLAIN
+        source_ton, source_npi, source = self._source(sender)
+        dest_ton, dest_npi = self._dest[kind(recipient)]
+        tlv_octets = self._tlv_octets
+        if segment.sar or segment.payload or form.tlvs:
+            tlv_octets = pack_tlvs(self._all_tlvs(segment, form))
+        return SubmitSm(
+            service_type=self._service_type or form.service_type.encode("latin-1"),
+            source_addr_ton=source_ton,
+            source_addr_npi=source_npi,
+            source_addr=source,
+            dest_addr_ton=dest_ton,
+            dest_addr_npi=dest_npi,
+            destination_addr=recipient.removeprefix("+").encode("ascii"),
+            esm_class=form.esm_class | constants.ESM_CLASS_UDHI if segment.udhi else form.esm_class,
+            protocol_id=form.protocol_id,
+            priority_flag=form.priority_flag,
+            validity_period=validity_period(self._validity_format, expires, now) if expires else b"",
+            registered_delivery=self._registered_delivery,
+            data_coding=int(segment.data_coding),
+            short_message=b"" if segment.payload else segment.octets,
+            tlv_octets=tlv_octets,
+        )
+
+    def _all_tlvs(self, segment: Segment, form: Form) -> dict[int, bytes]:
+        tlvs = {**unpack_tlvs(form.tlvs), **self._tlvs}
+        if segment.sar:
+            tlvs[constants.TLV_SAR_MSG_REF_NUM] = segment.reference.to_bytes(2, "big")
+            tlvs[constants.TLV_SAR_TOTAL_SEGMENTS] = bytes((segment.total,))
+            tlvs[constants.TLV_SAR_SEGMENT_SEQNUM] = bytes((segment.part,))
+        if segment.payload:
+            tlvs[constants.TLV_MESSAGE_PAYLOAD] = segment.octets
+        return tlvs
 
 
 def source_address(sender: str, bind: Bind) -> tuple[int, int, bytes]:

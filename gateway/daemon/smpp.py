@@ -17,16 +17,23 @@ from gateway.outbound.notify.notifier import Away
 from gateway.protocol.smpp.fields import EncodeError
 from gateway.protocol.smpp.pdu import DeliverSm, Request, Response
 from gateway.protocol.smpp.session import NotBound, WindowFull
+from gateway.transport.smpp_account import NoAnswer
 from gateway.transport.smpp_client import BindGroup, Inbound
-from gateway.transport.smpp_server import NoAnswer, SmppServer
+from gateway.transport.smpp_server import SmppServer
 from gateway.transport.smpp_submission import Submission, SubmitResult
 from gateway.values.errors import GatewayError
 
 log = logging.getLogger(__name__)
 
+GRACE_SECONDS = 5.0  # for the sessions of a server that is no more
+
 
 class NotDelivered(GatewayError):
     """An account was sent something, or had no room for it, and nobody knows that it has it."""
+
+
+class CannotListen(GatewayError):
+    """The SMPP server's new settings cannot be had; it goes on with the old ones."""
 
 
 class SmppSide:
@@ -68,14 +75,33 @@ class SmppSide:
     async def listen(self, smpp: Smpp) -> None:
         """Open the server, if there is one.  Raises OSError."""
         if smpp.listen is not None:
-            self._accounts = smpp.accounts
-            self._server = SmppServer(
+            server = SmppServer(
                 smpp.listen,
                 smpp.accounts,
                 on_request=self._request,
                 on_state=self._account_changed,
             )
-            await self._server.start()
+            await server.start()
+            self._server, self._accounts = server, smpp.accounts
+
+    async def configure(self, smpp: Smpp) -> None:
+        """Take up changed accounts and another listener.  Raises CannotListen."""
+        old = self._accounts
+        try:
+            if smpp.listen is None:
+                server, self._server, self._accounts = self._server, None, {}
+                if server is not None:
+                    await server.stop(GRACE_SECONDS)
+            elif self._server is None:
+                await self.listen(smpp)
+            else:
+                await self._server.configure(smpp.listen, smpp.accounts)
+                self._accounts = smpp.accounts
+        except OSError as error:
+            raise CannotListen(f"smpp.listen: {error}") from error
+        for name, account in self._accounts.items():
+            if account.outbind and (name not in old or old[name].outbind != account.outbind):
+                self._bound(name)  # what waits for it asks for it now
 
     def start(self, name: str) -> None:
         """Bring a bind up."""
@@ -111,9 +137,7 @@ class SmppSide:
     def enqueue(self, flight: Flight) -> bool:
         """See BindGroup.enqueue."""
         group = self._groups.get(flight.carrier)
-        submission = Submission(
-            flight, flight.pdus, wanted=lambda: not flight.cancelled, series=flight.series
-        )
+        submission = Submission(flight, flight.pdus, wanted=flight.wanted, series=flight.series)
         return group is not None and group.enqueue(submission)
 
     async def ask(self, name: str, message_id: str, sender: str) -> Standing | None:
@@ -133,7 +157,7 @@ class SmppSide:
         group = self._groups.get(name)
         if group is None:
             return False, "not started"
-        return group.up, "" if group.up else group.reason
+        return (True, "") if group.up else (False, group.reason)
 
     async def deliver_to_account(self, account: str, pdu: DeliverSm) -> int:
         """The status of the answer.  Raises Away without a session that receives, else NotDelivered."""

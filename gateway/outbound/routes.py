@@ -24,6 +24,8 @@ class Routes:
         if via:
             return [via] if via in self._sending else []
         carrying = self._by_address.get(sender, [])
+        if len(carrying) == 1:
+            return carrying
         if carrying:
             return sorted(
                 carrying, key=lambda name: preferred.index(name) if name in preferred else len(preferred)

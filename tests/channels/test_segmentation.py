@@ -6,7 +6,7 @@ import msgspec
 import pytest
 import smpplib.gsm
 
-from gateway.channels.segmentation import raw_segments, segments
+from gateway.channels.segmentation import Cutter, raw_segments
 from gateway.config.model import Bind
 from gateway.protocol.sms.national import Language
 from gateway.values.message import Form
@@ -14,7 +14,7 @@ from gateway.values.message import Form
 
 def cut(text: str, **settings: Any) -> list[tuple[int, bytes]]:
     bind = Bind(host="a", system_id="gw", **settings)
-    return [(one.data_coding, one.octets) for one in segments(text, bind, 7)]
+    return [(one.data_coding, one.octets) for one in Cutter(bind).segments(text, 7)]
 
 
 def ucs2(text: str) -> bytes:
@@ -61,7 +61,7 @@ def test_every_language_but_the_default_can_be_set() -> None:
     names = [language.name.lower() for language in Language if language]
     written = [{"host": "a", "system_id": "gw", "national_languages": [name]} for name in names]
     binds = [msgspec.convert(bind, Bind) for bind in written]
-    assert [segments("a", bind, 7)[0].octets for bind in binds] == [b"a"] * 13
+    assert [Cutter(bind).segments("a", 7)[0].octets for bind in binds] == [b"a"] * 13
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_every_language_but_the_default_can_be_set() -> None:
 @pytest.mark.parametrize("message_class", [None, 0])
 def test_an_independent_encoder_cuts_and_codes_alike(text: str, message_class: int | None) -> None:
     parts, data_coding, esm_class = smpplib.gsm.make_parts(text)
-    mine = segments(text, Bind(host="a", system_id="gw", message_class=message_class), 7)
+    mine = Cutter(Bind(host="a", system_id="gw", message_class=message_class)).segments(text, 7)
     header = 6 if esm_class else 0
     assert [one.octets[header:] for one in mine] == [part[header:] for part in parts]
     # but for the reference, which is random there
@@ -99,21 +99,21 @@ def test_a_text_keeps_a_class_of_its_own(
     data_coding: int, settings: dict[str, Any], text: str, sent: int
 ) -> None:
     bind = Bind(host="a", system_id="gw", **settings)
-    [segment] = segments(text, bind, 7, Form(data_coding=data_coding))
+    [segment] = Cutter(bind).segments(text, 7, Form(data_coding=data_coding))
     assert segment.data_coding == sent
 
 
 def test_octets_go_as_they_are_and_are_cut_as_the_bind_wants_it() -> None:
     form = Form(raw=True, octets=bytes(200), udh=bytes.fromhex("0605040b8423f0"), data_coding=0xF5)
     bind = Bind(host="a", system_id="gw", long_messages="sar")
-    cuts = segments("shown", bind, 7, form)
+    cuts = Cutter(bind).segments("shown", 7, form)
     assert [(cut.data_coding, cut.sar, cut.octets[:7]) for cut in cuts] == [(0xF5, True, form.udh)] * 2
 
 
 def test_a_single_segment_is_not_touched() -> None:
     form = Form(raw=True, octets=bytes(254), data_coding=0x00, single=True, payload=True, esm_class=0x40)
     bind = Bind(host="a", system_id="gw", default_alphabet="gsm-packed", message_class=1)
-    [cut] = segments("shown", bind, 7, form)
+    [cut] = Cutter(bind).segments("shown", 7, form)
     assert (cut.octets, cut.data_coding, cut.payload, cut.udhi) == (bytes(254), 0, True, False)
 
 

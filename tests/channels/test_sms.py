@@ -403,7 +403,7 @@ def test_nothing_is_sent_again_once_the_step_is_abandoned(resending: Bench) -> N
     resending.send()
     resending.answer(0, "in_doubt")
     resending.channel.abandon("m1", 0)
-    assert [flight.cancelled for flight in resending.flights] == [True, True]
+    assert [flight.wanted() for flight in resending.flights] == [False, False]
     resending.answer(0, "in_doubt", flight=1)
     assert len(resending.flights) == 2
     assert [o.result for o in resending.outcomes] == [Result.IN_DOUBT]
@@ -414,7 +414,7 @@ def test_abandoning_what_is_not_under_way_does_nothing(plain: Bench) -> None:
     plain.send()
     plain.answer(0, "accepted", message_id="A1")
     plain.channel.abandon("m1", 0)
-    assert not plain.flights[0].cancelled
+    assert plain.flights[0].wanted()
 
 
 def test_a_part_that_a_stopped_bind_has_not_written_goes_back_to_the_store(plain: Bench) -> None:

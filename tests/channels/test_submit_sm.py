@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from smpplib import smpp
 
-from gateway.channels.submit_sm import submit_sm, validity_period
+from gateway.channels.submit_sm import Maker, validity_period
 from gateway.config.model import Bind
 from gateway.protocol.sms.segments import LongMethod, Segment, split
 from gateway.values.message import Form
@@ -23,7 +23,7 @@ def read(
     segment: Segment, sender: str = "12345", expires: float = 0.0, form: Form | None = None, **settings: Any
 ) -> Any:
     bind = Bind(host="a", system_id="gw", **settings)
-    octets = submit_sm(sender, BOB, segment, bind, form=form, expires=expires, now=NOW).encode(7)
+    octets = Maker(bind).submit_sm(sender, BOB, segment, form=form, expires=expires, now=NOW).encode(7)
     return smpp.parse_pdu(octets, sequence=0, allow_unknown_opt_params=True)
 
 
@@ -70,7 +70,7 @@ def test_vendor_parameters_go_along_with_every_segment() -> None:
     tlvs = {"0x1400": "1101234567", "5121": "hex:00FF"}
     bind = Bind(host="a", system_id="gw", tlvs=tlvs, long_messages="sar")
     for segment in split("x" * 200, reference=1, method=LongMethod.SAR):
-        octets = submit_sm("12345", BOB, segment, bind, expires=0.0, now=NOW).encode(7)
+        octets = Maker(bind).submit_sm("12345", BOB, segment, expires=0.0, now=NOW).encode(7)
         assert b"\x14\x00\x00\x0a1101234567" in octets and b"\x14\x01\x00\x02\x00\xff" in octets
         assert b"\x02\x0e\x00\x01\x02" in octets  # sar_total_segments
 
@@ -115,6 +115,6 @@ def test_where_both_say_something_the_bind_goes_before_the_message() -> None:
     form = Form(service_type="WAP", tlvs=bytes.fromhex("14000001aa14010001bb"))
     [segment] = split("hi", reference=1, method=LongMethod.UDH8)
     bind = Bind(host="a", system_id="gw", service_type="CMT", tlvs={"0x1400": "hex:01"})
-    pdu = submit_sm("12345", BOB, segment, bind, form=form, expires=0.0, now=NOW)
+    pdu = Maker(bind).submit_sm("12345", BOB, segment, form=form, expires=0.0, now=NOW)
     assert pdu.service_type == b"CMT"
     assert pdu.tlvs == {0x1400: b"\x01", 0x1401: b"\xbb"}

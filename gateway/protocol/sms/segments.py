@@ -8,11 +8,12 @@ UCS-2          70        67          66           70           UTF-16 units, two
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from itertools import pairwise
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from gateway.protocol.sms import coding as codings
 from gateway.protocol.sms import gsm, national, udh
@@ -49,8 +50,7 @@ class TooManySegments(ValueError):
         self.segments = segments
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True, gc=False):
     """One PDU's worth of a text.
 
     `octets` is the short_message, header included when `udhi` (esm_class 0x40), or message_payload when
