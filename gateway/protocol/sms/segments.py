@@ -25,6 +25,7 @@ _AIR_OCTETS: Final = 140
 _ALONE_SEPTETS: Final = 160
 _SHORT_MESSAGE_OCTETS: Final = 254  # SMPP 3.4 section 5.2.22
 _PLAIN: Final = Shift()
+_GSM: Final = Coding.GSM  # as a name of the module: looked up for every message
 _AS_IS: Final[Mapping[Coding, int]] = {}
 _ESCAPED: Final = frozenset(gsm.EXTENSION.values())
 
@@ -145,6 +146,12 @@ def count(
 ) -> tuple[Coding, int]:
     """GSM (for the SMSC's default alphabet) or UCS2, and the number of segments on air, which may exceed 255.
     Never raises."""
+    if alphabet is _GSM and len(text) <= _ALONE_SEPTETS:
+        try:  # nearly every message ends here
+            if len(gsm.encode(text)) <= _ALONE_SEPTETS:
+                return _GSM, 1
+        except gsm.NotGsm:
+            pass
     cut = _cut(text, method, alphabet, languages)
     return cut.coding, len(cut.pieces)
 
