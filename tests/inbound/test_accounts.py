@@ -176,15 +176,18 @@ async def test_a_part_that_comes_again_has_its_id(desk: Desk) -> None:
     assert again == (constants.ESME_ROK, id)
 
 
-async def test_parts_survive_a_restart(desk: Desk) -> None:
+async def test_parts_survive_a_restart_with_their_ids_and_wishes(desk: Desk) -> None:
     first, second, third = submit_sm(LONG)
-    await desk.submitted(first, second)
+    before = await desk.submitted(first, replace(second, registered_delivery=0))
     world = desk.world
     await world.restart()
     parts = reassembly(world)
     await parts.start(world.store)
-    await Desk(world, parts).submitted(third)
-    assert world.texts == [LONG]
+    assert parts.waits(source_name("acme"), before[0][1])
+    after = await Desk(world, parts).submitted(third)
+    [message] = world.sms.sent
+    assert (message.text, message.part_receipts) == (LONG, bytes((1, 0, 1)))
+    assert [id for _, id in before + after] == [f"{message.id}-{part}" for part in (1, 2, 3)]
 
 
 async def test_a_long_message_to_nobody_is_refused_at_its_last_part(desk: Desk) -> None:

@@ -270,6 +270,60 @@ async def test_a_text_whose_decision_fails_is_kept_and_decided_after_a_restart(
     assert len(world.sms.sent) == 1
 
 
+WAP = bytes.fromhex("0605040b8423f0")
+OCTETS = {
+    "octets": "01ae",
+    "data_coding": 4,
+    "udh": "0605040b8423f0",
+    "ports": {"destination": 2948, "source": 9200},
+}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"esm_class": 0x40, "short_message": WAP + b"\x01\xae"},
+        {
+            "short_message": b"\x01\xae",
+            "tlv_octets": pack_tlvs({0x020A: b"\x23\xf0", 0x020B: b"\x0b\x84"}),
+        },
+    ],
+)
+async def test_octets_are_told_with_their_ports(open_world: Any, mo: Any, fields: dict[str, Any]) -> None:
+    world = await open_world(alerts=ALERTS)
+    [pdu] = mo("")
+    assert await world.deliver(replace(pdu, data_coding=4, **fields)) == [ESME_ROK]
+    [body] = world.notifier.to("https://alerts.example/mo")
+    assert {name: body.get(name) for name in OCTETS} == OCTETS
+    assert body["text"] == "port 2948 from 9200: 01ae"
+    assert await world.events(body["transid"], pipeline.OCTETS) == [OCTETS]
+
+
+async def test_a_plain_text_has_no_octets_to_tell(open_world: Any, mo: Any) -> None:
+    world = await open_world(alerts=ALERTS)
+    await world.deliver(*mo("Hi"))
+    [body] = world.notifier.to("https://alerts.example/mo")
+    assert not OCTETS.keys() & body.keys()
+
+
+async def test_octets_that_could_not_be_decided_on_are_there_after_a_restart(
+    open_world: Any, mo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await open_world(alerts=ALERTS)
+    [pdu] = mo("")
+
+    def broken(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(pipeline.rules, "decide", broken)
+    await world.deliver(replace(pdu, data_coding=4, esm_class=0x40, short_message=WAP + b"\x01\xae"))
+    monkeypatch.undo()
+    await world.restart()
+    await world.inbound.take_up()
+    [body] = world.notifier.to("https://alerts.example/mo")
+    assert {name: body.get(name) for name in OCTETS} == OCTETS
+
+
 async def test_an_answer_that_cannot_be_made_does_not_stop_the_text(open_world: Any, mo: Any) -> None:
     world = await open_world(pizza=PIZZA)
     assert await world.deliver(*mo("broken")) == [ESME_ROK]

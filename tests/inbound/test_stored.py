@@ -25,6 +25,7 @@ from gateway.protocol.smpp.operations import (
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm, Request, Response, SubmitSm
 from gateway.protocol.smpp.receipt import MessageState
 from gateway.protocol.sms.coding import Coding
+from gateway.values.message import Form
 from gateway.values.outcome import Result, Status
 
 TO = b"447700900123"
@@ -371,3 +372,64 @@ async def test_replace_if_present_takes_the_place_of_what_waits(desk: Desk) -> N
     status, other = await desk.ask(again)  # nothing waits any more
     assert status == constants.ESME_ROK and other != id
     assert (await desk.world.store.message(other)).status is Status.QUEUED
+
+
+CONCAT = (b"\5\0\3\7\2\1", b"\5\0\3\7\2\2")
+
+
+async def test_a_message_is_known_by_the_id_of_each_of_its_segments(desk: Desk) -> None:
+    first, second = (
+        submit_sm(esm_class=0x40, short_message=head + b"half", schedule_delivery_time=b"000000010000000R")
+        for head in CONCAT
+    )
+    _, one = await desk.ask(first)
+    assert await desk.state(one) is MessageState.ENROUTE
+    assert await desk.status(QuerySm(message_id=one.encode()), "other") == constants.ESME_RINVMSGID
+    _, two = await desk.ask(second)
+    base = one.removesuffix("-1")
+    assert two == f"{base}-2" and await desk.state(two) is MessageState.ENROUTE
+    change = ReplaceSm(message_id=one.encode(), registered_delivery=2, short_message=b"final")
+    assert await desk.status(change) == constants.ESME_ROK
+    stored = await desk.world.outbound.load(base)
+    assert (stored.text, stored.part_receipts, stored.receipt_wanted) == ("final", b"\2\2", 0)
+    assert await desk.status(CancelSm(message_id=two.encode())) == constants.ESME_ROK
+    assert await desk.state(one) is MessageState.DELETED
+    for nobodys in ("-0", "-3", "-x", "-", "-\u00b2"):
+        answer = await desk.status(QuerySm(message_id=f"{base}{nobodys}".encode("latin-1")))
+        assert answer == constants.ESME_RINVMSGID
+    assert await desk.status(QuerySm(message_id=f"{await desk.later()}-1".encode())) != constants.ESME_ROK
+
+
+async def test_octets_are_replaced_by_octets_and_a_class_stays(desk: Desk) -> None:
+    octets = await desk.later(data_coding=4, protocol_id=0x7F)
+    flash = await desk.later(data_coding=0x10)
+    for id in (octets, flash):
+        change = ReplaceSm(message_id=id.encode(), short_message=b"New")
+        assert await desk.status(change) == constants.ESME_ROK
+    await desk.hour()
+    assert {(message.text, message.plan[0].form) for message in desk.world.sms.sent} == {
+        ("4e6577", Form(raw=True, octets=b"New", data_coding=4, protocol_id=0x7F)),
+        ("New", Form(data_coding=0x10)),
+    }
+
+
+async def test_what_replaces_a_message_brings_its_own_form(desk: Desk) -> None:
+    await desk.later(data_coding=4)
+    [message] = await desk.world.messages()
+    again = submit_sm(data_coding=0x10, short_message=b"Newer", replace_if_present_flag=1)
+    assert await desk.ask(again) == (constants.ESME_ROK, message.id)
+    stored = await desk.world.outbound.load(message.id)
+    assert (stored.text, stored.plan[0].form) == ("Newer", Form(data_coding=0x10))
+
+
+async def test_a_service_type_tells_apart_what_is_replaced_and_cancelled(desk: Desk) -> None:
+    news = await desk.later(service_type=b"NEWS")
+    for service_type, taken in ((b"", False), (b"NEWS", True)):
+        pdu = submit_sm(
+            service_type=service_type, replace_if_present_flag=1, schedule_delivery_time=b"000000010000000R"
+        )
+        assert (await desk.ask(pdu) == (constants.ESME_ROK, news)) is taken
+    group = CancelSm(source_addr=b"12345", dest_addr_ton=1, destination_addr=TO, service_type=b"NEWS")
+    assert await desk.status(group) == constants.ESME_ROK
+    assert await desk.status(group) == constants.ESME_RCANCELFAIL
+    assert [str(message.status) for message in await desk.world.messages()] == ["failed", "queued"]
