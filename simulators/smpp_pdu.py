@@ -17,7 +17,9 @@ HEADER = struct.Struct(">LLLL")
 LIMIT_OCTETS = 70_000  # a message_payload of 64 KiB and everything around it
 RESPONSE = 0x80000000
 COMMANDS: dict[int, str] = {code: name for name, code in command_codes.commands.items()}
-READABLE = frozenset({"bind_transmitter", "bind_receiver", "bind_transceiver", "submit_sm", "data_sm"})
+READABLE = frozenset(
+    {"bind_transmitter", "bind_receiver", "bind_transceiver", "submit_sm", "data_sm", "query_sm"}
+)
 STATUSES: dict[str, int] = {
     name.removeprefix("SMPP_"): value
     for name, value in vars(consts).items()

@@ -13,6 +13,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from functools import partial
 
 import trio
 from smpplib import consts
@@ -23,7 +24,9 @@ from simulators.smpp_pdu import RESPONSE, Malformed, Pdu
 from simulators.sms_text import Handsets, Part, decode, take_apart
 from simulators.smsc_behaviour import Behaviour, Fate, Judge, Verdict
 from simulators.smsc_outbox import Agenda, Outbox
+from simulators.smsc_query import Registry
 from simulators.smsc_session import Gate, Session
+from simulators.smsc_stats import Stats
 
 EPILOG = """
 example:
@@ -52,6 +55,7 @@ events:
           registered_delivery, part, total, status, fate, tlvs}
                                                 id: as in the response, null if refused; status: null if
                                                 never answered; fate: deliver | fail | lose | refuse | swallow
+  query {session, id, status, stat}             query_sm; status: null if never answered; stat: "" if refused
   message {from, to, text, parts, system_id}    a handset has the whole message
   receipt_sent {id, receipt_id, stat, err, session, sequence, attempt}
   receipt_ack {id, receipt_id, stat, err, session, status, retry}
@@ -91,22 +95,8 @@ class Smsc:
         self._outbox = Outbox(console, behaviour, self._agenda, self._gate)
         self._numbers = itertools.count(1)
         self._numbers_of_mo = itertools.count(1)
-        self._counts = dict.fromkeys(
-            (
-                "submits",
-                "accepted",
-                "refused",
-                "throttled",
-                "queue_full",
-                "swallowed",
-                "messages",
-                "enquires",
-            ),
-            0,
-        )
-        self._unique: set[int] = set()
-        self._first_submit_at: float | None = None
-        self._last_submit_at: float | None = None
+        self._stats = Stats()
+        self._registry = Registry(behaviour)
         self._acts: dict[str, Callable[[Session, Pdu], None]] = {
             "bind_transmitter": self._bind,
             "bind_receiver": self._bind,
@@ -115,6 +105,7 @@ class Smsc:
             "enquire_link": self._enquire_link,
             "submit_sm": self._submit,
             "data_sm": self._submit,
+            "query_sm": self._query,
         }
 
     # the network
@@ -216,7 +207,7 @@ class Smsc:
         session.finish("unbound by the peer")
 
     def _enquire_link(self, session: Session, pdu: Pdu) -> None:
-        self._counts["enquires"] += 1
+        self._stats.counts["enquires"] += 1
         session.send(smpp_pdu.response(pdu.command_id, pdu.sequence, 0))
         self.console.emit("enquire", session=session.number)
 
@@ -249,7 +240,8 @@ class Smsc:
         if verdict.fate not in (Fate.REFUSE, Fate.SWALLOW):
             ids = smsc_receipt.message_ids(self.next_id, self.behaviour.receipt_id)
             self.next_id += 1
-        self._count(pdu, verdict, data)
+            self._registry.accepted(ids[0], pdu.text("source_addr"), verdict, time.time())
+        self._stats.submitted(pdu, verdict, data)
         if not self.console.quiet:
             self._show_submit(session, pdu, verdict, ids[0], part)
         if verdict.fate is Fate.DELIVER:
@@ -258,36 +250,27 @@ class Smsc:
             return
         body = {} if verdict.status else {"message_id": ids[0]}
         octets = smpp_pdu.response(pdu.command_id, pdu.sequence, verdict.status, **body)
-        if not smsc_receipt.is_wanted(pdu, verdict, self.behaviour):
-            self._agenda.after(self.behaviour.answer_delay, lambda: session.send(octets))
-            return
-        receipt = smsc_receipt.compose(session, pdu, verdict, ids=ids, part=part, behaviour=self.behaviour)
+        news = smsc_receipt.deliveries(session, pdu, verdict, ids=ids, part=part, behaviour=self.behaviour)
         if self.behaviour.receipt_early:
-            self._outbox.add(receipt)
-            self._agenda.after(self.behaviour.answer_delay, lambda: session.send(octets))
-            return
+            for _, receipt in news:
+                self._outbox.add(receipt)
+            news = []
 
         def answer() -> None:
             session.send(octets)
-            self._agenda.after(self.behaviour.receipt_delay, lambda: self._outbox.add(receipt))
+            for delay, receipt in news:
+                self._agenda.after(delay, partial(self._outbox.add, receipt))
 
         self._agenda.after(self.behaviour.answer_delay, answer)
 
-    def _count(self, pdu: Pdu, verdict: Verdict, data: bytes) -> None:
-        counts = self._counts
-        counts["submits"] += 1
-        self._last_submit_at = time.time()
-        self._first_submit_at = self._first_submit_at or self._last_submit_at
-        match verdict.fate:
-            case Fate.REFUSE:
-                counts["refused"] += 1
-                counts["throttled"] += verdict.status == consts.SMPP_ESME_RTHROTTLED
-                counts["queue_full"] += verdict.status == consts.SMPP_ESME_RMSGQFUL
-            case Fate.SWALLOW:
-                counts["swallowed"] += 1
-            case _:
-                counts["accepted"] += 1
-                self._unique.add(hash((pdu.fields["source_addr"], pdu.fields["destination_addr"], data)))
+    def _query(self, session: Session, pdu: Pdu) -> None:
+        self._stats.counts["queries"] += 1
+        octets, status, stat = self._registry.answer(pdu, time.time())
+        self.console.emit(
+            "query", session=session.number, id=pdu.text("message_id"), status=status, stat=stat
+        )
+        if octets is not None:
+            self._agenda.after(self.behaviour.answer_delay, lambda: session.send(octets))
 
     def _show_submit(self, session: Session, pdu: Pdu, verdict: Verdict, message_id: str, part: Part) -> None:
         self.console.emit(
@@ -315,7 +298,7 @@ class Smsc:
         text = self._handsets.receive(source, destination, part, pdu.number("data_coding"))
         if text is None:
             return
-        self._counts["messages"] += 1
+        self._stats.counts["messages"] += 1
         self.console.emit(
             "message",
             **{"from": source},
@@ -366,15 +349,12 @@ class Smsc:
         sessions = self._outbox.sessions
         self.console.emit(
             "stats",
-            **self._counts,
-            unique=len(self._unique),
+            **self._stats.fields(),
             **self._outbox.counts,
             waiting=self._outbox.waiting,
             unanswered=sum(len(session.window) for session in sessions),
             connected=len(sessions),
             bound=sum(1 for session in sessions if session.mode),
-            first_submit_at=self._first_submit_at,
-            last_submit_at=self._last_submit_at,
         )
 
     def _chosen(self, command: Command) -> list[Session]:

@@ -120,6 +120,12 @@ class Behaviour:
     receipt_early: bool = field(
         default=False, metadata=_about(bool, "", "the receipt goes out BEFORE submit_sm_resp")
     )
+    receipt_intermediate: bool = field(
+        default=False,
+        metadata=_about(
+            bool, "", "before the receipt, a notification (stat ENROUTE) to those who ask for it (bit 4)"
+        ),
+    )
     receipt_other_session: bool = field(
         default=False,
         metadata=_about(
@@ -157,6 +163,15 @@ class Behaviour:
     )
     enquire_link: float = field(
         default=0.0, metadata=_about(seconds, "S", "ask every session every S seconds; 0 = off")
+    )
+    query: str = field(
+        default="state",
+        metadata=_about(
+            one_of("state", "fail", "unknown", "silent"),
+            "state|fail|unknown|silent",
+            "how query_sm is answered: state = what became of the message (ENROUTE until its receipt is due, "
+            "or lost); fail = ESME_RQUERYFAIL; unknown = generic_nack; silent = never",
+        ),
     )
     window: int = field(
         default=100, metadata=_about(positive, "N", "deliver_sm without response in one session at a time")

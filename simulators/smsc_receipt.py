@@ -7,7 +7,8 @@ from simulators.sms_text import Part, decode
 from simulators.smsc_behaviour import Behaviour, Fate, Verdict
 from simulators.smsc_session import Delivery, Session
 
-ESM_CLASS_RECEIPT = 0x04
+ESM_CLASS_RECEIPT, ESM_CLASS_INTERMEDIATE = 0x04, 0x20
+WANTS_INTERMEDIATE = 0x10  # registered_delivery
 MESSAGE_STATES = {  # the words of SMPP 3.4 appendix B, the numbers of section 5.2.28
     "ENROUTE": 1,
     "DELIVRD": 2,
@@ -26,6 +27,23 @@ def is_wanted(pdu: Pdu, verdict: Verdict, behaviour: Behaviour) -> bool:
         return False
     wish = pdu.number("registered_delivery") & 0x03
     return wish in (1, 2 if verdict.fate is Fate.FAIL else 3)
+
+
+def deliveries(
+    session: Session, pdu: Pdu, verdict: Verdict, *, ids: tuple[str, str], part: Part, behaviour: Behaviour
+) -> list[tuple[float, Delivery]]:
+    """What is told of a submit_sm that came on `session`, and how many seconds after its response."""
+    news = []
+    accepted = verdict.fate in (Fate.DELIVER, Fate.FAIL)
+    if accepted and behaviour.receipt_intermediate and pdu.number("registered_delivery") & WANTS_INTERMEDIATE:
+        on_its_way = Verdict(verdict.fate, stat="ENROUTE")
+        note = compose(session, pdu, on_its_way, ids=ids, part=part, behaviour=behaviour)
+        note.parameters["esm_class"] = ESM_CLASS_INTERMEDIATE
+        news.append((0.0, note))
+    if is_wanted(pdu, verdict, behaviour):
+        receipt = compose(session, pdu, verdict, ids=ids, part=part, behaviour=behaviour)
+        news.append((behaviour.receipt_delay, receipt))
+    return news
 
 
 def compose(
@@ -81,6 +99,11 @@ def receipt_text(receipt_id: str, verdict: Verdict, text: str, submitted: float,
         f"id:{receipt_id} sub:001 dlvrd:{delivered} submit date:{date(submitted)} done date:{date(done)} "
         f"stat:{verdict.stat} err:{verdict.err} text:{text[:20]}"
     )
+
+
+def smpp_time(when: float) -> str:
+    """A Unix time in UTC as SMPP 3.4 section 7.1.1 writes it."""
+    return time.strftime("%y%m%d%H%M%S000+", time.gmtime(when))
 
 
 def receipt_tlvs(receipt_id: str, verdict: Verdict) -> dict[str, object]:

@@ -207,6 +207,68 @@ def test_receipts_come_as_registered_delivery_wishes(smsc: Start) -> None:
         assert received == stats, wish
 
 
+def test_an_intermediate_notification_comes_before_the_receipt_to_who_asks_for_it(smsc: Start) -> None:
+    _, connect = smsc("--receipt-intermediate")
+    esme = connect()
+    for registered_delivery, esm_classes in ((0x11, [0x20, 0x04]), (0x10, [0x20]), (0x01, [0x04])):
+        esme.submit("447700900123", registered_delivery=registered_delivery)
+        esme.read("submit_sm_resp")
+        for esm_class in esm_classes:
+            told = esme.read("deliver_sm")
+            esme.answer(told)
+            assert told.esm_class == esm_class
+            stat = receipt_fields(told.short_message)["stat"]
+            assert stat == ("ENROUTE" if esm_class == 0x20 else "DELIVRD")
+
+
+def query(esme: Esme, message_id: bytes, source: str = "12345") -> Any:
+    pdu = smpp.make_pdu("query_sm", client=esme.client, message_id=message_id.decode(), source_addr=source)
+    esme.client.send_pdu(pdu)
+    response = esme.client.read_pdu()
+    assert response.sequence == pdu.sequence
+    return response
+
+
+def test_what_became_of_a_message_can_be_asked(smsc: Start) -> None:
+    simulator, connect = smsc("--receipts", "none", "--fail", "99$=UNDELIV:027", "--lose", "98$")
+    esme = connect()
+    ids = []
+    for to in ("447700900123", "447700900199", "447700900198"):
+        esme.submit(to)
+        ids.append(esme.read("submit_sm_resp").message_id)
+    said = [query(esme, id) for id in ids]
+    assert [(pdu.command, pdu.status) for pdu in said] == [("query_sm_resp", 0)] * 3
+    assert [pdu.message_id for pdu in said] == ids
+    assert [(pdu.message_state, pdu.error_code) for pdu in said] == [(2, 0), (5, 27), (1, 0)]
+    assert [len(pdu.final_date or b"") for pdu in said] == [16, 16, 0]
+    assert simulator.wait("query", id=ids[1].decode())["stat"] == "UNDELIV"
+    assert simulator.command("stats") and simulator.wait("stats")["queries"] == 3
+
+
+def test_a_message_whose_receipt_is_not_due_is_on_its_way(smsc: Start) -> None:
+    _, connect = smsc("--receipt-delay", "100")
+    esme = connect()
+    esme.submit("447700900123")
+    assert query(esme, esme.read("submit_sm_resp").message_id).message_state == 1
+
+
+def test_a_question_may_be_refused_in_several_ways(smsc: Start) -> None:
+    simulator, connect = smsc("--receipts", "none")
+    esme = connect()
+    esme.submit("447700900123")
+    id = esme.read("submit_sm_resp").message_id
+    assert query(esme, b"nobody").status == consts.SMPP_ESME_RQUERYFAIL
+    assert query(esme, id, source="99999").status == consts.SMPP_ESME_RQUERYFAIL
+    simulator.command("set", query="fail")
+    assert query(esme, id).status == consts.SMPP_ESME_RQUERYFAIL
+    simulator.command("set", query="unknown")
+    refused = query(esme, id)
+    assert (refused.command, refused.status) == ("generic_nack", consts.SMPP_ESME_RINVCMDID)
+    simulator.command("set", query="silent")
+    esme.client.send_pdu(smpp.make_pdu("query_sm", client=esme.client, message_id=id.decode()))
+    assert simulator.wait("query", status=None)["id"] == id.decode()
+
+
 def test_answers_and_receipts_can_be_late(smsc: Start) -> None:
     simulator, connect = smsc("--answer-delay", "0.2", "--receipt-delay", "0.3")
     esme = connect()
@@ -453,7 +515,8 @@ def header(length: int, command_id: int, sequence: int = 9) -> bytes:
 
 MALFORMED = {
     "unknown command_id": (header(16, 0x0000F00D), 0x80000000, consts.SMPP_ESME_RINVCMDID),
-    "query_sm, which is not served": (header(16, 3), 0x80000000, consts.SMPP_ESME_RINVCMDID),
+    "cancel_sm, which is not served": (header(16, 8), 0x80000000, consts.SMPP_ESME_RINVCMDID),
+    "query_sm without a body": (header(16, 3), 0x80000003, consts.SMPP_ESME_RINVCMDLEN),
     "short body": (header(17, 4) + b"x", 0x80000004, consts.SMPP_ESME_RINVCMDLEN),
     "string without NUL": (header(40, 4) + b"x" * 24, 0x80000004, consts.SMPP_ESME_RINVCMDLEN),
     "sm_length lies": (header(34, 4) + bytes(16) + b"\x09x", 0x80000004, consts.SMPP_ESME_RINVMSGLEN),
