@@ -35,21 +35,25 @@ class Memory:
         stored = self.known(id) or await self._store.message(id)
         return self.known(id) or stored  # it may have changed during the read
 
-    def keep(self, unit: Unit, message: Message) -> None:
-        """Write a changed message, known from now on; forgotten again if the unit fails."""
-        before = self.known(message.id)
-        unit.writes.append(message)
-        self.remember(message)
-        unit.undo.append(lambda: self.remember(before) if before else self._forget(message.id))
+    def keep(self, unit: Unit, message: Message, *, live: bool = True) -> None:
+        """Write a changed message, known from now on; as it was before if the unit fails.
 
-    def remember(self, message: Message) -> None:
-        id = message.id
-        if being_tried(message):
+        `live`: the step that is being tried, if there is one, is not left to the store.
+        """
+        before, was_live = self.known(message.id), message.id in self._live
+        unit.writes.append(message)
+        self.remember(message, live=live)
+        unit.undo.append(lambda: self.remember(before, live=was_live) if before else self._forget(message.id))
+
+    def remember(self, message: Message, *, live: bool = True) -> None:
+        id, tried = message.id, being_tried(message)
+        if live and tried:
             self._recent.pop(id, None)
             self._live[id] = message
             return
         self._live.pop(id, None)
-        self._begun.discard(id)
+        if not tried:
+            self._begun.discard(id)
         self._recent[id] = message
         self._trim()
 

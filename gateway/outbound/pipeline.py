@@ -276,7 +276,9 @@ class OutboundPipeline:
         if message is before and not decision.timer_done:
             return
         if message is not before:
-            self._memory.keep(unit, message)
+            # news of an earlier step does not bring back one that is left to the store
+            live = decision.start >= 0 or self._memory.live(message.id) is not None
+            self._memory.keep(unit, message, live=live)
         for i, (old, new) in enumerate(zip(before.steps, message.steps, strict=True)):
             if old.state is StepState.TRYING and new.state is not StepState.TRYING:
                 self._over(unit, f"{message.id}/{i}")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.outbound.accept import SendRequest
+from gateway.outbound.memory import being_tried
 from gateway.store.base import Unit
 from gateway.values.outcome import Result, Status
 
@@ -109,3 +110,20 @@ async def test_a_refill_that_cannot_read_is_tried_again(gate: Gate) -> None:
     await asyncio.sleep(0.02)
     await gate.quiet()
     assert gate.sms.sent == [(message.id, 0, ())]
+
+
+async def test_late_news_of_an_earlier_step_does_not_strand_the_one_that_waits_in_the_store(
+    gate: Gate,
+) -> None:
+    message = await gate.start_chain()
+    await gate.begin(message)
+    gate.sms.room = 0
+    await gate.due(60.1)  # `within` of the first step has run out, and the second finds no room
+    before = await gate.stored(message)
+    assert before.step == 1 and being_tried(before)
+    gate.tell(message, Result.REJECTED)
+    await gate.quiet()
+    gate.sms.room = 10
+    gate.pipeline.refill(before.steps[1].carrier)
+    await gate.quiet()
+    assert gate.sms.sent[-1] == (message.id, 1, ())

@@ -82,6 +82,17 @@ def test_what_is_left_to_the_store_is_known_but_not_live(gate: Gate) -> None:
     assert here.live("m1") is None and here.known("m1") == message() and here.waiting == 0
 
 
+def test_what_is_left_to_the_store_stays_so_when_it_changes(gate: Gate) -> None:
+    here = Memory(gate.store)
+    here.remember(message())
+    here.leave("m1")
+    changed, unit = replace(message(), updated_at=2.0), Unit()
+    here.keep(unit, changed, live=False)
+    assert here.live("m1") is None and here.known("m1") == changed
+    unit.take_back()
+    assert here.live("m1") is None and here.known("m1") == message()
+
+
 async def test_the_oldest_of_the_recent_ones_are_read_from_the_store(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
