@@ -9,6 +9,7 @@ from gateway.cli.settings import config_option, json_option, look
 from gateway.observe.why import Line, of_call, of_message, of_run
 from gateway.store.base import Store
 from gateway.values.clock import iso
+from gateway.values.ids import message_of
 
 
 @click.command(
@@ -26,8 +27,8 @@ Example:
 def why(id: str, as_json: bool, config: str) -> None:
     """Tell what happened to a message, a call or a session, step by step.
 
-    ID is the whole transaction or session ID, as `gateway messages`, the API or the log print it.  Reads the
-    store beside the running gateway.  Times are UTC.
+    ID is the whole transaction or session ID, as `gateway messages`, the API or the log print it, or the one
+    that an SMPP account was answered.  Reads the store beside the running gateway.  Times are UTC.
     """
     story = look(config, lambda store: _story(store, id))
     if story is None:
@@ -41,8 +42,8 @@ def why(id: str, as_json: bool, config: str) -> None:
 
 
 async def _story(store: Store, id: str) -> list[Line] | None:
-    if message := await store.message(id):
-        return of_message(message, await store.events(id), await store.segments(id))
+    if message := await store.message(message_of(id) or id):
+        return of_message(message, await store.events(message.id), await store.segments(message.id))
     if call := await store.call(id):
         return of_call(call, await store.events(call.message or id))
     if run := await store.run(id):

@@ -18,6 +18,7 @@ from gateway.store.base import MessageQuery
 from gateway.values.address import canonical
 from gateway.values.errors import BadAddress, BadInput
 from gateway.values.fault import nearest
+from gateway.values.ids import message_of
 from gateway.values.outcome import Status
 
 MAX_LIST = 500
@@ -48,10 +49,11 @@ async def send_batch(request: web.Request) -> web.Response:
 async def show(request: web.Request) -> web.Response:
     service, store = authenticate(request), request.app[DEPS].store
     id = request.match_info["id"]
-    message = await store.message(id)
+    message = await store.message(message_of(id) or id)
     if message is None or message.service != service:
         raise Problem(404, "not_found", f"service {service!r} has no message {id!r}", field="id")
-    return answer(models.story(message, await store.segments(id), await store.events(id)))
+    segments, events = await store.segments(message.id), await store.events(message.id)
+    return answer(models.story(message, segments, events))
 
 
 async def search(request: web.Request) -> web.Response:

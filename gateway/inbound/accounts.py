@@ -31,6 +31,7 @@ from gateway.values.address import canonical
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput, StoreError, Throttled
 from gateway.values.event import Trigger
+from gateway.values.ids import message_of
 from gateway.values.message import Form
 from gateway.values.work import Notification
 
@@ -231,7 +232,7 @@ class Accounts:
             form=form,
             part_receipts=whole.part_receipts,
             when=when,
-            group=group.rpartition("-")[0],
+            group=message_of(group),
         )
 
     def _request(

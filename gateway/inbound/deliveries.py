@@ -16,6 +16,7 @@ from gateway.protocol.sms import user_data
 from gateway.protocol.sms.coding import Coding, ucs2
 from gateway.protocol.sms.segments import LongMethod, Segment, TooManySegments, split
 from gateway.values.address import kind
+from gateway.values.ids import part_id
 from gateway.values.outcome import Status
 from gateway.values.smpp import TON_NPI
 
@@ -32,7 +33,7 @@ def receipt(body: Mapping[str, Any]) -> DeliverSm:
     state = state_of(status, code)
     id = body["correlationid"] or body["transid"]  # of a submit_multi, or its own
     if part := body.get("part"):
-        id = f"{id}-{part}"
+        id = part_id(id, part)
     text = format_receipt(
         id,
         state,

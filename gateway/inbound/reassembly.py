@@ -16,7 +16,7 @@ from gateway.protocol.sms.reassembly import Assembler, Complete, Incomplete, Key
 from gateway.protocol.sms.udh import Concat
 from gateway.store.base import Delete, Store, Unit
 from gateway.values.errors import Throttled
-from gateway.values.ids import NewId
+from gateway.values.ids import NewId, part_id
 from gateway.values.message import Part
 
 
@@ -113,7 +113,7 @@ class Reassembly:
                 raise Throttled("the same part is being written")
             return known, []
         companion = cast(Token | None, assembler.companion(key, concat.part))
-        id = f"{companion.base if companion else self._new_id()}-{concat.part}"
+        id = part_id(companion.base if companion else self._new_id(), concat.part)
         token = Token(id, registered_delivery)
         payload = replace(payload, token=token)
         unit.writes.append(

@@ -33,6 +33,7 @@ from gateway.protocol.sms.coding import Coding, decode
 from gateway.store.base import MessageQuery, Store
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput
+from gateway.values.ids import message_of
 from gateway.values.message import Form, Message
 from gateway.values.outcome import Status
 
@@ -150,9 +151,9 @@ class Stored:
             return None
         message = await self._load(id)
         if message is None:
-            base, _, part = id.rpartition("-")
-            message = await self._load(base) if part.isdigit() and base else None
-            if message is not None and not 1 <= int(part) <= len(message.part_receipts):
+            base = message_of(id)
+            message = await self._load(base) if base else None
+            if message is not None and not 1 <= int(id[len(base) + 1 :]) <= len(message.part_receipts):
                 return None
         return message if message is not None and message.account == account else None
 

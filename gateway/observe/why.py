@@ -97,6 +97,13 @@ def _accepted(data: _Data) -> str:
     return f"Accepted{name}: {', then '.join(steps) or 'no step'}."
 
 
+def _octets(data: _Data) -> str:
+    ports: _Data = data.get("ports", {})
+    to = f" to port {ports.get('destination')} from {ports.get('source')}" if ports else ""
+    octets = len(data.get("octets", "")) // 2
+    return f"More than text: {octets} octets{to}, data_coding {data.get('data_coding')}."
+
+
 def _step(data: _Data) -> str:
     """Step 2 (sms by south)"""
     carrier = _by(data.get("carrier", ""))
@@ -219,6 +226,7 @@ _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "sms.status": _status,
     "receipt": _receipt,
     "sms.received": _received,
+    "sms.octets": _octets,
     "decided": _decided,
     "rule": _rule,
     "action.failed": lambda data: f"An action could not be done{_because_of(data)}.",

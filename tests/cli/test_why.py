@@ -1,6 +1,8 @@
 import json
 from typing import Any
 
+from msgspec.structs import replace
+
 from gateway.values.call import Call
 from gateway.values.event import Event
 from gateway.values.message import Message, Segment, StepPlan, StepRecord
@@ -116,3 +118,9 @@ def test_an_id_of_nothing(place: Any) -> None:
     result = place.run("why", "m")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "Error: no message, call or session has the id m\n"
+
+
+def test_a_message_by_the_id_that_an_account_was_told_of_a_segment(place: Any) -> None:
+    id = "019ab2f0-6c1e-7d3a-8f4b-2b1c9d0e7a55"
+    place.fill([replace(MESSAGE, id=id)])
+    assert "A message of alerts" in place.run("why", f"{id}-2").stdout

@@ -280,6 +280,12 @@ async def test_story_tells_all_that_has_happened(api: Api) -> None:
     assert story["events"][2]["data"]["reason"] == "north answered ESME_RINVDSTADR"
 
 
+async def test_a_message_is_found_by_the_id_of_a_segment(api: Api) -> None:
+    _, answer, _ = await api.post("/v2/messages", HELLO)
+    status, story = await api.get(f"/v2/messages/{answer['id']}-2")
+    assert (status, story["id"]) == (200, answer["id"])
+
+
 @pytest.mark.parametrize("key", ["pizza-key", "off-key"])
 async def test_messages_of_another_service_are_as_unknown_as_any(key: str, api: Api) -> None:
     _, answer, _ = await api.post("/v2/messages", HELLO)

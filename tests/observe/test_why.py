@@ -166,6 +166,11 @@ SENTENCES: list[tuple[Event, str]] = [
     (event("node.entered", node="ask", type="send-sms"), "Entered ask (send-sms)."),
     (event("node.left", node="ask", event="success", to="answer"), "Left ask by success to answer."),
     (event("node.left", node="b", event="else", to="end", note="no"), "Left b by else to end (no)."),
+    (
+        event("sms.octets", octets="01ae", data_coding=4, ports={"destination": 2948, "source": 9200}),
+        "More than text: 2 octets to port 2948 from 9200, data_coding 4.",
+    ),
+    (event("sms.octets", octets="01ae", data_coding=200), "More than text: 2 octets, data_coding 200."),
     (event("custom.paid", amount=3), "custom.paid: amount = 3."),
     (event("custom.paid"), "custom.paid."),
 ]

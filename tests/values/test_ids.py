@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from uuid import RFC_4122, UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.values.ids import uuid7
+from gateway.values.ids import message_of, part_id, uuid7
 
 
 def test_the_example_of_the_standard() -> None:
@@ -24,3 +25,14 @@ def test_version_variant_and_time_are_where_they_belong(milliseconds: int, rando
 def test_ids_sort_by_time() -> None:
     earlier, later = uuid7(1_700_000_000.001, b"\xff" * 10), uuid7(1_700_000_000.0025, b"\x00" * 10)
     assert earlier < later
+
+
+def test_a_segment_is_known_by_its_message_and_number() -> None:
+    message = uuid7(1.0, bytes(10))
+    assert part_id(message, 12) == f"{message}-12"
+    assert message_of(f"{message}-12") == message
+
+
+@pytest.mark.parametrize("id", ["", "7", "a-7", "-", "{}", "{}-", "{}-x", "{}-\u00b2", "{}-1-2", "{}7"])
+def test_what_is_no_id_of_a_segment_belongs_to_nothing(id: str) -> None:
+    assert message_of(id.format(uuid7(1.0, bytes(10)))) == ""
