@@ -18,7 +18,7 @@ from gateway.channels.voice.call import Line
 from gateway.channels.voice.channel import VoiceChannel
 from gateway.channels.voice.prompts import PromptCache
 from gateway.config.load import Loaded
-from gateway.config.model import Bind, Gateway, Service
+from gateway.config.model import Account, Bind, Gateway, Service
 from gateway.daemon.reload import Reload, changed_binds, needs_restart
 from gateway.daemon.sip import SipSide
 from gateway.daemon.smpp import SmppSide
@@ -88,6 +88,7 @@ class Daemon:
         self._rng = random.SystemRandom()
         self._services: dict[str, Service] = dict(config.services)
         self._binds: dict[str, Bind] = dict(config.smpp.binds)
+        self._esmes: dict[str, Account] = dict(config.smpp.accounts)
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self.metrics = Metrics()
@@ -180,11 +181,10 @@ class Daemon:
         self._esme_reassembly = Reassembly(self._esme_sources(), self._new_id)
         self._decide_by(Keywords.build(self._services), Ruleset.build(self._services))
         self._accounts = Accounts(
-            accounts=config.smpp.accounts,
+            accounts=self._esmes,
             store=self.store,
             clock=self._clock,
             accepting=self.outbound,
-            submit=self.outbound.submit,
             reassembly=self._esme_reassembly,
             stored=Stored(
                 store=self.store,
@@ -193,6 +193,7 @@ class Daemon:
                     store=self.store, clock=self._clock, timers=self._timers, pipeline=self.outbound
                 ),
                 load=self.outbound.load,
+                waits=lambda account, id: self._esme_reassembly.waits(esme.source_name(account), id),
             ),
             deliver=lambda account, pdu: self._smpp.deliver_to_account(account, pdu),
         )
@@ -412,7 +413,7 @@ class Daemon:
 
     def _listeners(self, service: str) -> list[str]:
         """Accounts that the texts of a service go to, as URLs."""
-        accounts = self.config.smpp.accounts.items()
+        accounts = self._esmes.items()
         return [f"{ACCOUNT_SCHEME}:{name}" for name, a in accounts if a.inbound and a.service == service]
 
     def _of_status(self, unit: Unit, event: Event, message: Message) -> None:
@@ -436,7 +437,7 @@ class Daemon:
 
     def _esme_sources(self) -> dict[str, Source]:
         source = Source(esme.REASSEMBLY_SECONDS, Coding.GSM)
-        return {esme.source_name(name): source for name in self.config.smpp.accounts}
+        return {esme.source_name(name): source for name in self._esmes}
 
     async def _keep_house(self) -> None:
         """What is due by time and held in no timer: parts of long messages."""
@@ -490,11 +491,11 @@ class Daemon:
             self._tasks.append(asyncio.get_running_loop().create_task(self._reload.run()))
 
     async def _apply(self, new: Gateway) -> None:
-        old, self.config = self.config, new
-        for section in needs_restart(old, new):
-            log.warning("reload.needs_restart", extra={"section": section})
         keywords, ruleset = Keywords.build(new.services), Ruleset.build(new.services)
         self._runs.configure(new.services)  # raises on a bad flow, before anything has changed
+        for section in needs_restart(self.config, new):
+            log.warning("reload.needs_restart", extra={"section": section})
+        self.config = new
         self._services.clear()
         self._services.update(new.services)
         self.outbound.planner = Planner(self._services)
@@ -502,7 +503,10 @@ class Daemon:
         self._binds.clear()
         self._binds.update(new.smpp.binds)
         self._routes = Routes(self._binds)
+        self._esmes.clear()
+        self._esmes.update(new.smpp.accounts)
         self._reassembly.configure(self._sources())
+        self._esme_reassembly.configure(self._esme_sources())
         self._decide_by(keywords, ruleset)
         if self._sip is not None and new.sip is not None:
             await self._sip.configure(new.sip, self._services)
@@ -511,4 +515,5 @@ class Daemon:
             self._smpp.start(name)
         for name in set(gone) - set(fresh):
             self.outbound.refill(name, force=True)  # nobody will take these: their chains must move on
+        await self._smpp.configure(new.smpp)
         log.info("reload.done", extra={"binds_stopped": gone, "binds_started": fresh})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -28,8 +29,14 @@ class Reload:
         self._read = read
         self._apply = apply
         self._systemd = systemd
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
+        """One at a time: what the first of several signals found may be half applied when the next comes."""
+        async with self._turn:
+            await self._run()
+
+    async def _run(self) -> None:
         self._systemd.reloading()
         loaded = self._read()
         for fault in loaded.faults:
@@ -46,10 +53,7 @@ class Reload:
 
 def needs_restart(old: Gateway, new: Gateway) -> list[str]:
     """The sections that have changed and that a running daemon cannot take up."""
-    found = [part for part in _FIXED if getattr(old, part) != getattr(new, part)]
-    if (old.smpp.listen, old.smpp.accounts) != (new.smpp.listen, new.smpp.accounts):
-        found.append("smpp.listen and smpp.accounts")
-    return found
+    return [part for part in _FIXED if getattr(old, part) != getattr(new, part)]
 
 
 def changed_binds(old: Mapping[str, Bind], new: Mapping[str, Bind]) -> tuple[list[str], list[str]]:

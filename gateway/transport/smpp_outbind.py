@@ -42,17 +42,21 @@ class OutbindCaller:
     def __init__(self, link: Callable[[Customer], SmppLink]) -> None:
         self._link = link
         self._calling: dict[str, asyncio.Task[None]] = {}
+        self._connecting: set[str] = set()
+        self._hushed: set[str] = set()
 
     def call(self, customer: Customer) -> None:
         """Call until it has a session that receives.  Does nothing if that is under way."""
         if customer.config.outbind and customer.name not in self._calling:
             task = asyncio.create_task(self._call(customer))
             self._calling[customer.name] = task
-            task.add_done_callback(lambda _: self._calling.pop(customer.name, None))
+            task.add_done_callback(lambda _: self._ended(customer.name))
 
     def hush(self, name: str) -> None:
         """No further call: it is there, or there is no such account any more."""
-        if task := self._calling.get(name):
+        if name in self._connecting:  # it may be quicker than our task: to cancel that would cut its link
+            self._hushed.add(name)
+        elif task := self._calling.get(name):
             task.cancel()
 
     async def stop(self) -> None:
@@ -61,23 +65,38 @@ class OutbindCaller:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _ended(self, name: str) -> None:
+        self._calling.pop(name, None)
+        self._connecting.discard(name)
+        self._hushed.discard(name)
+
     async def _call(self, customer: Customer) -> None:
         backoff = Backoff(FIRST_SECONDS, LONGEST_SECONDS)
         for _ in range(CALLS):
-            if not (address := customer.config.outbind):
+            if not customer.config.outbind:
                 return
-            link = self._link(customer)
-            fields = {"account": customer.name, "address": address}
-            try:
-                host, port = host_port(address)
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await asyncio.get_running_loop().create_connection(partial(_same, link), host, port)
-            except (OSError, UnicodeError) as error:  # also time-outs, and names no DNS can hold
-                log.warning("smpp.outbind_failed", extra=fields | {"reason": str(error) or "no answer"})
-            else:
-                log.info("smpp.outbind_sent", extra=fields)
+            self._connecting.add(customer.name)
+            link = await self._connect(customer)
+            self._connecting.discard(customer.name)
+            if customer.name in self._hushed:
+                return
+            if link is not None:
                 await link.gone.wait()
             await asyncio.sleep(backoff.wait(random.random()))
+
+    async def _connect(self, customer: Customer) -> SmppLink | None:
+        address = customer.config.outbind
+        link = self._link(customer)
+        fields = {"account": customer.name, "address": address}
+        try:
+            host, port = host_port(address)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await asyncio.get_running_loop().create_connection(partial(_same, link), host, port)
+        except (OSError, UnicodeError) as error:  # also time-outs, and names no DNS can hold
+            log.warning("smpp.outbind_failed", extra=fields | {"reason": str(error) or "no answer"})
+            return None
+        log.info("smpp.outbind_sent", extra=fields)
+        return link
 
 
 def _same(link: SmppLink) -> SmppLink:

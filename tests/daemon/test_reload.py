@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -64,6 +65,23 @@ async def test_a_part_that_refuses_the_new_configuration_is_named(caplog: pytest
     assert errors(caplog) == [("reload.failed", "the flow has no end")]
 
 
+async def test_a_second_signal_waits_for_the_first_to_be_done() -> None:
+    did: list[str] = []
+    gate = asyncio.Event()
+
+    async def apply(new: Gateway) -> None:
+        did.append("begun")
+        await gate.wait()
+        did.append("done")
+
+    reload = Reload(read=lambda: Loaded(Gateway(), [], []), apply=apply, systemd=FakeSystemd([]))
+    signals = [asyncio.create_task(reload.run()) for _ in range(2)]
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(*signals)
+    assert did == ["begun", "done"] * 2
+
+
 @pytest.mark.parametrize(
     ("new", "sections"),
     [
@@ -71,7 +89,7 @@ async def test_a_part_that_refuses_the_new_configuration_is_named(caplog: pytest
         (Gateway(services={"alerts": Service(name="Alerts", assets=[])}), []),
         (Gateway(smpp=Smpp(binds={"north": Bind(host="h", system_id="s")})), []),
         (Gateway(log=Log(level="debug")), ["log"]),
-        (Gateway(smpp=Smpp(listen=Listen())), ["smpp.listen and smpp.accounts"]),
+        (Gateway(smpp=Smpp(listen=Listen())), []),
         (
             Gateway(store=Store(queue=7), http=Http(queue=7), state_directory="elsewhere"),
             ["store", "http", "state_directory"],

@@ -30,9 +30,13 @@ from gateway.protocol.smpp.pdu import (
     Unbind,
     UnbindResp,
 )
-from gateway.protocol.smpp.session import NotBound
+from gateway.protocol.smpp.session import NotBound, SmppSession
+from gateway.protocol.smpp.states import Role
 from gateway.transport import smpp_outbind, smpp_password
+from gateway.transport.smpp_account import Customer
 from gateway.transport.smpp_client import BindGroup, Inbound
+from gateway.transport.smpp_link import SmppLink
+from gateway.transport.smpp_outbind import OutbindCaller
 from gateway.transport.smpp_password import hashed
 from gateway.transport.smpp_server import SmppServer
 from gateway.transport.smpp_submission import Submission, SubmitResult
@@ -413,6 +417,30 @@ async def test_an_account_that_comes_by_itself_is_not_called_any_more(esme: RawS
     await asyncio.sleep(0.1)
     assert esme.peers.empty()
     peer.hang_up()
+
+
+async def test_who_binds_before_our_own_task_knows_of_the_connection_keeps_it(
+    esme: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smpp_outbind, "FIRST_SECONDS", 0.01)
+
+    def link(customer: Customer) -> SmppLink:
+        session = SmppSession(Role.SMSC, now=asyncio.get_running_loop().time())
+        return SmppLink(
+            session, "x", lambda link, event: None, lambda link: caller.hush(customer.name), lambda link: None
+        )
+
+    caller = OutbindCaller(link)
+    customer = Customer(
+        "acme", Account(system_id="a", password=Secret("p"), service="s", outbind=f"127.0.0.1:{esme.port}")
+    )
+    caller.call(customer)
+    peer = await esme.next()
+    await asyncio.sleep(0.1)
+    assert esme.peers.empty()
+    await peer.send(EnquireLink(sequence_number=1))
+    assert isinstance(await peer.next(), Response)
+    await caller.stop()
 
 
 def test_both_ways_work_on_uvloop() -> None:

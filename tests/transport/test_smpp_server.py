@@ -55,6 +55,8 @@ from gateway.protocol.smpp.pdu import (
     Response,
     SubmitSm,
     SubmitSmResp,
+    Unbind,
+    UnbindResp,
 )
 from gateway.protocol.smpp.session import NotBound, WindowFull
 from gateway.transport import smpp_account, smpp_password, smpp_server
@@ -666,6 +668,91 @@ async def test_a_peer_that_does_not_read_is_not_read_from(build: Builder) -> Non
     other = await thread(house.bound, "transceiver", "other", "other")
     assert (await thread(house.submit, other)).status == ESME_ROK  # and nobody else notices
     sock.close()
+
+
+async def test_an_account_that_is_removed_gets_its_answers_and_an_unbind(build: Builder) -> None:
+    house = await build()
+    gate = asyncio.Event()
+
+    async def slow(_request: SubmitSm) -> tuple[int, str]:
+        await gate.wait()
+        return ESME_ROK, "x"
+
+    house.app.answer = slow
+    other = await house.raw(replace(BIND, system_id=b"other", password=b"other"))
+    assert isinstance(await other.next(), BindTransceiverResp)
+    peer = await house.peer(SubmitSm(sequence_number=2))
+    await house.app.until(lambda: len(house.app.submits) == 1)
+    accounts = {"other": house.server._customers["other"].config}
+    await house.server.configure(house.server._listen, accounts)
+    assert house.app.states[-1] == ("acme", 0)
+    with pytest.raises(NotBound, match="no account 'acme'"):
+        await house.server.deliver("acme", DeliverSm())
+    await peer.send(SubmitSm(sequence_number=3))
+    assert await peer.next() == SubmitSmResp(sequence_number=3, command_status=ESME_RTHROTTLED)
+    gate.set()
+    assert await peer.next() == SubmitSmResp(sequence_number=2, message_id=b"x")
+    unbind = await peer.next()
+    assert isinstance(unbind, Unbind)
+    await peer.send(UnbindResp(sequence_number=unbind.sequence_number))
+    assert await peer.next() is None
+    again = await house.raw(BIND)
+    assert getattr(await again.next(), "command_status", None) == ESME_RINVPASWD
+    await other.send(EnquireLink(sequence_number=9))
+    assert await other.next() == EnquireLinkResp(sequence_number=9)
+
+
+async def test_a_changed_account_goes_on_with_what_it_may(build: Builder) -> None:
+    house = await build()
+    first, second = await house.peer(), await house.peer()
+    accounts = {
+        "acme": account(sessions=1, throughput=0.001),
+        "new": account(system_id="new", password=Secret("new")),
+    }
+    await house.server.configure(house.server._listen, accounts)
+    assert isinstance(await second.next(), Unbind)  # one too many
+    await first.send(SubmitSm(sequence_number=2), SubmitSm(sequence_number=3))
+    answers = [await first.next(), await first.next()]
+    assert {getattr(answer, "command_status", None) for answer in answers} == {ESME_ROK, ESME_RTHROTTLED}
+    new = await house.raw(replace(BIND, system_id=b"new", password=b"new"))
+    assert getattr(await new.next(), "command_status", None) == ESME_ROK
+    await house.server.configure(house.server._listen, accounts | {"acme": account(password=Secret("x"))})
+    assert isinstance(await first.next(), Unbind)
+    late = await house.raw(replace(BIND, password=b"x"))
+    assert getattr(await late.next(), "command_status", None) == ESME_ROK
+
+
+async def test_a_password_that_changes_while_it_is_looked_at_does_not_let_in(build: Builder) -> None:
+    house = await build(password=Secret(hashed("sesame")))
+    peer = await house.raw(BIND)
+    while not house.server._binding:  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0)
+    await house.server.configure(house.server._listen, {"acme": account(password=Secret("other"))})
+    assert getattr(await peer.next(), "command_status", None) == ESME_RINVPASWD
+
+
+async def test_a_listener_that_cannot_move_lets_everything_be(build: Builder) -> None:
+    house = await build()
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        await house.server.configure(replace(house.server._listen, address=address), {})
+    assert (await thread(house.submit, await thread(house.bound))).status == ESME_ROK
+
+
+async def test_a_good_bind_behind_slowed_guesses_is_not_cut(
+    build: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smpp_password, "FIRST_SECONDS", 0.4)
+    house = await build(bind_timeout=0.1)
+    for _ in range(3):
+        assert await (await house.raw(replace(BIND, password=b"guess"))).next() is not None
+    guesses = [await house.raw(replace(BIND, password=b"guess")) for _ in range(20)]
+    began = asyncio.get_running_loop().time()
+    peer = await house.raw(BIND)
+    assert getattr(await peer.next(), "command_status", None) == ESME_ROK
+    assert asyncio.get_running_loop().time() - began >= 0.4
+    for guess in guesses:
+        assert getattr(await guess.next(), "command_status", None) == ESME_RINVPASWD
 
 
 async def test_stop_answers_what_was_taken_and_unbinds(build: Builder) -> None:
