@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import zlib
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Protocol
 
 from gateway.channels.base import Carrier, Report
 from gateway.channels.segmentation import Cutter
-from gateway.channels.submit_sm import Maker
+from gateway.channels.submit_sm import Maker, validity_period
 from gateway.config.model import Bind
 from gateway.protocol.smpp.pdu import SubmitSm
 from gateway.protocol.smpp.receipt import response_id
@@ -42,9 +43,10 @@ class Flight:
     """PDUs of one step on their way to a carrier; `parts` are their numbers in the message, from 1.
 
     `bind` holds the settings that they were made by: a reload may take the carrier away meanwhile.
+    `validity`, where there is one, gives the validity_period at the moment of writing.
     """
 
-    __slots__ = ("bind", "carrier", "key", "message", "parts", "pdus", "step", "tally")
+    __slots__ = ("bind", "carrier", "key", "message", "parts", "pdus", "step", "tally", "validity")
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class Flight:
         parts: list[int],
         pdus: list[SubmitSm],
         tally: Tally,
+        validity: Callable[[], bytes] | None = None,
     ) -> None:
         self.key = f"{message.id}/{step}"  # the effect's idempotency key
         self.message = message
@@ -64,6 +67,7 @@ class Flight:
         self.parts = parts
         self.pdus = pdus
         self.tally = tally
+        self.validity = validity
 
     @property
     def series(self) -> str:
@@ -184,12 +188,18 @@ class SmsChannel:
             for cut in wanted
         ]
         tally = Tally(len(cuts), set(done))
-        flight = Flight(message, index, carrier, way.bind, [cut.part for cut in wanted], pdus, tally)
+        parts = [cut.part for cut in wanted]
+        validity = partial(self._left, expires) if expires and pdus[0].validity_period[-1:] == b"R" else None
+        flight = Flight(message, index, carrier, way.bind, parts, pdus, tally, validity)
         self._flying[flight.key] = flight
         if self._enqueue(flight):
             return True
         del self._flying[flight.key]
         return False
+
+    def _left(self, expires: float) -> bytes:
+        """What is left now: a segment may have waited in the bind's queue for long."""
+        return validity_period("relative", expires, self._clock.now())
 
     def parts(self, message: Message, index: int, carrier: str) -> int:
         way, step = self._way(carrier), message.plan[index]
@@ -256,6 +266,7 @@ class SmsChannel:
             [part_number],
             [flight.pdus[part]],
             flight.tally,
+            flight.validity,
         )
         self._flying[again.key] = again
         if not self._enqueue(again):
@@ -301,11 +312,11 @@ class SmsChannel:
 def _expires(message: Message, index: int) -> float:
     """When the carrier need not try any longer, Unix seconds; 0: it does not say.
 
-    `within` of a step that only wants to be accepted ends with the carrier's answer: the customer may get
-    the message long after.
+    `within` of a chain's step that only wants to be accepted ends with the carrier's answer: the customer may
+    get the message long after.  Of a message without a chain it is the validity that its sender gave it.
     """
     step = message.plan[index]
-    if not step.within_seconds or step.until is Result.ACCEPTED:
+    if not step.within_seconds or (message.chain and step.until is Result.ACCEPTED):
         return 0.0
     return message.steps[index].started_at + step.within_seconds
 

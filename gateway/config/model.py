@@ -109,8 +109,9 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dest_addr_ton: int | None = None
     dest_addr_npi: int | None = None
     service_type: str = ""
-    # validity_period of messages whose step waits for delivery `within` some time
-    validity_format: Literal["none", "relative", "absolute"] = "none"
+    # validity_period of messages whose sender gave them a validity, or whose step waits for delivery `within`
+    # some time; "none": the carrier takes no validity_period, and may deliver them after their time
+    validity_format: Literal["none", "relative", "absolute"] = "relative"
     # parameters that go along with each submit_sm, by number: { "0x1400" = "text", "0x1401" = "hex:0A1B" }
     tlvs: dict[str, str] = field(default_factory=dict)
     receipt_id: Literal["same", "hex", "decimal"] = "same"

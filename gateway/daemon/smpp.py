@@ -137,7 +137,9 @@ class SmppSide:
     def enqueue(self, flight: Flight) -> bool:
         """See BindGroup.enqueue."""
         group = self._groups.get(flight.carrier)
-        submission = Submission(flight, flight.pdus, wanted=flight.wanted, series=flight.series)
+        submission = Submission(
+            flight, flight.pdus, wanted=flight.wanted, series=flight.series, validity=flight.validity
+        )
         return group is not None and group.enqueue(submission)
 
     async def ask(self, name: str, message_id: str, sender: str) -> Standing | None:

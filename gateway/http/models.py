@@ -60,7 +60,11 @@ class MessageIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description="What counts as success; default: accepted, or answered for a call"),
     ] = ""
     validity: Annotated[
-        str | float, Meta(description='Give up when `until` is not reached after so long: 600 or "10m"')
+        str | float,
+        Meta(
+            description='Give up when `until` is not reached after so long: 600 or "10m". '
+            "The carrier is told too: it does not deliver the message after that"
+        ),
     ] = 0.0
     correlationid: Annotated[str, Meta(max_length=MAX_CORRELATIONID)] = ""
     notify: Annotated[str, Meta(max_length=MAX_URL, description="URL that is told of each status")] = ""

@@ -339,8 +339,11 @@ class Dispatcher:
             _, part, begun = heappop(lane.ready)
             begun.unwritten.discard(part)
             assert lane.link is not None
+            pdu, validity = begun.submission.pdus[part], begun.submission.validity
+            if validity is not None:
+                pdu = replace(pdu, validity_period=validity())
             try:
-                lane.link.session.send(begun.submission.pdus[part], now, (begun, part))
+                lane.link.session.send(pdu, now, (begun, part))
             except EncodeError as error:
                 self._settle(begun, SubmitResult(part, "rejected", status_text=str(error)))
                 self._give_up(begun, "another segment cannot be encoded")

@@ -65,11 +65,12 @@ class Submission:
 
     `results` fills up segment by segment; `done` is called once, when each segment has its result.  `wanted`
     is asked before the message is handed over: one that nobody wants any more is dropped without a word.
+    `validity`, if set, gives each segment's validity_period when it is written.
     Messages of the same `series` go through the same session as far as it has room, in their order; "" = of
     none.
     """
 
-    __slots__ = ("done", "pdus", "ref", "results", "series", "wanted")
+    __slots__ = ("done", "pdus", "ref", "results", "series", "validity", "wanted")
 
     def __init__(
         self,
@@ -78,12 +79,14 @@ class Submission:
         done: Callable[[Submission], None] | None = None,
         wanted: Callable[[], bool] = lambda: True,
         series: str = "",
+        validity: Callable[[], bytes] | None = None,
     ) -> None:
         self.ref = ref
         self.pdus = pdus
         self.done = done
         self.wanted = wanted
         self.series = series
+        self.validity = validity
         self.results: list[SubmitResult | None] = [None] * len(pdus)
 
 

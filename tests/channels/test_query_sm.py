@@ -9,7 +9,7 @@ from smpplib import consts, smpp
 
 from gateway.channels.base import Standing
 from gateway.channels.query_sm import query_sm, standing
-from gateway.channels.submit_sm import submit_sm
+from gateway.channels.submit_sm import Maker
 from gateway.config.model import Bind
 from gateway.protocol.smpp.codec import decode
 from gateway.protocol.smpp.pdu import GenericNack, Response
@@ -41,7 +41,8 @@ def test_the_question_names_the_message_and_its_sender_as_the_submit_sm_did(
 ) -> None:
     asked = query_sm("00aB\xe9", sender, bind(**settings))
     assert asked.message_id == b"00aB\xe9"
-    submit = submit_sm(sender, "+447700900001", Segment(b"hi", 0), bind(**settings), expires=0.0, now=0.0)
+    segment = Segment(b"hi", 0)
+    submit = Maker(bind(**settings)).submit_sm(sender, "+447700900001", segment, expires=0.0, now=0.0)
     read = smpp.parse_pdu(asked.encode(7), sequence=0)
     assert read.command == "query_sm"
     assert (asked.source_addr_ton, asked.source_addr_npi, asked.source_addr) == (

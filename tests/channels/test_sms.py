@@ -217,17 +217,34 @@ def test_long_texts_by_message_payload() -> None:
 
 
 @pytest.mark.parametrize(
-    ("until", "validity"), [(Result.DELIVERED, b"000000000050000R"), (Result.ACCEPTED, b"")]
+    ("chain", "until", "validity"),
+    [
+        ("alert", Result.DELIVERED, b"000000000050000R"),
+        ("alert", Result.ACCEPTED, b""),  # the next step waits for the answer no longer than so
+        ("", Result.DELIVERED, b"000000000050000R"),
+        ("", Result.ACCEPTED, b"000000000050000R"),  # its sender said so
+    ],
 )
 def test_within_is_how_long_a_message_that_is_to_be_delivered_is_valid(
-    until: Result, validity: bytes
+    chain: str, until: Result, validity: bytes
 ) -> None:
-    one = bench(system_id="gw", validity_format="relative")
-    plain = message()
+    one = bench(system_id="gw")
+    plain = message(chain=chain)
     step = replace(plain.plan[0], until=until, within_seconds=60.0)
     begun = replace(plain, plan=(step,), steps=(StepRecord(started_at=990.0),))
     assert one.channel.send(begun, 0, "north")
-    assert one.flights[0].pdus[0].validity_period == validity
+    [flight] = one.flights
+    assert flight.pdus[0].validity_period == validity
+    assert (flight.validity() if flight.validity else b"") == validity
+
+
+def test_a_validity_of_a_moment_need_not_be_told_anew() -> None:
+    one = bench(system_id="gw", validity_format="absolute")
+    step = replace(message().plan[0], within_seconds=60.0)
+    assert one.channel.send(message(plan=(step,), steps=(StepRecord(started_at=990.0),)), 0, "north")
+    [flight] = one.flights
+    assert flight.pdus[0].validity_period == b"700101001730000+"
+    assert flight.validity is None
 
 
 def test_text_outside_gsm_is_ucs2(plain: Bench) -> None:

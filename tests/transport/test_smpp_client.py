@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import socket
 import ssl
@@ -591,6 +592,18 @@ async def test_a_full_queue_refuses_and_tells_when_there_is_room(smsc: Smsc, sta
     assert caller.group.queued == 4
     await caller.sent(*submissions)
     assert len(rooms) == 1 and rooms[0] <= 2
+
+
+async def test_a_relative_validity_is_what_is_left_when_the_segment_is_written(
+    smsc: Smsc, start: Starter
+) -> None:
+    caller = start(window=1)
+    left = itertools.count(50, -10)
+    pdus = [SubmitSm(destination_addr=b"1", short_message=b"%d" % n) for n in range(2)]
+    submission = Submission(None, pdus, validity=lambda: b"0000000000%02d000R" % next(left))
+    assert caller.group.enqueue(submission)
+    await asyncio.to_thread(smsc.submit, "1", 2)
+    assert [pdu.validity_period for pdu in smsc.submitted] == [b"000000000050000R", b"000000000040000R"]
 
 
 async def test_a_question_takes_its_place_among_the_messages_and_gets_its_answer(
