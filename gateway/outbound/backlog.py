@@ -68,12 +68,7 @@ class Backlog:
 
     async def take_up(self) -> None:
         """After a start: whatever carrier something waits for.  Raises StoreError."""
-        carriers: set[str] = set()
-        after = ""
-        while page := await self._store.effects(state="ready", after=after, limit=_PAGE):
-            after = page[-1].key
-            carriers |= {effect.carrier for effect in page if effect.kind in EFFECT_KIND.values()}
-        for carrier in carriers:
+        for carrier in await self._store.carriers_owed():
             self.refill(carrier, force=True)
 
     async def _refill(self, carrier: str, state: _Refill) -> None:

@@ -209,9 +209,13 @@ class Store(Protocol):
         ...
 
     async def effects(
-        self, *, state: str = "", carrier: str = "", after: str = "", limit: int = 1000
+        self, *, state: str = "", carrier: str | None = None, after: str = "", limit: int = 1000
     ) -> list[Effect]:
-        """By key, which is by age; go on after the last key."""
+        """By key, which is by age; go on after the last key.  Carrier None is all, "" those without one."""
+        ...
+
+    async def carriers_owed(self) -> list[str]:
+        """The carriers that effects are for, without looking at each of the effects."""
         ...
 
     async def begun(self) -> list[Begun]:

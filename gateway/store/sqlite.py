@@ -173,10 +173,15 @@ class SqliteStore:
         return await self._all(Call, name, state=state, limit=limit)
 
     async def effects(
-        self, *, state: str = "", carrier: str = "", after: str = "", limit: int = 1000
+        self, *, state: str = "", carrier: str | None = None, after: str = "", limit: int = 1000
     ) -> list[Effect]:
-        name = "effects_by_carrier" if carrier else "effects"
+        name = "effects" if carrier is None else "effects_by_carrier"
         return await self._all(Effect, name, state=state, carrier=carrier, after=after, limit=limit)
+
+    async def carriers_owed(self) -> list[str]:
+        return await self._read(
+            lambda connection: [carrier for (carrier,) in connection.execute(queries()["carriers_owed"])]
+        )
 
     async def begun(self) -> list[Begun]:
         return await self._all(Begun, "begun")

@@ -78,7 +78,7 @@ class RefusingStore(SqliteStore):
         return await super().message(id)
 
     async def effects(
-        self, *, state: str = "", carrier: str = "", after: str = "", limit: int = 1000
+        self, *, state: str = "", carrier: str | None = None, after: str = "", limit: int = 1000
     ) -> list[Effect]:
         if self.unreadable:
             raise StoreError("cannot be read")

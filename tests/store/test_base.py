@@ -418,8 +418,23 @@ async def test_effects_come_by_key_and_filter(store: Store, records: Records) ->
     assert [effect.key for effect in await store.effects(after="b")] == ["c", "d"]
     assert [effect.key for effect in await store.effects(carrier="north")] == ["b", "c", "d"]
     assert [effect.key for effect in await store.effects(carrier="north", after="b", limit=1)] == ["c"]
+    assert await store.effects(carrier="") == []
     assert [effect.key for effect in await store.effects(state="begun")] == ["d"]
     assert [effect.key for effect in await store.effects(state="ready", carrier="north")] == ["b", "c"]
+
+
+async def test_carriers_are_known_by_what_is_owed_to_them(store: Store, records: Records) -> None:
+    assert await store.carriers_owed() == []
+    await store.commit(
+        [
+            records.effect("a", kind="http"),
+            records.effect("b", carrier="south"),
+            records.effect("c", carrier="north"),
+            records.effect("d", carrier="north"),
+        ]
+    )
+    assert await store.carriers_owed() == ["north", "south"]
+    assert [effect.key for effect in await store.effects(carrier="")] == ["a"]
 
 
 async def test_timers_come_by_when_they_are_due(store: Store, records: Records) -> None:

@@ -35,7 +35,8 @@ def test_a_query_walks_an_index_and_sorts_nothing(name: str, connection: sqlite3
     connection.close()
     assert steps
     if name not in WHOLE:
-        scans = [step for step in steps if step.startswith("SCAN") and "subquery" not in step]
+        # "next" is what a recursive query has found last: one row
+        scans = [s for s in steps if s.startswith("SCAN") and "subquery" not in s and s != "SCAN next"]
         assert all("USING INDEX" in step for step in scans), steps
         # the two sides of a search by address, at most `limit` rows each, are sorted to be merged
         assert name == "messages_by_address" or not any("TEMP B-TREE" in step for step in steps), steps

@@ -12,6 +12,15 @@ SELECT * FROM effects
 WHERE carrier = :carrier AND key > :after AND (:state = '' OR state = :state)
 ORDER BY key LIMIT :limit;
 
+-- name: carriers_owed
+-- The carriers of effects: one step in the index for each, however many effects there are.
+WITH RECURSIVE next (carrier) AS (
+  SELECT min(carrier) FROM effects WHERE carrier > ''
+  UNION ALL
+  SELECT (SELECT min(carrier) FROM effects WHERE carrier > next.carrier) FROM next WHERE carrier IS NOT NULL
+)
+SELECT carrier FROM next WHERE carrier IS NOT NULL;
+
 -- name: begun
 -- What was handed to carriers and has no outcome yet, oldest first.
 SELECT * FROM begun ORDER BY id;
