@@ -381,6 +381,31 @@ def test_a_message_has_the_fields_a_carrier_expects(site: Site) -> None:
     assert site.daemon.reaches(id, "sent")["correlationid"] == "c-1"
 
 
+@pytest.mark.parametrize("until", ["accepted", "delivered"])
+def test_a_validity_that_an_application_gives_reaches_the_carrier(site: Site, until: str) -> None:
+    to = next(CUSTOMERS)
+    site.daemon.send(to=f"+{to}", sender="12345", text="soon", until=until, validity="10m")
+    [submit] = site.smsc.submit(to)
+    assert submit.validity_period in (b"000000001000000R", b"000000000959000R")
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_validity_that_an_account_gives_reaches_the_carrier(site: Site, absolute: bool) -> None:
+    to = next(CUSTOMERS)
+    at = time.strftime("%y%m%d%H%M%S000+", time.gmtime(time.time() + 601))
+    with application(site) as app:
+        app.submit(to, "soon", validity_period=at if absolute else "000000001000000R")
+    [submit] = site.smsc.submit(to)
+    assert submit.validity_period in (b"000000001001000R", b"000000001000000R", b"000000000959000R")
+
+
+def test_without_a_validity_the_carrier_tries_as_long_as_it_likes(site: Site) -> None:
+    to = next(CUSTOMERS)
+    site.daemon.send(to=f"+{to}", sender="12345", text="any time", until="delivered")
+    [submit] = site.smsc.submit(to)
+    assert not submit.validity_period
+
+
 def test_text_beyond_gsm_goes_as_ucs2(site: Site) -> None:
     to = next(CUSTOMERS)
     site.daemon.send(to=f"+{to}", sender="12345", text="Пицца 🍕")
