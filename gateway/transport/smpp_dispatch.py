@@ -270,7 +270,7 @@ class Dispatcher:
             for begun in (*rested, *batch):
                 lane = self.lanes[begun.lane]
                 waiting = lane.ready if lane.bound else self._homeless
-                for part in sorted(begun.unwritten):
+                for part in begun.unwritten:
                     heappush(waiting, (begun.order, part, begun))
 
     def _admit(self, now: float) -> list[Begun]:
@@ -330,11 +330,8 @@ class Dispatcher:
         while not self._throttle.resting(now):
             if self._throttle.probing and self.outstanding:
                 break
-            able = [lane for lane in self.lanes if lane.ready and lane.room and lane.first()]
-            if not able:
-                break
-            lane = min(able, key=Lane.first)
-            if not self._bucket.take(now):
+            lane = self._next()
+            if lane is None or not self._bucket.take(now):
                 break
             _, part, begun = heappop(lane.ready)
             begun.unwritten.discard(part)
@@ -351,6 +348,15 @@ class Dispatcher:
                 touched[lane.number] = lane.link
         for link in touched.values():
             link.settle()
+
+    def _next(self) -> Lane | None:
+        """The session whose turn it is: that of the oldest segment among those with room."""
+        found: Lane | None = None
+        oldest: tuple[int, ...] = ()
+        for lane in self.lanes:
+            if lane.ready and lane.room and (first := lane.first()) and (found is None or first < oldest):
+                found, oldest = lane, first
+        return found
 
     def _house(self) -> None:
         """Give the segments whose session is gone a session that lives, those of one message the same."""

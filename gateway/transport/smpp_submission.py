@@ -109,8 +109,8 @@ class Begun:
         self.submission = submission
         self.order = order
         self.lane = lane  # the session that carries it
-        self.unwritten = set(range(len(submission.pdus)))
         self.left = len(submission.pdus)  # segments without a result
+        self.unwritten = {0} if self.left == 1 else set(range(self.left))
         self.given_up = False  # a segment failed: the message cannot become whole, the rest stays unsent
         self.held = False  # rests after a temporary error
         self.failing_since = 0.0  # loop time of the first temporary error; 0 = none yet

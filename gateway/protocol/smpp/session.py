@@ -13,7 +13,7 @@ A response that comes later still is a `StrayResponse` with the request's contex
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from gateway.protocol.smpp.codec import HEADER_OCTETS, RESPONSE_BIT, Framer, decode, header_only
 from gateway.protocol.smpp.constants import (
@@ -83,7 +83,7 @@ _SENDS = {
 }
 
 
-class _Slot(NamedTuple):
+class _Slot(Struct, frozen=True, gc=False):
     kind: type[Request]
     sent_at: float
     context: object
@@ -271,7 +271,8 @@ class SmppSession:
         doubtful = False
         while self._slots:
             sequence_number = next(iter(self._slots))
-            kind, sent_at, context = self._slots[sequence_number]
+            slot = self._slots[sequence_number]
+            kind, sent_at, context = slot.kind, slot.sent_at, slot.context
             if now < sent_at + self.response_timeout:
                 break
             del self._slots[sequence_number]
