@@ -133,10 +133,14 @@ class InboundPipeline:
         alphabet = ALPHABETS[self._binds[bind].default_alphabet]
         data = inbound.data
         if data.concat is None:
-            text = sms.text_of(data.decode(inbound.data_coding, alphabet))
-            as_is = sms.as_is([Payload(data.octets, inbound.data_coding, header=data.header)])
+            decoded = data.decode(inbound.data_coding, alphabet)
+            payload = Payload(data.octets, inbound.data_coding, header=data.header)
             whole = Whole(
-                bind=bind, sender=inbound.sender, recipient=inbound.recipient, text=text, as_is=as_is
+                bind=bind,
+                sender=inbound.sender,
+                recipient=inbound.recipient,
+                text=sms.text_of(decoded),
+                as_is=sms.as_is([payload], unreadable=sms.unreadable(decoded)),
             )
             self.received(unit, whole)
             return

@@ -196,7 +196,10 @@ class Reassembly:
     def _whole(self, unit: Unit, bind: str, message: Complete | Incomplete) -> Whole:
         tokens = _tokens(message)
         unit.writes.extend(Delete(Part, (token.id,)) for token in tokens)
+        decoded = message.decode(self._sources[bind].alphabet)
+        unreadable = False  # half a character beside a gap is no reason to hand on octets
         if isinstance(message, Complete):
+            unreadable = sms.unreadable(decoded)
             numbers: Sequence[int] = range(1, message.key.total + 1)
             payloads = message.payloads
         else:
@@ -208,9 +211,9 @@ class Reassembly:
             bind=bind,
             sender=message.key.source,
             recipient=message.key.destination,
-            text=sms.text_of(message.decode(self._sources[bind].alphabet)),
+            text=sms.text_of(decoded),
             incomplete=isinstance(message, Incomplete),
-            as_is=sms.as_is(payloads),
+            as_is=sms.as_is(payloads, unreadable=unreadable),
             data_coding=payloads[0].data_coding,
             id=tokens[0].base,
             part_receipts=bytes(wanted),

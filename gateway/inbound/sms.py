@@ -111,10 +111,13 @@ def read_mo(pdu: DeliverSm | DataSm) -> Inbound:
     return replace(inbound, data=inbound.data._replace(header=bytes((len(elements),)) + elements))
 
 
-def as_is(payloads: Sequence[Payload]) -> AsIs | None:
-    """What a message is, if it is more than its text; of parts that differ in data_coding the text counts."""
+def as_is(payloads: Sequence[Payload], *, unreadable: bool = False) -> AsIs | None:
+    """What a message is, if it is more than the text that was made of it, or not all of that could be read.
+
+    Of parts that differ in data_coding the text counts.
+    """
     first = payloads[0]
-    plain = coding.is_text(first.data_coding)
+    plain = coding.is_text(first.data_coding) and not unreadable
     header = b""
     if first.header:
         parsed = udh.parse(first.header)
@@ -187,6 +190,11 @@ def text_of(decoded: Text | Binary) -> str:
     if decoded.ports is None:
         return digits
     return f"port {decoded.ports.destination} from {decoded.ports.source}: {digits}"
+
+
+def unreadable(decoded: Text | Binary) -> bool:
+    """Whether octets were no characters of the alphabet that they were said to be in."""
+    return isinstance(decoded, Text) and decoded.faulty
 
 
 def address_of(octets: bytes, ton: int) -> str:

@@ -1,8 +1,8 @@
 """What an account asks for by submit_sm or data_sm: a text, or user data that goes out as it came.
 
-A text is understood and goes out in the form that the carrier wants.  What is more than text keeps its
-octets, header and data_coding; a message class, protocol_id, priority_flag, service_type, the reply path and
-all optional parameters that are the message's own go along in any case.
+A text is understood and goes out in the form that the carrier wants.  What is more than text, or none that
+can be read, keeps its octets, header and data_coding; a message class, protocol_id, priority_flag,
+service_type, the reply path and all optional parameters that are the message's own go along in any case.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.inbound.registered import ASKS
-from gateway.inbound.sms import AsIs, Inbound, as_is, read, text_of
+from gateway.inbound.sms import AsIs, Inbound, as_is, read, text_of, unreadable
 from gateway.inbound.times import Times, times
 from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.fields import pack_tlvs, unpack_tlvs
@@ -95,8 +95,10 @@ def read_submission(pdu: SubmitSm | DataSm, now: float, *, pass_through: bool) -
     if inbound.data.concat is not None and not pass_through:
         return Submission(inbound=inbound, part=True, registered_delivery=registered_delivery, when=when)
     data = inbound.data
-    text = text_of(data.decode(inbound.data_coding))
-    special = as_is([Payload(data.octets, pdu.data_coding, header=data.header)])
+    decoded = data.decode(inbound.data_coding)
+    payload = Payload(data.octets, pdu.data_coding, header=data.header)
+    special = as_is([payload], unreadable=unreadable(decoded))
+    text = text_of(decoded)
     form: Form | None
     single = special is not None or data.concat is not None or data.fault is not None
     if pass_through and (single or tlvs.get(constants.TLV_MESSAGE_PAYLOAD)):

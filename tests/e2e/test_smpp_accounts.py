@@ -252,6 +252,7 @@ LATER = b"000000010000000R"  # in an hour
         {"data_coding": 0xF6, "protocol_id": 0x7F, "short_message": b"\x02\x70\x00\x00\x0e"},  # to the SIM
         {"data_coding": 0x00, "short_message": WAP + b"a text to a port", "esm_class": 0x40},
         {"data_coding": 0xC8, "short_message": b""},  # a voicemail waits
+        {"data_coding": 0x00, "short_message": b"caf\xe9, which is no GSM text"},
         {"data_coding": 0x10, "short_message": b"flash"},
         {"data_coding": 0xF0, "short_message": b"flash"},
         {"data_coding": 0x18, "short_message": "молния".encode("utf-16-be")},

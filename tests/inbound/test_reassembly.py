@@ -101,6 +101,18 @@ def test_a_whole_may_be_more_than_text(bench: Bench, mo: Any) -> None:
     assert whole.as_is == sms.AsIs(bytes(200), bytes.fromhex("0605040b8423f0"), 4)
 
 
+def test_octets_that_could_not_be_read_are_kept_unless_a_part_is_missing(bench: Bench, mo: Any) -> None:
+    latin = [replace(pdu, short_message=pdu.short_message[:6] + b"\xe9" * 9) for pdu in mo(LONG)]
+    bench.take(latin[0])
+    bench.take(latin[1])
+    [whole] = bench.take(latin[2])
+    assert whole.as_is == sms.AsIs(b"\xe9" * 27, b"", 0)
+    bench.take(latin[0], 100.0)
+    bench.take(replace(latin[1], short_message=latin[1].short_message + b"more"), 100.0)
+    [rest] = bench.reassembly.expire(Unit(), 161.0)
+    assert rest.incomplete and rest.as_is is None
+
+
 def test_a_copy_of_a_durable_part_is_nothing_new(bench: Bench, mo: Any) -> None:
     part = mo(LONG)[0]
     bench.take(part)

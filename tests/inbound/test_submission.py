@@ -45,6 +45,12 @@ def test_a_text_is_no_more_than_that() -> None:
         ({"tlvs": {DEST_ADDR_SUBUNIT: b"\x01"}}, Form(tlvs=bytes.fromhex("0005000101"))),
         ({"tlvs": {MORE_MESSAGES: b"\x01"}}, None),
         ({"tlvs": {PAYLOAD: b"Hello"}, "short_message": b""}, None),
+        # no text of the alphabet it is said to be in
+        ({"short_message": b"caf\xe9"}, Form(raw=True, octets=b"caf\xe9")),
+        (
+            {"short_message": b"\xd8\x3d\0", "data_coding": 8},
+            Form(raw=True, octets=b"\xd8\x3d\0", data_coding=8),
+        ),
         ({"data_coding": 0x04}, Form(raw=True, octets=b"Hello", data_coding=0x04)),
         ({"data_coding": 0xC8}, Form(raw=True, octets=b"Hello", data_coding=0xC8)),
         (

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.store.base import TABLES, Delete, MessageQuery, Record, Store, Unit, Write
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.ids import uuid7
-from gateway.values.message import StepPlan, StepRecord, StepState
+from gateway.values.message import Form, StepPlan, StepRecord, StepState
 from gateway.values.outcome import Result, Status
 from gateway.values.work import Effect, Timer
 
@@ -25,7 +25,16 @@ async def test_a_message_comes_back_as_it_was_written(store: Store, records: Rec
     message = records.message(
         text='Grüße 🍕 "quoted" \x00 end',
         status=Status.SENT,
-        plan=(StepPlan(channel="sms", text="x", until=Result.DELIVERED, within_seconds=60.0),),
+        plan=(
+            StepPlan(
+                channel="sms",
+                text="x",
+                until=Result.DELIVERED,
+                within_seconds=60.0,
+                form=Form(raw=True, octets=bytes(range(256)), service_type="WAP"),
+            ),
+        ),
+        part_receipts=b"\x00\x01",
         steps=(StepRecord(state=StepState.TRYING, started_at=1792419911.123456),),
         step=0,
         incomplete=True,

@@ -13,6 +13,7 @@ from gateway.protocol.sms.coding import Coding
 from gateway.protocol.sms.segments import MAX_PARTS, LongMethod, Segment, TooManySegments
 
 _AIR_OCTETS = 140
+_HIGHEST_SEPTET = 0x7F
 
 
 def split(
@@ -31,7 +32,8 @@ def split(
     """
     alphabet, _ = coding.classify(data_coding)
     wide = method is LongMethod.UDH16
-    pack = packed and alphabet is Coding.GSM
+    # octets that are no septets are not of that alphabet, whatever data_coding says
+    pack = packed and alphabet is Coding.GSM and max(octets, default=0) <= _HIGHEST_SEPTET
     pieces = _pieces(octets, alphabet, _room(alphabet, len(header)))
     if len(pieces) == 1:
         return [Segment(_octets(header, octets, pack), data_coding, udhi=bool(header))]

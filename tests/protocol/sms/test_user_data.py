@@ -46,6 +46,8 @@ def test_septets_of_the_default_alphabet_are_packed_for_who_wants_them_so() -> N
     assert segment.octets.hex() == "e8329bfd4697d9ec37"
     [segment] = split(b"\xff" * 9, 0x04, packed=True)
     assert segment.octets == b"\xff" * 9
+    [segment] = split(b"h\xe9", 0x00, packed=True)  # Latin-1, and no septets
+    assert segment.octets == b"h\xe9"
 
 
 def test_neither_an_escape_nor_a_surrogate_pair_is_cut() -> None:
