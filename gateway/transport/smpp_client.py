@@ -245,7 +245,7 @@ class BindGroup:
                 OSError,
                 UnicodeError,
             ) as error:  # also time-outs, TLS failures, and names no DNS can hold
-                link.reason = f"cannot connect: {error or type(error).__name__}"
+                link.reason = f"cannot connect: {str(error) or type(error).__name__}"
                 if not self.up:
                     self.reason = link.reason
             else:
