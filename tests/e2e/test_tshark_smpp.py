@@ -49,6 +49,7 @@ KINDS = {
     'system_type = "SMPP"\nregistered_delivery = "failure"',
     "v33": 'interface_version = "3.3"',
     "v50": 'interface_version = "5.0"',
+    "asking": 'query_sm = "100ms"',
     "sender": 'mode = "transmitter"',
     "receiver": 'mode = "receiver"',
 }
@@ -64,6 +65,9 @@ TEXTS = (
     "café " * 60,
 )
 
+# a service indication: ports 2948 and 9200, a WSP push, a WBXML body
+PUSH = bytes.fromhex("0605040b8423f0 01060403ae81ea 02056a0045c60c03") + b"example.org\0\1\3Hi\0\1\1"
+
 SETTINGS = """
 [smpp.listen]
 address = "127.0.0.1:{listen}"
@@ -75,6 +79,13 @@ password = "right"
 service = "shop"
 inbound = true
 enquire_link = "1s"
+
+[smpp.accounts.called]
+system_id = "called"
+password = "right"
+service = "shop"
+inbound = true
+outbind = "127.0.0.1:{outbind}"
 """
 BIND = """
 [smpp.binds.{name}]
@@ -151,12 +162,17 @@ class Peer:
 
     def _grant(self, command: int, sequence: int) -> None:
         body = b""
+        if command == OUTBIND:
+            self.connection.sendall(pdu(BIND_RX, 1, b"called\0right\0\0\x34\0\0\0"))
+            return
         if command in BINDS:
             body = b"smsc\0"
         elif command == SUBMIT:
             body = b"%d\0" % next(self._ids)
         elif command == DELIVER:
             body = b"\0"
+        elif command == QUERY:
+            body = b"%d\0\0\1\0" % next(self._ids)
         self.connection.sendall(pdu(command | RESPONSE, sequence, body))
 
     def ask(self, request: bytes) -> tuple[int, int, bytes]:
@@ -193,7 +209,7 @@ class Site:
             Relay(self._listener.getsockname()[1], self.kept, outward=True),
             Relay(listen, self.kept, outward=False),
         ]
-        settings = SETTINGS.format(listen=listen) + "".join(
+        settings = SETTINGS.format(listen=listen, outbind=self._relays[0].port) + "".join(
             BIND.format(name=name, port=self._relays[0].port, shortcode=SHORTCODES[name], settings=text)
             for name, text in KINDS.items()
         )
@@ -275,6 +291,7 @@ def carriers_ask(site: Site) -> None:
             peer.ask(pdu(wrong, next(site.sequences), b"id\0\1\0012345\0"))
         peer.connection.sendall(pdu(ALERT, next(site.sequences), b"\1\x01447700900123\0\1\x0120000\0"))
     until(lambda: site.carrier("sar").has(ENQUIRE_LINK), "the gateway asks whether the link lives")
+    until(lambda: site.carrier("asking").has(QUERY, 9), "and what became of messages")
     site.carrier("v33").ask(pdu(UNBIND, next(site.sequences)))
     site.carrier("v50").connection.sendall(b"\0\0\0\1" + bytes(12))  # a length that cannot be
 
@@ -359,11 +376,15 @@ def accounts_are_told(site: Site) -> None:
         message(b"\x04\x16", to=shortcode, data_coding=8),
         message(b"", to=shortcode, tlvs=tlv(0x424, b"a long text " * 40)),
         message(b"", to=shortcode, tlvs=tlv(0x424, b"\x04\x16" * 200), data_coding=8),
-        message(b"\6\5\4\x0b\x84\x23\xf0\1\6", to=shortcode, esm_class=0x40, data_coding=0xF5),
+        message(PUSH, to=shortcode, esm_class=0x40, data_coding=0xF5),
     ):
         carrier.ask(pdu(DELIVER, next(site.sequences), body))
     until(lambda: peer.has(DELIVER, 16), "receipts and texts have come to the account")
     until(lambda: peer.has(ENQUIRE_LINK), "the gateway asks the account whether it lives")
+    until(
+        lambda: any(called.has(OUTBIND) and called.has(DELIVER, 6) for called in site.peers),
+        "an account that it has called has the texts",
+    )
 
 
 def _id_of(site: Site, to: str) -> str:
@@ -413,7 +434,7 @@ def test_every_pdu_of_ours_is_seen(said: tuple[Path, list[Piece]], tshark: str) 
         seen.update(int(command, 16) for command in commands.split(","))
     sent = Counter(command for command, _ in lengths(said[1]))
     assert seen == sent
-    asked = {*BINDS, SUBMIT, DELIVER, UNBIND, ENQUIRE_LINK}
+    asked = {*BINDS, SUBMIT, QUERY, DELIVER, UNBIND, ENQUIRE_LINK, OUTBIND}
     answered = {*BINDS, SUBMIT, DELIVER, DATA, QUERY, CANCEL, REPLACE, SUBMIT_MULTI, UNBIND, ENQUIRE_LINK}
     assert asked | {command | RESPONSE for command in answered} | {GENERIC_NACK} <= set(sent)
 
