@@ -72,12 +72,16 @@ def _peer_log() -> logging.Logger:
 
 
 def _peer_faults(record: logging.LogRecord) -> bool:
-    """A peer that speaks no HTTP, as port scans do, is a line with its address, not a traceback."""
+    """A peer that speaks no HTTP, as port scans do, or is gone, is one line, no traceback."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError):
-        record.peer = record.args[0] if isinstance(record.args, tuple) and record.args else ""
-        record.reason = error.message.split("\n")[0]
-        record.msg, record.args, record.exc_info = "http.malformed", (), None
-        record.levelno, record.levelname = logging.INFO, "INFO"
-        return logging.getLogger(record.name).isEnabledFor(logging.INFO)
-    return True
+        what, reason = "http.malformed", error.message.split("\n")[0]
+    elif isinstance(error, ConnectionError):
+        what, reason = "http.gone", str(error)
+    else:
+        return True
+    record.peer = record.args[0] if isinstance(record.args, tuple) and record.args else ""
+    record.reason = reason
+    record.msg, record.args, record.exc_info = what, (), None
+    record.levelno, record.levelname = logging.INFO, "INFO"
+    return logging.getLogger(record.name).isEnabledFor(logging.INFO)

@@ -250,7 +250,7 @@ class Connection(asyncio.Protocol):
         return self._head
 
     def _hand_over(self) -> None:
-        if self._ended or self._front.stopping:
+        if self._ended or self._front.stopping or self._transport.is_closing():
             self._close()
             return
         transport, octets = self._transport, bytes(self._held)

@@ -104,3 +104,16 @@ async def test_stop_lets_a_request_under_way_finish(api: Api) -> None:
     await api.server.stop()
     status, body, _ = await request
     assert (status, api.channel.sent) == (202, [body["id"]])
+
+
+async def test_client_that_is_gone_before_it_is_told_to_continue_is_one_line(
+    api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = b"POST /v2/messages HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+    with caplog.at_level(logging.INFO):
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", api.server.port)) as client:
+                client.send(head)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close with RST
+        assert (await exchange(api.server.port, b"nonsense\r\n\r\n")).startswith(b"HTTP/1.")
+    assert not [record for record in caplog.records if record.exc_info]

@@ -444,6 +444,19 @@ async def test_client_that_leaves_early_loses_nothing_that_was_committed(bench: 
     assert bench.front.connections == set()
 
 
+async def test_connection_that_is_closing_goes_to_nobody(bench: Bench) -> None:
+    connection, wire = bench.connect()
+    connection.data_received(request() + b"GET / HTTP/1.1\r\n\r\n" + b"x" * AHEAD_OCTETS)
+
+    def write(octets: bytes) -> None:  # a write that fails closes a transport at once
+        wire.closed = True
+
+    wire.write = write  # type: ignore[method-assign]
+    bench.commit()
+    assert "set_protocol" not in wire.calls
+    assert (bench.pending, connection._held) == ([], b"")
+
+
 async def test_client_that_says_no_more_still_gets_its_answers(bench: Bench) -> None:
     connection, wire = bench.connect()
     connection.data_received(request("one") + request("two"))
