@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from gateway import __version__
@@ -38,7 +39,7 @@ from gateway.inbound.voice import InboundCalls
 from gateway.observe.metrics import Metrics
 from gateway.observe.system import IdSource, SystemClock
 from gateway.observe.systemd import Systemd
-from gateway.outbound.accept import Planner
+from gateway.outbound.accept import Counted, Planner
 from gateway.outbound.control import Control
 from gateway.outbound.fetch import Fetcher
 from gateway.outbound.notify.hub import Hub
@@ -165,13 +166,13 @@ class Daemon:
             services=self._services,
             clock=self._clock,
             new_id=self._new_id,
-            accepting=self.outbound,
+            accepting=Counted(self.outbound, partial(self.metrics.accepted, by="flow")),
             timers=self._timers,
             record=self.outbound.record,
             fetch=self._fetcher.start,
         )
         self._actions = Actions(
-            accepting=self.outbound,
+            accepting=Counted(self.outbound, partial(self.metrics.accepted, by="rule")),
             owing=self._notifier,
             consents=self._consents,
             runs=self._runs,
@@ -184,7 +185,7 @@ class Daemon:
             accounts=self._esmes,
             store=self.store,
             clock=self._clock,
-            accepting=self.outbound,
+            accepting=Counted(self.outbound, partial(self.metrics.accepted, by="smpp")),
             reassembly=self._esme_reassembly,
             stored=Stored(
                 store=self.store,
@@ -207,6 +208,7 @@ class Daemon:
             room=self.outbound.refill,
             give_back=self.outbound.give_back,
             rest=self.outbound.rest,
+            put_off=self.metrics.segment,
             changed=lambda: self._reroute.soon(),
             rng=self._rng,
         )

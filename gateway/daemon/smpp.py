@@ -54,6 +54,7 @@ class SmppSide:
         room: Callable[[str], None],
         give_back: Callable[[str, str, list[int]], None],
         rest: Callable[[str, str, list[int]], None],
+        put_off: Callable[[str, str], None],
         changed: Callable[[], None],
         rng: random.Random,
     ) -> None:
@@ -66,6 +67,7 @@ class SmppSide:
         self._room = room
         self._give_back = give_back
         self._rest = rest
+        self._put_off = put_off
         self._changed = changed
         self._rng = rng
         self._accounts: Mapping[str, Account] = {}
@@ -112,6 +114,7 @@ class SmppSide:
             on_result=self._answered,
             on_late=self._answered,
             on_rest=self._rested,
+            on_put_off=self._put_off,
             on_deliver=self._deliver,
             on_state=self._bind_changed,
             rng=self._rng,

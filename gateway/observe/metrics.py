@@ -53,7 +53,7 @@ class Metrics:
         self._counts["message_status"][service, status] += 1
 
     def segment(self, bind: str, result: str) -> None:
-        """`result`: accepted, rejected, throttled, in_doubt, unsent."""
+        """`result`: accepted, rejected, throttled, retried (the last two come again), in_doubt, unsent."""
         self._counts["segments"][bind, result] += 1
 
     def receipt(self, bind: str, state: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from msgspec import UNSET, Struct, UnsetType
@@ -62,6 +62,23 @@ class Accepting(Protocol):
         Raises BadInput (and nothing has been added to the unit).
         """
         ...
+
+
+class Counted:
+    """The outbound side as one of its users sees it, who is counted: `count(service)` is told of each message
+    that has become durable."""
+
+    def __init__(self, accepting: Accepting, count: Callable[[str], None]) -> None:
+        self._accepting = accepting
+        self._count = count
+
+    def check_room(self) -> None:
+        self._accepting.check_room()
+
+    def accept(self, unit: Unit, request: SendRequest) -> Message:
+        message = self._accepting.accept(unit, request)
+        unit.acts.append(lambda: self._count(message.service))
+        return message
 
 
 class Change(Struct, frozen=True, gc=False, kw_only=True):

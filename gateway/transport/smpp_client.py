@@ -65,9 +65,10 @@ class BindGroup:
     as begun; if it raises they stay queued.  `on_result` is called once for each segment of a message handed
     over, `on_late` when the answer to a segment in doubt comes after all.  `on_rest` is called when a message
     rests after a temporary error: the carrier has nothing of it but the parts it accepted, and it will be
-    handed over again.  `on_deliver` gives the status that answers an inbound message.  `on_state(name, up,
-    reason)` tells when the first session is bound and when the last is gone.  `on_room`, if set, is called
-    when the queue has room again after `enqueue` said False.
+    handed over again; `on_put_off(name, "throttled" or "retried")` of each answer that puts a segment off.
+    `on_deliver` gives the status that answers an inbound message.  `on_state(name, up, reason)` tells when
+    the first session is bound and when the last is gone.  `on_room`, if set, is called when the queue has
+    room again after `enqueue` said False.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class BindGroup:
         on_state: Callable[[str, bool, str], None],
         on_late: Callable[[Submission, SubmitResult], None] | None = None,
         on_rest: Callable[[Submission], None] | None = None,
+        on_put_off: Callable[[str, str], None] | None = None,
         rng: random.Random | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
@@ -108,6 +110,7 @@ class BindGroup:
             on_result=on_result,
             on_late=on_late,
             on_rest=on_rest,
+            on_put_off=on_put_off,
         )
         self._kept = self._dispatcher.lanes[:kept]  # whose connections we make
         self._lent = self._dispatcher.lanes[kept:]  # and those that the carrier makes

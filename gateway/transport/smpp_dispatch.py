@@ -72,6 +72,7 @@ class Dispatcher:
         on_result: Callable[[Submission, SubmitResult], None],
         on_late: Callable[[Submission, SubmitResult], None] | None,
         on_rest: Callable[[Submission], None] | None,
+        on_put_off: Callable[[str, str], None] | None,
     ) -> None:
         self.name = name
         self.config = config
@@ -86,6 +87,7 @@ class Dispatcher:
         self._on_result = on_result
         self._on_late = on_late
         self._on_rest = on_rest
+        self._on_put_off = on_put_off
         self._refused_entry = False
         self._begun: dict[int, Begun] = {}
         self._homeless: list[tuple[int, int, Begun]] = []  # unwritten segments whose session is gone
@@ -129,11 +131,13 @@ class Dispatcher:
         act = self._acts.get(result.status, "fail") if result.kind == "rejected" else ""
         match act:
             case "throttle":
+                self._count("throttled")
                 self._rest_all(now, result.status)
                 begun.unwritten.add(part)
                 if not begun.held:
                     heappush(lane.ready, (begun.order, part, begun))
             case "retry":
+                self._count("retried")
                 self._retry(begun, part, result, now)
             case "fail":
                 self._settle(begun, result)
@@ -146,6 +150,10 @@ class Dispatcher:
             self._give_up(begun, "another segment failed")
         elif begun.held and not begun.outstanding and self._on_rest:
             self.tell(self._on_rest, begun.submission)
+
+    def _count(self, what: str) -> None:
+        if self._on_put_off:
+            self.tell(self._on_put_off, self.name, what)
 
     def _rest_all(self, now: float, status: int) -> None:
         if not self._throttle.resting(now):

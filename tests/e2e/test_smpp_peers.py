@@ -3,6 +3,7 @@ other."""
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import socket
 import struct
@@ -81,6 +82,16 @@ class Site:
         self.port = port
         self.smscs = smscs
         self.smsc = smscs["same"]
+
+    def metric(self, line: str) -> float:
+        """The value behind a metric's name and labels; 0 if it is not there yet."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.http_port, timeout=10)
+        try:
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        return next((float(row.split()[-1]) for row in text.splitlines() if row.startswith(line)), 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -406,6 +417,26 @@ def test_without_a_validity_the_carrier_tries_as_long_as_it_likes(site: Site) ->
     assert not submit.validity_period
 
 
+def test_accepted_messages_are_counted_by_who_has_sent_them(site: Site) -> None:
+    counted = {
+        by: f'trunkline_messages_accepted_total{{by="{by}",service="shop"}}'
+        for by in ("http", "smpp", "rule")
+    }
+    before = {by: site.metric(line) for by, line in counted.items()}
+    site.daemon.send(to=next(CUSTOMERS), sender="12345", text="one")
+    with application(site) as app:
+        for _ in range(2):
+            app.submit(next(CUSTOMERS), "two")
+    customer = next(CUSTOMERS)
+    site.smsc.deliver(customer, "12345", b"hours")
+    site.smsc.submit(customer)
+    assert {by: site.metric(line) - before[by] for by, line in counted.items()} == {
+        "http": 1,
+        "smpp": 2,
+        "rule": 1,
+    }
+
+
 def test_text_beyond_gsm_goes_as_ucs2(site: Site) -> None:
     to = next(CUSTOMERS)
     site.daemon.send(to=f"+{to}", sender="12345", text="Пицца 🍕")
@@ -470,9 +501,12 @@ def test_a_receipt_that_says_no_fails_the_message(site: Site) -> None:
 def test_a_throttled_message_goes_out_once_the_carrier_takes_it(site: Site) -> None:
     to = next(CUSTOMERS)
     site.smsc.statuses[:] = [consts.SMPP_ESME_RTHROTTLED, consts.SMPP_ESME_RMSGQFUL]
+    counted = 'trunkline_segments_total{bind="same",result="throttled"}'
+    before = site.metric(counted)
     id = site.daemon.send(to=to, sender="12345", text="patience")
     site.daemon.reaches(id, "sent")
     assert len(site.smsc.submit(to, 3)) == 3
+    assert site.metric(counted) == before + 2
     assert not site.smsc.statuses
 
 

@@ -24,6 +24,7 @@ def test_every_counter_can_be_counted_and_read() -> None:
     metrics.segment("north", "accepted")
     metrics.segment("north", "accepted")
     metrics.receipt("north", "delivered")
+    metrics.query("north", "delivered")
     metrics.orphan_receipt("north")
     metrics.received("north")
     metrics.call("in", "caller-cancelled")
@@ -35,6 +36,7 @@ def test_every_counter_can_be_counted_and_read() -> None:
         ("trunkline_message_status_total", ("alerts", "delivered")): 1,
         ("trunkline_segments_total", ("north", "accepted")): 2,
         ("trunkline_receipts_total", ("north", "delivered")): 1,
+        ("trunkline_queries_total", ("north", "delivered")): 1,
         ("trunkline_receipts_orphaned_total", ("north",)): 1,
         ("trunkline_messages_received_total", ("north",)): 1,
         ("trunkline_calls_total", ("caller-cancelled", "in")): 1,

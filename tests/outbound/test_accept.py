@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from gateway.config.model import Chain, Seconds, Service, Step, Template
-from gateway.outbound.accept import MAX_TEXT, Planner, SendRequest
-from gateway.values.errors import BadInput
+from gateway.outbound.accept import MAX_TEXT, Counted, Planner, SendRequest
+from gateway.store.base import Unit
+from gateway.values.errors import BadInput, Throttled
 from gateway.values.message import Form, Message, StepPlan, StepRecord
 from gateway.values.outcome import Result, Status
 
@@ -166,3 +167,30 @@ def test_a_bad_request_is_refused_and_its_field_named(fields: dict[str, Any], fi
 
 def test_the_longest_text_passes() -> None:
     assert len(plan(text="x" * MAX_TEXT).text) == MAX_TEXT
+
+
+class Accepting:
+    """Accepts for everybody but the service "bare"."""
+
+    def check_room(self) -> None:
+        raise Throttled("there is no room")
+
+    def accept(self, unit: Unit, request: SendRequest) -> Message:
+        if request.service == "bare":
+            raise BadInput("no", field="service")
+        return PLANNER.plan(request, "m1", 0.0)
+
+
+def test_who_asks_is_counted_once_what_was_accepted_is_durable() -> None:
+    counted: list[str] = []
+    accepting = Counted(Accepting(), counted.append)
+    unit = Unit()
+    assert accepting.accept(unit, SendRequest(service="alerts", to=BOB, text="hi")).id == "m1"
+    with pytest.raises(BadInput):
+        accepting.accept(unit, SendRequest(service="bare", to=BOB, text="hi"))
+    assert counted == []
+    for act in unit.acts:
+        act()
+    assert counted == ["alerts"]
+    with pytest.raises(Throttled):
+        accepting.check_room()

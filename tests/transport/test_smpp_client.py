@@ -45,6 +45,7 @@ class Caller:
         self.told: list[SubmitResult] = []
         self.late: list[SubmitResult] = []
         self.rested: list[Submission] = []
+        self.put_off: list[tuple[str, str]] = []
         self.states: list[tuple[bool, str]] = []
         self.inbound: list[Inbound] = []
         self.deliver_status = ESME_ROK
@@ -59,6 +60,7 @@ class Caller:
             on_deliver=self.deliver,
             on_state=lambda name, up, reason: self.note(self.states, (up, reason)),
             on_rest=lambda submission: self.note(self.rested, submission),
+            on_put_off=lambda *what: self.put_off.append(what),
             rng=random.Random(1),
         )
 
@@ -274,6 +276,7 @@ async def test_throttled_segments_are_retried_first_and_in_order(
     rest = texts[max(index for index, text in enumerate(texts) if text == b"a2") :]
     assert texts.count(b"a2") == 3 and rest == sorted(rest)
     assert texts.count(b"c") == texts.count(b"b2") == 1
+    assert caller.put_off == [("north", "throttled")] * 5
 
 
 async def test_a_rejected_message_fails_alone(smsc: Smsc, start: Starter) -> None:
@@ -298,6 +301,7 @@ async def test_a_temporary_error_is_retried_while_others_go_on(
     # the message rests as a whole and its segments keep their order; the others do not wait for it
     assert texts[0] == b"a1" and [text for text in texts[1:] if text[:1] == b"a"] == [b"a1", b"a2", b"a3"]
     assert texts.index(b"b") == 1
+    assert caller.put_off == [("north", "retried")]
 
 
 async def test_a_message_that_rests_is_told_of_and_handed_over_again(smsc: Smsc, start: Starter) -> None:
