@@ -10,14 +10,15 @@ from gateway.channels.base import Channel
 from gateway.outbound.memory import Memory, tries
 from gateway.store.base import Store
 from gateway.values.errors import StoreError
-from gateway.values.message import Segment
+from gateway.values.message import Message, Segment
 from gateway.values.work import Effect
 
 log = logging.getLogger(__name__)
 
 EFFECT_KIND = {"sms": "submit", "voice": "call"}  # by channel
 _RETRY_SECONDS = 1.0  # after the store could not be read
-_PAGE = 500
+_PAGE = 500  # effects that are read together
+_AT_ONCE = 50  # of them, whose messages are read and given to the channel together: a turn of the loop
 
 
 class Backlog:
@@ -81,18 +82,21 @@ class Backlog:
                 if not page and not state.back:
                     del self._refills[carrier]
                     return
-                for effect in page:
-                    if not await self._carry_out(effect):
-                        return  # full again; the carrier will say when there is room
-                    state.after = effect.key
+                for begin in range(0, len(page), _AT_ONCE):
+                    some = page[begin : begin + _AT_ONCE]
+                    messages = await self._memory.load_all([effect.ref for effect in some])
+                    for effect in some:
+                        if not await self._carry_out(effect, messages.get(effect.ref)):
+                            return  # full again; the carrier will say when there is room
+                        state.after = effect.key
         except StoreError as error:
             log.error("refill.failed", extra={"carrier": carrier, "reason": str(error)})
             asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.refill, carrier)
         finally:
             state.running = False
 
-    async def _carry_out(self, effect: Effect) -> bool:
-        """Do one act that waited in the store.  False: its carrier has no room."""
+    async def _carry_out(self, effect: Effect, read: Message | None) -> bool:
+        """Do one act that waited in the store, as did its message.  False: its carrier has no room."""
         id, _, step = effect.key.rpartition("/")
         if effect.kind not in EFFECT_KIND.values() or self._memory.live(id):
             return True
@@ -101,7 +105,7 @@ class Backlog:
         if "done" in effect.data:  # some parts may have been taken after it was given back
             segments = await self._store.segments(id)
             done = {*effect.data["done"], *taken(segments, index)}
-        message = await self._memory.load(id)
+        message = self._memory.known(id) or read
         if message is None or not tries(message, index) or self._memory.live(id):
             return True
         if message.steps[index].carrier != effect.carrier:  # it has been moved since the page was read

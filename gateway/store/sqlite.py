@@ -6,6 +6,7 @@ Beside the file lie `-wal` and `-shm` (SQLite's own) and `.lock`, which one daem
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 import stat
@@ -112,6 +113,9 @@ class SqliteStore:
 
     async def message(self, id: str) -> Message | None:
         return await self._one(Message, "message", id=id)
+
+    async def messages_of(self, ids: Sequence[str]) -> list[Message]:
+        return await self._all(Message, "messages_of", ids=json.dumps(ids)) if ids else []
 
     async def messages(self, query: MessageQuery) -> list[Message]:
         # the parameter that leaves the fewest rows chooses the index

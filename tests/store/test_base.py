@@ -432,6 +432,14 @@ async def test_effects_come_by_key_and_filter(store: Store, records: Records) ->
     assert [effect.key for effect in await store.effects(state="ready", carrier="north")] == ["b", "c"]
 
 
+async def test_several_messages_are_read_by_their_ids(store: Store, records: Records) -> None:
+    messages = [records.message(id) for id in ("m1", "m2", "m3")]
+    await store.commit(messages)
+    found = await store.messages_of(["m3", "nobody", "m1"])
+    assert sorted(found, key=lambda message: message.id) == [messages[0], messages[2]]
+    assert await store.messages_of([]) == []
+
+
 async def test_carriers_are_known_by_what_is_owed_to_them(store: Store, records: Records) -> None:
     assert await store.carriers_owed() == []
     await store.commit(

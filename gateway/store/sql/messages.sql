@@ -2,6 +2,10 @@
 -- One message by its transid.
 SELECT * FROM messages WHERE id = :id;
 
+-- name: messages_of
+-- Several by their transids, a JSON array.
+SELECT * FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
+
 -- name: messages
 -- Search, newest first (an id is a UUIDv7, so id order is age); parameters that are '' match all.
 SELECT * FROM messages
