@@ -6,7 +6,7 @@ from gateway.config.model import Bind
 from gateway.protocol.sms import gsm, udh, user_data
 from gateway.protocol.sms.coding import ALPHABETS, Coding, classify
 from gateway.protocol.sms.national import Language
-from gateway.protocol.sms.segments import LongMethod, Segment, count, split
+from gateway.protocol.sms.segments import LongMethod, Segment, TooManySegments, count, split
 from gateway.protocol.sms.transliteration import transliterate
 from gateway.values.message import Form
 
@@ -54,6 +54,11 @@ class Cutter:
     def _raw(self, form: Form, reference: int) -> list[Segment]:
         if form.single:
             return [Segment(form.octets, form.data_coding, payload=form.payload)]
+        if form.parts:
+            try:
+                return user_data.keep(form.parts, form.data_coding, reference=reference, method=self._method)
+            except TooManySegments:
+                pass  # one has no room for any of our headers: cut anew, without what later headers said
         return user_data.split(
             form.octets,
             form.data_coding,

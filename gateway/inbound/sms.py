@@ -48,6 +48,7 @@ class AsIs(Struct, frozen=True):
     octets: bytes
     udh: bytes
     data_coding: int
+    parts: tuple[tuple[bytes, bytes], ...] = ()  # header and octets of each, where their headers differ
 
     @property
     def ports(self) -> Ports | None:
@@ -125,7 +126,14 @@ def as_is(payloads: Sequence[Payload], *, unreadable: bool = False) -> AsIs | No
         header = parsed.without_concat
     if plain or any(payload.data_coding != first.data_coding for payload in payloads):
         return None
-    return AsIs(b"".join(payload.octets for payload in payloads), header, first.data_coding)
+    octets = b"".join(payload.octets for payload in payloads)
+    each = tuple((_without_concat(payload.header), payload.octets) for payload in payloads)
+    same = all(other == header for other, _ in each)
+    return AsIs(octets, header, first.data_coding, () if same else each)
+
+
+def _without_concat(header: bytes) -> bytes:
+    return udh.parse(header).without_concat if header else b""
 
 
 def read_receipt(pdu: DeliverSm | DataSm, bind: Bind, bind_name: str, id: str, now: float) -> News | None:

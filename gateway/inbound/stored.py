@@ -122,7 +122,7 @@ class Stored:
         form = message.plan[0].form
         if form is not None and form.raw:
             text = pdu.short_message.hex()
-            form = replace(form, octets=pdu.short_message)
+            form = replace(form, octets=pdu.short_message, parts=())
         else:
             coding = 0 if gsm.fits(message.text) else int(Coding.UCS2)
             text = text_of(decode(pdu.short_message, coding))

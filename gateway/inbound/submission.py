@@ -121,7 +121,12 @@ def form_of(pdu: SubmitSm | DataSm, special: AsIs | None, data_coding: int) -> F
     form = _settings(pdu, _SAR) if _has_settings(pdu) else _PLAIN
     if special is not None:
         return replace(
-            form, raw=True, octets=special.octets, udh=special.udh, data_coding=special.data_coding
+            form,
+            raw=True,
+            octets=special.octets,
+            udh=special.udh,
+            parts=special.parts,
+            data_coding=special.data_coding,
         )
     if classify(data_coding)[1] is not None:
         form = replace(form, data_coding=data_coding)

@@ -20,6 +20,7 @@ class Form(Struct, frozen=True, gc=False, omit_defaults=True):
     raw: bool = False
     octets: bytes = b""  # the user data
     udh: bytes = b""  # its header, the length octet first, without a concatenation
+    parts: tuple[tuple[bytes, bytes], ...] = ()  # header and octets of each, where their headers differ
     data_coding: int = 0  # of a text that is not `raw` its message class counts, and the form of that
     single: bool = False  # `raw`: one submit_sm and no more, its header and parameters part of it already
     payload: bool = False  # `single`: in message_payload

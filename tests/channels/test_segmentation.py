@@ -127,3 +127,14 @@ def test_octets_are_counted_with_the_longest_header_that_a_carrier_may_want() ->
 def test_a_header_that_is_none_cannot_be_counted(header: str) -> None:
     with pytest.raises(ValueError, match=r"octets|header"):
         raw_segments(Form(raw=True, udh=bytes.fromhex(header)))
+
+
+def test_parts_with_headers_of_their_own_keep_them_if_they_can() -> None:
+    sim = b"\x02\x70\x00"
+    cutter = Cutter(Bind(host="a", system_id="gw"))
+    for sizes, sent in (((100, 50), [108, 56]), ((140, 140), [140, 140, 24])):
+        first, second = map(bytes, sizes)
+        form = Form(
+            raw=True, octets=first + second, udh=sim, parts=((sim, first), (b"", second)), data_coding=0xF6
+        )
+        assert [len(cut.octets) for cut in cutter.segments("shown", 7, form)] == sent

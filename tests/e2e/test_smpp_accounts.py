@@ -284,6 +284,19 @@ def test_the_parts_of_a_long_push_keep_their_ports(site: Site) -> None:
     assert b"".join(s.short_message[12:] for s in sent) == octets[:250]
 
 
+def test_a_command_packet_for_a_sim_keeps_its_header_in_its_first_part(site: Site) -> None:
+    to = next(CUSTOMERS)
+    packet = b"\x07\0\3\x21\2\1\x70\0" + bytes(132), b"\5\0\3\x21\2\2" + bytes(range(60))
+    with bound(site) as session:
+        session.submit(
+            *(submit_sm(to, part, esm_class=0x40, data_coding=0xF6, protocol_id=0x7F) for part in packet)
+        )
+    sent = site.sent(to, 2)
+    assert {(s.esm_class, s.data_coding, s.protocol_id) for s in sent} == {(0x40, 0xF6, 0x7F)}
+    # the reference is the gateway's
+    assert [s.short_message[:3] + s.short_message[4:] for s in sent] == [p[:3] + p[4:] for p in packet]
+
+
 # -- segments -----------------------------------------------------------------------------------------
 
 

@@ -101,6 +101,15 @@ def test_a_whole_may_be_more_than_text(bench: Bench, mo: Any) -> None:
     assert whole.as_is == sms.AsIs(bytes(200), bytes.fromhex("0605040b8423f0"), 4)
 
 
+def test_parts_may_have_headers_of_their_own(bench: Bench, mo: Any) -> None:
+    octets = b"\x07\0\3\7\2\1\x70\0one", b"\5\0\3\7\2\2two"
+    first, second = (replace(mo("a")[0], esm_class=0x40, data_coding=0xF6, short_message=o) for o in octets)
+    bench.take(first)
+    [whole] = bench.take(second)
+    sim = b"\2\x70\0"
+    assert whole.as_is == sms.AsIs(b"onetwo", sim, 0xF6, ((sim, b"one"), (b"", b"two")))
+
+
 def test_octets_that_could_not_be_read_are_kept_unless_a_part_is_missing(bench: Bench, mo: Any) -> None:
     latin = [replace(pdu, short_message=pdu.short_message[:6] + b"\xe9" * 9) for pdu in mo(LONG)]
     bench.take(latin[0])

@@ -6,6 +6,7 @@ The octets stay what they are; each segment repeats the elements of the header, 
           concatenation    the message's own
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from gateway.protocol.sms import coding, gsm, udh
@@ -70,6 +71,31 @@ def split(
         )
         for part, piece in enumerate(pieces, 1)
     ]
+
+
+def keep(
+    parts: Sequence[tuple[bytes, bytes]], data_coding: int, *, reference: int, method: LongMethod
+) -> list[Segment]:
+    """Segments with the same octets as these parts, each with its own header: a command packet for a SIM has
+    one in its first part only (3GPP TS 31.115 section 4).
+
+    A part that has no room for the concatenation that `method` wants has some for the shortest.  Raises
+    TooManySegments if one has not even that.
+    """
+    alphabet, _ = coding.classify(data_coding)
+    for sar, wide in ((method is LongMethod.SAR, method is LongMethod.UDH16), (False, False)):
+        number = reference & (0xFFFF if sar or wide else 0xFF)
+        segments = []
+        for part, (own, octets) in enumerate(parts, 1):
+            header = own if sar else _header(own, udh.Concat(number, len(parts), part, wide))
+            if len(octets) > _room(alphabet, len(header)):
+                break
+            segments.append(
+                Segment(header + octets, data_coding, part, len(parts), number, udhi=bool(header), sar=sar)
+            )
+        else:
+            return segments
+    raise TooManySegments(len(parts) + 1)
 
 
 def _header(header: bytes, concat: udh.Concat) -> bytes:

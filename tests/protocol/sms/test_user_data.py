@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.protocol.sms import reassembly, udh
 from gateway.protocol.sms.segments import LongMethod, TooManySegments
-from gateway.protocol.sms.user_data import split
+from gateway.protocol.sms.user_data import keep, split
 
 PORTS = bytes.fromhex("0605040b8423f0")  # WAP push
 WAP = bytes(range(200))
@@ -81,3 +81,33 @@ def test_the_parts_come_together_again(
     assert b"".join(data.octets for data in read) == octets
     for data in read:
         assert not data.header or udh.parse(data.header).without_concat == header
+
+
+SIM = b"\x02\x70\x00"  # a command packet begins: in the first part only
+
+
+@pytest.mark.parametrize(
+    ("sizes", "method", "heads", "sar"),
+    [
+        ((130, 40), LongMethod.UDH8, ("0700031702017000", "050003170202"), False),
+        ((130, 40), LongMethod.UDH16, ("080804051702017000", "06080405170202"), False),
+        ((132, 134), LongMethod.UDH16, ("0700031702017000", "050003170202"), False),  # as it came
+        ((137, 140), LongMethod.SAR, ("027000", ""), True),
+        ((132, 134), LongMethod.PAYLOAD, ("0700031702017000", "050003170202"), False),
+    ],
+)
+def test_parts_keep_headers_of_their_own(
+    sizes: tuple[int, int], method: LongMethod, heads: tuple[str, str], sar: bool
+) -> None:
+    octets = [bytes(size) for size in sizes]
+    segments = keep([(SIM, octets[0]), (b"", octets[1])], 0xF6, reference=0x0517, method=method)
+    assert [s.octets for s in segments] == [bytes.fromhex(h) + o for h, o in zip(heads, octets, strict=True)]
+    assert [(s.part, s.total, s.sar, s.udhi) for s in segments] == [
+        (1, 2, sar, True),
+        (2, 2, sar, not sar),
+    ]
+
+
+def test_parts_without_room_for_any_concatenation_cannot_be_kept() -> None:
+    with pytest.raises(TooManySegments):
+        keep([(SIM, bytes(133)), (b"", bytes(1))], 0xF6, reference=1, method=LongMethod.UDH8)
