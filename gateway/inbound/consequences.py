@@ -11,6 +11,8 @@ from gateway.directory.consent import Consents
 from gateway.inbound.actions import Actions, Subject
 from gateway.inbound.registered import owed
 from gateway.outbound.accept import Owing
+from gateway.protocol.smpp.constants import TLV_USER_MESSAGE_REFERENCE
+from gateway.protocol.smpp.fields import unpack_tlvs
 from gateway.rules import variables
 from gateway.rules.ruleset import Ruleset
 from gateway.store.base import Unit
@@ -93,6 +95,10 @@ class Consequences:
         """What the account has asked for: of the message, or of each segment that it has submitted."""
         url = f"{ACCOUNT_SCHEME}:{message.account}"
         if owed(message.receipt_wanted, message.status):
+            form = message.plan[0].form
+            tlvs = unpack_tlvs(form.tlvs) if form is not None and form.tlvs else {}
+            if reference := tlvs.get(TLV_USER_MESSAGE_REFERENCE):
+                body = {**body, "user_message_reference": reference.hex()}
             self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=body)
         for part, wanted in enumerate(message.part_receipts, 1):
             if owed(wanted, message.status):

@@ -46,6 +46,8 @@ def receipt(body: Mapping[str, Any]) -> DeliverSm:
         constants.TLV_RECEIPTED_MESSAGE_ID: id.encode("ascii") + b"\0",
         constants.TLV_MESSAGE_STATE: bytes((state,)),
     }
+    if reference := body.get("user_message_reference"):  # the account's own, section 5.3.2.17
+        tlvs[constants.TLV_USER_MESSAGE_REFERENCE] = bytes.fromhex(reference)
     return DeliverSm(
         **_addresses(str(body["to"]), str(body["from"])),
         esm_class=_RECEIPT if status.final else _INTERMEDIATE,

@@ -136,7 +136,7 @@ def form_of(pdu: SubmitSm | DataSm, special: AsIs | None, data_coding: int) -> F
 def _single(pdu: SubmitSm | DataSm) -> Form:
     """Just as it came."""
     octets = pdu.payload
-    in_payload = not pdu.short_message if isinstance(pdu, SubmitSm) else len(octets) > _SHORT_MESSAGE_OCTETS
+    in_payload = len(octets) > _SHORT_MESSAGE_OCTETS or (isinstance(pdu, SubmitSm) and not pdu.short_message)
     form = _settings(pdu, frozenset())
     return replace(
         form,

@@ -10,10 +10,12 @@ from msgspec.structs import asdict, replace
 
 from gateway.config.model import Account, Secret
 from gateway.inbound.accounts import REASSEMBLY_SECONDS, Accounts, source_name
+from gateway.inbound.deliveries import receipt
 from gateway.inbound.reassembly import Reassembly, Source
 from gateway.inbound.stored import Stored
 from gateway.outbound.control import Control
 from gateway.protocol.smpp import constants
+from gateway.protocol.smpp.fields import pack_tlvs
 from gateway.protocol.smpp.operations import SubmitMulti, SubmitMultiResp
 from gateway.protocol.smpp.pdu import DeliverSm, SubmitSm
 from gateway.protocol.smpp.receipt import MessageState, parse
@@ -254,12 +256,12 @@ async def test_a_receipt_reads_as_the_standard_writes_it(
     [(account, pdu)] = desk.peer.got
     assert (account, pdu.esm_class) == ("acme", 0x04)
     assert (pdu.source_addr, pdu.destination_addr) == (b"447700900123", b"12345")
-    receipt = parse(pdu.short_message)
-    assert receipt is not None
-    assert (receipt.message_id, receipt.state, receipt.err) == (owed.ref, state, err)
-    assert receipt.submit_date is not None and receipt.done_date is not None
-    assert receipt.submit_date.at is not None and receipt.done_date.at is not None
-    assert (receipt.done_date.at - receipt.submit_date.at).total_seconds() == 60
+    told = parse(pdu.short_message)
+    assert told is not None
+    assert (told.message_id, told.state, told.err) == (owed.ref, state, err)
+    assert told.submit_date is not None and told.done_date is not None
+    assert told.submit_date.at is not None and told.done_date.at is not None
+    assert (told.done_date.at - told.submit_date.at).total_seconds() == 60
     assert pdu.encode(1)
 
 
@@ -286,6 +288,32 @@ async def test_each_part_gets_the_receipt_that_it_asked_for(desk: Desk) -> None:
     await desk.world.outcome(message, Result.DELIVERED)
     bodies = desk.world.notifier.to("smpp:acme")
     assert [(body["transid"], body["part"]) for body in bodies] == [(message.id, 3)]
+
+
+async def test_a_receipt_speaks_of_the_accounts_own_reference(desk: Desk) -> None:
+    [pdu] = submit_sm()
+    await desk.submitted(replace(pdu, tlv_octets=pack_tlvs({0x0204: b"\x01\x2a"})), pdu)
+    for message in list(desk.world.sms.sent):
+        await desk.world.outcome(message, Result.DELIVERED)
+    bodies = desk.world.notifier.to("smpp:acme")
+    assert [body.get("user_message_reference") for body in bodies] == ["012a", None]
+
+
+async def test_a_submit_multi_of_a_segment_is_one_too(desk: Desk) -> None:
+    numbers = ((1, 1, b"447700900123"), (1, 1, b"447700900124"))
+    answers = []
+    for pdu in submit_sm(LONG):
+        fields = {name: value for name, value in asdict(pdu).items() if not name.startswith("dest")}
+        answer = await desk.accounts.requested("acme", SubmitMulti(**fields, destinations=numbers))
+        assert isinstance(answer, SubmitMultiResp) and answer.unsuccessful == ()
+        answers.append(answer.message_id.decode())
+    await desk.world.settled()
+    for message in list(desk.world.sms.sent):
+        await desk.world.outcome(message, Result.DELIVERED)
+    told = [receipt(body) for body in desk.world.notifier.to("smpp:acme")]
+    assert [(pdu.source_addr, pdu.tlvs[0x001E].rstrip(b"\0").decode()) for pdu in told] == [
+        (number, id) for _, _, number in numbers for id in answers
+    ]
 
 
 async def test_octets_go_out_as_they_were_submitted(desk: Desk) -> None:

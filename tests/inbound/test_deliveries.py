@@ -49,6 +49,10 @@ def test_a_receipt_says_the_same_in_text_and_in_parameters(
     assert pdu.encode(1)
 
 
+def test_a_receipt_has_the_accounts_own_reference() -> None:
+    assert receipt(STATUS | {"user_message_reference": "012a"}).tlvs[0x0204] == b"\x01\x2a"
+
+
 @pytest.mark.parametrize(("words", "parts"), [("Hello", 1), ("Пицца", 1), ("0123456789" * 40, 3), ("", 1)])
 def test_a_text_goes_in_as_many_parts_as_it_takes(words: str, parts: int) -> None:
     pdus = text({"transid": "t", "from": CUSTOMER, "to": "12345", "text": words})

@@ -89,6 +89,7 @@ def test_a_segment_waits_for_the_others_or_is_a_message_of_its_own(fields: dict[
     [
         ({"tlvs": {PAYLOAD: b"x" * 300}, "short_message": b""}, b"x" * 300, True),
         ({"data_coding": 4}, b"Hello", False),
+        ({"data_coding": 4, "short_message": bytes(255)}, bytes(255), True),  # SMPP 5.0 allows one more
         ({"esm_class": 0x40, "short_message": b"\x90abc"}, b"\x90abc", False),  # a header that is none
     ],
 )
