@@ -38,8 +38,9 @@ class Backlog:
         self._watched = 0
         self._look: dict[str, float] = {}  # receivers of whom something is in the store only: when to look
         self._away: dict[str, float] = {}  # receivers that are not there, and when to ask them all the same
-        # receivers that are there again, and how often yet to look for theirs, due or not
-        self._back: dict[str, int] = {}
+        # by receiver and transaction: what has failed, while the store does not know yet
+        self._unrecorded: dict[tuple[str, str], str] = {}
+        self._back: dict[str, _Back] = {}  # receivers that are there again: theirs comes in, due or not
         self._reading = False  # a page, while:
         self._left: set[tuple[str, str]] = set()  # these got a new one that was left to the store
         self._released: set[str] = set()  # these are done: what the page says of them is old
@@ -54,7 +55,7 @@ class Backlog:
         self.loaded = True
 
     def due(self, receiver: str, ref: str) -> float:
-        """Until when a transaction's notifications have to wait."""
+        """Until when a transaction's notifications have to wait, as those before them do; 0: none does."""
         waiting = self._waiting.get(receiver)
         away = self._away.get(receiver, 0.0)
         return max(waiting.get(ref, 0.0), away) if waiting else away
@@ -84,6 +85,14 @@ class Backlog:
         if self._watched > WATCHED:
             self._forget(receiver, [next(iter(waiting))])  # its order is no longer watched over
 
+    def failed(self, notification: Notification, due: float) -> None:
+        """It has to wait until then for its next attempt, as soon as that is recorded."""
+        receiver, ref = notification.receiver, notification.ref
+        self.behind(receiver, ref, due)
+        self._unrecorded[receiver, ref] = notification.id
+        if receiver in self._back:
+            self._back[receiver].failed.add(ref)
+
     def away(self, receiver: str) -> float:
         """The receiver is not there: until when to wait for it."""
         now = self._clock.now()
@@ -97,7 +106,7 @@ class Backlog:
         if receiver not in self._away and receiver not in self._waiting and self.loaded:
             return False
         self._away.pop(receiver, None)
-        self._back[receiver] = 2  # the second look finds what was put off while the first one read
+        self._back.setdefault(receiver, _Back()).looks = 2
         self._look[receiver] = 0.0
         return True
 
@@ -105,9 +114,10 @@ class Backlog:
         """Its outcome is in the store: that it was taken, or when it goes out again."""
         if self._reading:
             self._released.add(notification.id)
-        waiting = self._waiting.get(notification.receiver)
-        if waiting and notification.ref in waiting:
-            self._look_at(notification.receiver, waiting[notification.ref])
+        key = notification.receiver, notification.ref
+        if self._unrecorded and self._unrecorded.get(key) == notification.id:
+            del self._unrecorded[key]
+            self._look_at(key[0], self._waiting.get(key[0], {}).get(key[1], 0.0))
 
     def wanted(self, receiver: str) -> bool:
         """Whether something of a receiver's is due and there is room for it."""
@@ -136,43 +146,50 @@ class Backlog:
 
     async def _bring_page(self, receiver: str) -> bool:
         now, called = self._clock.now(), receiver in self._back
-        limit = self._memory.load(receiver) + PAGE
+        back = self._back.get(receiver) or _Back()
+        limit = self._memory.load(receiver) + PAGE * back.pages
         page = await self._store.notifications(
             receiver=receiver, due_before=FOR_EVER if called else now, limit=limit
         )
-        if called:
-            self._away.pop(receiver, None)
-            page.sort(key=lambda notification: notification.id)
-        put_off: list[Write] = []
-        unrecorded = set[str]()  # transactions with one that was put off since
-        brought, room = 0, self._memory.room(receiver)
+        back.pages = 1
+        fresh, put_off, brought, room = list[Notification](), list[Write](), 0, self._memory.room(receiver)
+        # transactions of which one has failed since: what waits behind it stays there
+        staying = back.failed | {ref for name, ref in self._unrecorded if name == receiver}
         for notification in page:
-            if notification.id in self._memory.held or notification.id in self._released:
-                if not self._memory.has(receiver, notification.ref):
-                    unrecorded.add(notification.ref)
-                continue
-            due = 0.0 if called else self.due(receiver, notification.ref)
-            if due > now:
+            if notification.id in self._released and not self._memory.has(receiver, notification.ref):
+                staying.add(notification.ref)
+            elif notification.id not in self._memory.held and notification.id not in self._released:
+                fresh.append(notification)
+        away = 0.0 if called else self._away.get(receiver, 0.0)
+        waiting, again = self._waiting.get(receiver, {}), False
+        for notification in fresh:
+            ref = notification.ref
+            due = max(waiting.get(ref, 0.0), away)
+            if notification.due < due:
+                # to where the last one before it is: all of a transaction come in by one order
                 put_off.append(replace(notification, due=due))
-            elif brought < room:
+                self.behind(receiver, ref, due)
+                staying.add(ref)
+                again = again or called or due <= now
+            elif ref not in staying and brought < room:
                 self._hold(notification)
                 brought += 1
-        whole = len(page) < limit and brought < room
+        whole = len(page) < limit and brought < room and not again
         if whole:
-            self._all_in_memory(receiver, FOR_EVER if called else now, unrecorded)
+            self._all_in_memory(receiver, FOR_EVER if called else now, staying)
         if put_off:
             await self._store.commit(put_off)
         if not whole:
             self._look_at(receiver, now)
-        elif not called:
-            await self._look_for_next(receiver)
-        elif self._back[receiver] > 1:
-            self._back[receiver] -= 1
+            if not put_off and not brought and called and room:
+                back.pages = 2 * len(page) // PAGE + 1  # only what has failed since: look behind it
+            return bool(put_off or brought) or back.pages > 1
+        if called and back.again():
             self._look_at(receiver, now + AGAIN_SECONDS)
-        else:
-            del self._back[receiver]
-            await self._look_for_next(receiver)
-        return not whole and bool(put_off or brought)
+            return False
+        self._back.pop(receiver, None)
+        await self._look_for_next(receiver)
+        return False
 
     def _all_in_memory(self, receiver: str, due_before: float, but: Container[str]) -> None:
         """Of what is due by then nothing is in the store only, but what came while it was read."""
@@ -183,10 +200,12 @@ class Backlog:
     async def _look_for_next(self, receiver: str) -> None:
         """Find when the first of those in the store only is due."""
         limit = self._memory.load(receiver) + 1
-        for id, due in await self._store.notification_dues(receiver, limit=limit):
-            if id not in self._memory.held:
-                self._look_at(receiver, due)
-                return
+        dues = await self._store.notification_dues(receiver, limit=limit)
+        unheld = [due for id, due in dues if id not in self._memory.held]
+        if unheld:
+            self._look_at(receiver, unheld[0])
+        elif len(dues) == limit:  # memory has taken more meanwhile, which now hide the others
+            self._look_at(receiver, self._clock.now() + AGAIN_SECONDS)
 
     def _look_at(self, receiver: str, at: float) -> None:
         self._look[receiver] = min(at, self._look.get(receiver, FOR_EVER))
@@ -198,3 +217,20 @@ class Backlog:
         self._watched -= len(refs)
         if not waiting:
             self._waiting.pop(receiver, None)
+
+
+class _Back:
+    """A receiver that is there again: how often yet to look for all of its, and what has failed meanwhile."""
+
+    __slots__ = ("failed", "looks", "pages")
+
+    def __init__(self) -> None:
+        self.looks = 2  # the second finds what was put off while the first was under way
+        self.pages = 1  # to read at once
+        self.failed: set[str] = set()  # transactions
+
+    def again(self) -> bool:
+        """One look is over: whether there is another."""
+        self.looks -= 1
+        self.failed.clear()
+        return self.looks > 0

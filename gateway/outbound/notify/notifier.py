@@ -119,7 +119,7 @@ class Notifier:
             url=url,
             receiver=receiver,
             body=msgspec.json.encode(body),
-            due=max(now, self._backlog.due(receiver, ref)),
+            due=self._backlog.due(receiver, ref) or now,
             created_at=now,
         )
         unit.writes.append(notification)
@@ -249,7 +249,7 @@ class Notifier:
             self.failed += 1
         # the same moment for all: among equals the store gives the oldest first
         behind = receiver.put_off(notification)
-        self._backlog.behind(receiver.name, ref, due)
+        self._backlog.failed(notification, due)
         writes: list[Write] = [replace(notification, attempts=attempts, due=due, reason=reason)]
         writes += [replace(later, due=due) for later in behind]
         writes.append(self._event(what, notification, attempts, reason))
