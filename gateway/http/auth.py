@@ -16,7 +16,8 @@ HEADER = "key"
 class Keys:
     """Service names by the SHA-256 digest of their key: how long a look-up takes tells nothing of the keys.
 
-    `services` may change in place; its values are immutable.
+    A key that was right is remembered itself; a dict compares it with what has the same hash, which is salted
+    anew in each process, so that this tells no more.  `services` may change in place; its values are immutable.
     """
 
     def __init__(self, services: Mapping[str, Service]) -> None:
