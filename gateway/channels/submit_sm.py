@@ -29,6 +29,8 @@ class Maker:
         self._service_type = bind.service_type.encode("latin-1")
         self._tlvs = {tag(number): octets(value) for number, value in bind.tlvs.items()}
         self._tlv_octets = pack_tlvs(self._tlvs)
+        # version 3.3 knows none: only what its operator asks for, and what ties segments together
+        self._takes_tlvs = bind.interface_version != "3.3"
         self._registered_delivery = _REGISTERED[bind.registered_delivery] if bind.receipts else 0
         self._validity_format = bind.validity_format
         self._source = lru_cache(_SENDERS)(partial(source_address, bind=bind))
@@ -55,8 +57,9 @@ class Maker:
         source_ton, source_npi, source = self._source(sender)
         dest_ton, dest_npi = self._dest[kind(recipient)]
         tlv_octets = self._tlv_octets
-        if segment.sar or segment.payload or form.tlvs:
-            tlv_octets = pack_tlvs(self._all_tlvs(segment, form))
+        own = form.tlvs if self._takes_tlvs or form.single else b""
+        if segment.sar or segment.payload or own:
+            tlv_octets = pack_tlvs(self._all_tlvs(segment, own))
         return SubmitSm(
             service_type=self._service_type or form.service_type.encode("latin-1"),
             source_addr_ton=source_ton,
@@ -75,8 +78,8 @@ class Maker:
             tlv_octets=tlv_octets,
         )
 
-    def _all_tlvs(self, segment: Segment, form: Form) -> dict[int, bytes]:
-        tlvs = {**unpack_tlvs(form.tlvs), **self._tlvs}
+    def _all_tlvs(self, segment: Segment, own: bytes) -> dict[int, bytes]:
+        tlvs = {**unpack_tlvs(own), **self._tlvs}
         if segment.sar:
             tlvs[constants.TLV_SAR_MSG_REF_NUM] = segment.reference.to_bytes(2, "big")
             tlvs[constants.TLV_SAR_TOTAL_SEGMENTS] = bytes((segment.total,))

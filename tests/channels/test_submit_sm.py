@@ -118,3 +118,16 @@ def test_where_both_say_something_the_bind_goes_before_the_message() -> None:
     pdu = Maker(bind).submit_sm("12345", BOB, segment, form=form, expires=0.0, now=NOW)
     assert pdu.service_type == b"CMT"
     assert pdu.tlvs == {0x1400: b"\x01", 0x1401: b"\xbb"}
+
+
+def test_a_carrier_of_version_3_3_is_sent_no_parameters_of_messages() -> None:
+    maker = Maker(Bind(host="a", system_id="gw", interface_version="3.3", tlvs={"0x1400": "hex:01"}))
+    [segment] = split("hi", reference=1, method=LongMethod.UDH8)
+    for form, tlvs in (
+        (Form(tlvs=bytes.fromhex("0005000101")), {0x1400: b"\x01"}),
+        (
+            Form(raw=True, single=True, tlvs=bytes.fromhex("020f000101")),
+            {0x020F: b"\x01", 0x1400: b"\x01"},
+        ),
+    ):
+        assert maker.submit_sm("12345", BOB, segment, form=form, expires=0.0, now=NOW).tlvs == tlvs
