@@ -90,7 +90,8 @@ def queued(gateway: kits.Gateway) -> int:
 def a_run(kit: kits.Kit, gateway: kits.Gateway, options: argparse.Namespace) -> Json:
     kit.bench(kits.NAME, "warming up", "A", n=1_000)
     found = kits.run_scenario(kit, gateway, "A", options)
-    return {key: found[key] for key in ("delivered_per_s", "cpu_ms_per_msg", "acked")}
+    kept = {key: found[key] for key in ("delivered_per_s", "cpu_ms_per_msg", "acked")}
+    return kept | found["by_thread"]
 
 
 def measure(options: argparse.Namespace) -> Json:
@@ -167,6 +168,7 @@ def main() -> None:
         told = str(value)
         if isinstance(value, dict):
             told = f"{value['delivered_per_s']:,.0f} msg/s, CPU {value['cpu_ms_per_msg']:.3f} ms/msg"
+            told += f" (loop {value['loop_ms']:.3f}, threads {value['threads_ms']})"
         print(f"{name.replace('_', ' '):>22}  {told}")
 
 

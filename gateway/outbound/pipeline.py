@@ -174,6 +174,10 @@ class OutboundPipeline:
         """The message as it is now.  Raises StoreError."""
         return await self._memory.load(id)
 
+    async def load_all(self, ids: Sequence[str]) -> dict[str, Message]:
+        """Several messages, those that are there.  Raises StoreError."""
+        return await self._memory.load_all(ids)
+
     def timer(self, timer: Timer) -> None:
         """`within` of a step has run out, or the time of a message that was held has come."""
         if timer.kind == HELD:

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 REROUTE_SECONDS = 5.0  # after a bind went or came: at a start, or when a link flaps, each soon finds its own
 _PAGE = 200
+_PAUSE_SECONDS = 0.05  # after a page with nothing to move: a million of them must not slow other traffic
 _STORE_QUEUE = 2_000  # writes that may wait for the writer before more is moved
 
 
@@ -80,17 +81,19 @@ class Reroute:
         """Move what waits for `carrier`; how many messages.  Raises StoreError when the store cannot read."""
         moved, after = 0, ""
         while page := await self._store.effects(state="ready", carrier=carrier, after=after, limit=_PAGE):
+            after, before = page[-1].key, moved
+            messages = await self._pipeline.load_all([e.ref for e in page if e.kind == "submit"])
+            # from here on nothing waits: what was read is still so when it is changed
+            if carrier not in self._down():
+                return moved
             for effect in page:
-                after = effect.key
-                message = await self._pipeline.load(effect.ref) if effect.kind == "submit" else None
-                # from here on nothing waits: what was read is still so when it is changed
-                if carrier not in self._down():
-                    return moved
-                if message is not None:
+                if message := messages.get(effect.ref):
                     moved += self._move(message, effect)
             if self._store.queued > _STORE_QUEUE:
                 self._again = True  # the rest moves next time
                 return moved
+            if moved == before and len(page) == _PAGE:
+                await asyncio.sleep(_PAUSE_SECONDS)
         return moved
 
     def _move(self, message: Message, effect: Effect) -> bool:

@@ -101,6 +101,29 @@ async def test_what_waits_in_the_store_moves_too_and_goes_out_once(open_gate: Op
     assert {carrier for _, _, carrier in await second.effects()} == {"south"}
 
 
+async def test_pages_with_nothing_to_move_are_no_end(
+    open_gate: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.outbound.reroute._PAGE", 2)
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    first = await open_gate()
+    messages = [await first.submit() for _ in range(7)]
+    for effect in (await first.store.effects())[:4]:
+        await first.store.commit([replace(effect, data={"done": [1]})])
+    second = await open_gate()
+    only_south(second)
+    monkeypatch.setattr("gateway.outbound.reroute.asyncio.sleep", pause)
+    assert await reroute(second).move_from("north") == 3
+    monkeypatch.undo()
+    assert pauses == [pytest.approx(0.05)] * 2
+    stored = [await second.stored(message) for message in messages]
+    assert [each.steps[0].carrier for each in stored] == ["north"] * 4 + ["south"] * 3
+
+
 async def test_what_the_new_carrier_has_no_room_for_waits_there(gate: Gate) -> None:
     message = await waiting(gate)
     gate.sms.room = 0
