@@ -17,7 +17,7 @@ class Keys:
     """Service names by the SHA-256 digest of their key: how long a look-up takes tells nothing of the keys.
 
     A key that was right is remembered itself; a dict compares it with what has the same hash, which is salted
-    anew in each process, so that this tells no more.  `services` may change in place; its values are immutable.
+    anew in each process, so that this tells no more.  `services` may change in place, its values not.
     """
 
     def __init__(self, services: Mapping[str, Service]) -> None:

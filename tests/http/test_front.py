@@ -418,13 +418,14 @@ async def test_key_that_has_changed_is_refused_on_an_old_connection(bench: Bench
     assert wire.aiohttp == request()
 
 
-async def test_few_heads_are_remembered(bench: Bench) -> None:
+async def test_few_heads_are_remembered(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.at_once = True
     connection, wire = bench.connect()
-    for n in range(fronts._MAX_HEADS + 10):
+    monkeypatch.setattr(fronts, "_MAX_HEADS", 20)
+    for n in range(30):
         connection.data_received(request(more=f"X-Request-ID: {n}\r\n"))
     connection.data_received(request(more=f"X-Y: {'y' * 2000}\r\n"))
-    assert len(wire.answers()) == fronts._MAX_HEADS + 11
+    assert len(wire.answers()) == 31
     assert 0 < len(bench.front._heads) <= 10
     other, _ = bench.connect()
     other.data_received(request(key="unknown"))
