@@ -83,7 +83,7 @@ def send_one() -> str:
 
 def queued(gateway: kits.Gateway) -> int:
     with closing(sqlite3.connect(f"file:{gateway.store}?mode=ro", uri=True)) as connection:
-        [count] = connection.execute("SELECT count(*) FROM effects WHERE carrier = 'down'").fetchone()
+        [count] = connection.execute("SELECT count(*) FROM messages WHERE waits = 'down'").fetchone()
     return int(count)
 
 

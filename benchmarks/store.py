@@ -1,6 +1,6 @@
 """How many accepted messages a second the store makes durable: one commit after the other, and together.
 
-Each commit is what accepting a message writes: Message + Effect + Event, in a group of its own.  `together`
+Each commit is what accepting a message writes, its row, in a group of its own.  `together`
 callers commit at the same time and share transactions, as concurrent requests do.  Then the same beside an
 event loop that never rests, the worst case for a thread that shares Python's lock with it.
 
@@ -19,9 +19,7 @@ from pathlib import Path
 from gateway.observe.system import new_id
 from gateway.store.base import Write
 from gateway.store.sqlite import SqliteStore
-from gateway.values.event import Event
-from gateway.values.message import Message, StepPlan, StepRecord
-from gateway.values.work import Effect
+from gateway.values.message import Message, StepPlan, StepRecord, StepState
 
 TEXT = "Your table for four is booked for Friday at 19:30. Reply C to cancel."
 
@@ -37,12 +35,12 @@ def group(now: float) -> list[Write]:
             recipient=f"+4477009{hash(id) % 100_000:05}",
             text=TEXT,
             plan=(StepPlan(channel="sms", sender="12345", text=TEXT),),
-            steps=(StepRecord(),),
+            steps=(StepRecord(state=StepState.TRYING, carrier="north", started_at=now),),
+            step=0,
+            waits="north",
             created_at=now,
             updated_at=now,
         ),
-        Effect(key=f"{id}/0", kind="submit", ref=id, carrier="north", created_at=now),
-        Event(ref=id, type="message.accepted", service="alerts", at=now, data={"by": "http"}),
     ]
 
 

@@ -122,7 +122,7 @@ class SmsChannel:
         known: Callable[[Segment], None],
         answered: Callable[[Message, Segment, str], None],
         doubted: Callable[[Segment, str, str], None],
-        give_back: Callable[[str, str, list[int]], None],
+        give_back: Callable[[str, str], None],
     ) -> None:
         self._binds = binds
         self._clock = clock
@@ -275,7 +275,7 @@ class SmsChannel:
     def _return(self, flight: Flight) -> None:
         """Back to the store, to be sent when the bind takes messages again."""
         self._flying.pop(flight.key, None)
-        self._give_back(flight.key, flight.carrier, sorted(flight.tally.accepted))
+        self._give_back(flight.key, flight.carrier)
 
     def _doubt(self, flight: Flight, part: int) -> None:
         segment = self._segment(flight, part, "in-doubt")

@@ -17,7 +17,7 @@ from gateway.values.errors import StoreUnusable
 _AUDITED = (*auditing.OUTBOUND, *auditing.INBOUND)
 _NAMED = 20  # of the messages unaccounted for
 _WAITING = {
-    "effects": "acts owed to carriers and flows",
+    "effects": "requests that flows owe",
     "timers": "timers",
     "notifications": "notifications owed",
     "dead": "notifications given up",
@@ -123,7 +123,7 @@ def audit(context: click.Context, file: Path | None, as_json: bool, config: str)
     """Count what was accepted against what became of it, and find what nothing will move.
 
     Reads the store of the configuration, beside the running gateway, or a copy FILE of it: some seconds for
-    each million of messages.  Exits 1 when a message is in an open status and has neither effect, timer,
+    each million of messages.  Exits 1 when a message is in an open status and has neither carrier, timer,
     call nor segment that could move it on.
     """
     path = file or store_path(config)

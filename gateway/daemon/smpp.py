@@ -40,7 +40,7 @@ class SmppSide:
     """`hand_over(keys, bind)` makes effects "begun", durably; `result` is told what became of a segment;
     `deliver` takes an inbound PDU and gives the status to answer with, `request(account, pdu)` an account's
     and gives its answer; `bound(account)` is told of an account that has sessions, `room(bind)` of a bind
-    whose queue has room, `give_back(key, bind, parts)` of a message that a stopped bind has not begun."""
+    whose queue has room, `give_back(key, bind)` of a message that a stopped bind has not begun."""
 
     def __init__(
         self,
@@ -52,8 +52,8 @@ class SmppSide:
         request: Callable[[str, Request], Awaitable[tuple[int, str] | Response]],
         bound: Callable[[str], None],
         room: Callable[[str], None],
-        give_back: Callable[[str, str, list[int]], None],
-        rest: Callable[[str, str, list[int]], None],
+        give_back: Callable[[str, str], None],
+        rest: Callable[[str], None],
         put_off: Callable[[str, str], None],
         changed: Callable[[], None],
         rng: random.Random,
@@ -131,7 +131,7 @@ class SmppSide:
             del self._groups[name]
         for submission in (submission for submissions in left for submission in submissions):
             if isinstance(flight := submission.ref, Flight):
-                self._give_back(flight.key, flight.carrier, sorted(flight.tally.accepted))
+                self._give_back(flight.key, flight.carrier)
 
     async def stop_server(self, grace_seconds: float) -> None:
         if self._server is not None:
@@ -197,7 +197,7 @@ class SmppSide:
 
     def _rested(self, submission: Submission) -> None:
         if isinstance(flight := submission.ref, Flight):
-            self._rest(flight.key, flight.carrier, sorted(flight.tally.accepted))
+            self._rest(flight.key)
 
     def _bind_changed(self, name: str, up: bool, reason: str) -> None:
         log.info("bind.up" if up else "bind.down", extra={"bind": name, "reason": reason})

@@ -7,18 +7,16 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from gateway.channels.base import Channel
-from gateway.outbound.memory import Memory, tries
+from gateway.outbound.memory import Memory, being_tried, tries
 from gateway.store.base import Store
 from gateway.values.errors import StoreError
 from gateway.values.message import Message, Segment
-from gateway.values.work import Effect
 
 log = logging.getLogger(__name__)
 
-EFFECT_KIND = {"sms": "submit", "voice": "call"}  # by channel
 _RETRY_SECONDS = 1.0  # after the store could not be read
-_PAGE = 500  # effects that are read together
-_AT_ONCE = 50  # of them, whose messages are read and given to the channel together: a turn of the loop
+_PAGE = 500  # messages that are read together
+_AT_ONCE = 50  # of them, given to the channel in one turn of the loop
 
 
 class Backlog:
@@ -46,12 +44,12 @@ class Backlog:
         # where older ones wait in the store it waits behind them
         channel = self._channels[message.plan[index].channel]
         if carrier in self._refills or not channel.send(message, index, carrier):
-            self.leave(id, index, carrier)
+            self.leave(id, carrier)
 
-    def leave(self, id: str, index: int, carrier: str) -> None:
-        """Leave an act to the store, which has its effect, until there is room at its carrier."""
+    def leave(self, id: str, carrier: str) -> None:
+        """Leave a message to the store until there is room at its carrier."""
         if self._memory.leave(id):
-            self._refills.setdefault(carrier, _Refill()).left(f"{id}/{index}")
+            self._refills.setdefault(carrier, _Refill()).left(id)
 
     def refill(self, carrier: str, *, force: bool = False) -> None:
         """Room has appeared at a carrier: bring what waits for it in the store.
@@ -76,44 +74,41 @@ class Backlog:
         try:
             while True:
                 state.go_back()
-                page = await self._store.effects(
-                    state="ready", carrier=carrier, after=state.after, limit=_PAGE
-                )
+                page = await self._store.waiting(carrier, after=state.after, limit=_PAGE)
                 if not page and not state.back:
                     del self._refills[carrier]
                     return
-                for begin in range(0, len(page), _AT_ONCE):
-                    some = page[begin : begin + _AT_ONCE]
-                    messages = await self._memory.load_all([effect.ref for effect in some])
-                    for effect in some:
-                        if not await self._carry_out(effect, messages.get(effect.ref)):
-                            return  # full again; the carrier will say when there is room
-                        state.after = effect.key
+                for number, message in enumerate(page):
+                    if number % _AT_ONCE == 0:
+                        await asyncio.sleep(0)
+                    if not await self._carry_out(message, carrier):
+                        return  # full again; the carrier will say when there is room
+                    state.after = message.id
         except StoreError as error:
             log.error("refill.failed", extra={"carrier": carrier, "reason": str(error)})
             asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.refill, carrier)
         finally:
             state.running = False
 
-    async def _carry_out(self, effect: Effect, read: Message | None) -> bool:
-        """Do one act that waited in the store, as did its message.  False: its carrier has no room."""
-        id, _, step = effect.key.rpartition("/")
-        if effect.kind not in EFFECT_KIND.values() or self._memory.live(id):
+    async def _carry_out(self, stored: Message, carrier: str) -> bool:
+        """Do one act that waited in the store.  False: its carrier has no room."""
+        id, done = stored.id, list[int]()
+        # recent changes are in memory, for far longer than a page of the store is worked through
+        message = self._memory.known(id) or stored
+        index = message.step
+        if self._memory.live(id) or not being_tried(message):
             return True
-        index = int(step)
-        done: set[int] = set()
-        if "done" in effect.data:  # some parts may have been taken after it was given back
-            segments = await self._store.segments(id)
-            done = {*effect.data["done"], *taken(segments, index)}
-        message = self._memory.known(id) or read
-        if message is None or not tries(message, index) or self._memory.live(id):
-            return True
-        if message.steps[index].carrier != effect.carrier:  # it has been moved since the page was read
+        channel = self._channels[message.plan[index].channel]
+        if channel.parts(message, index, carrier) > 1:
+            done = taken(await self._store.segments(id), index)
+            message = self._memory.known(id) or message
+        # it may have moved, or been sent, since the page was read
+        if message.waits != carrier or not tries(message, index) or self._memory.live(id):
             return True
         self._memory.remember(message)
-        if self._channels[message.plan[index].channel].send(message, index, effect.carrier, done):
+        if channel.send(message, index, carrier, done):
             return True
-        self.leave(id, index, effect.carrier)
+        self.leave(id, carrier)
         return False
 
 
@@ -123,12 +118,12 @@ class _Refill:
     __slots__ = ("after", "back", "running")
 
     def __init__(self) -> None:
-        self.after = ""  # the key of the last effect that was brought in
-        self.back = ""  # the smallest key that was left to the store since
+        self.after = ""  # the id of the last message that was brought in
+        self.back = ""  # the smallest id that was left to the store since
         self.running = False
 
-    def left(self, key: str) -> None:
-        self.back = min(self.back or key, key)
+    def left(self, id: str) -> None:
+        self.back = min(self.back or id, id)
 
     def go_back(self) -> None:
         """Read again from what was left behind."""

@@ -254,7 +254,13 @@ def _start(message: Message, index: int, carrier: Carrier, now: float) -> Decisi
         reason=carrier.reason,
         started_at=now,
     )
-    message = replace(message, steps=_replaced(message.steps, index, record), step=index, updated_at=now)
+    message = replace(
+        message,
+        steps=_replaced(message.steps, index, record),
+        step=index,
+        waits=carrier.name,
+        updated_at=now,
+    )
     within = message.plan[index].within_seconds
     return Decision(
         message,
@@ -293,7 +299,9 @@ def _exhausted(message: Message, now: float) -> Message:
 
 
 def _with_step(message: Message, index: int, record: StepRecord, now: float) -> Message:
-    return replace(message, steps=_replaced(message.steps, index, record), updated_at=now)
+    """`record` is that of a step which is not being tried."""
+    waits = "" if index == message.step else message.waits
+    return replace(message, steps=_replaced(message.steps, index, record), waits=waits, updated_at=now)
 
 
 def _replaced(steps: tuple[StepRecord, ...], index: int, record: StepRecord) -> tuple[StepRecord, ...]:

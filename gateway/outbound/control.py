@@ -12,13 +12,13 @@ from msgspec.structs import replace
 from gateway.outbound import chain
 from gateway.outbound.accept import CANCELLED, Change
 from gateway.outbound.pipeline import HELD, OutboundPipeline
-from gateway.store.base import Delete, Store, Unit
+from gateway.store.base import Store, Unit
 from gateway.store.timers import Timers
 from gateway.values.clock import Clock
 from gateway.values.event import Event
 from gateway.values.message import Message, StepRecord, StepState
 from gateway.values.outcome import Status
-from gateway.values.work import Effect, Timer
+from gateway.values.work import Timer
 
 _UNFINISHED = (StepState.PENDING, StepState.TRYING)
 
@@ -49,7 +49,13 @@ class Control:
             for step in message.steps
         )
         changed = replace(
-            message, steps=steps, status=Status.FAILED, reason=reason, code=CANCELLED, updated_at=now
+            message,
+            steps=steps,
+            waits="",
+            status=Status.FAILED,
+            reason=reason,
+            code=CANCELLED,
+            updated_at=now,
         )
         self._timers.clear(unit, HELD, id)
         self._pipeline.decide(unit, message, chain.Decision(changed, timer_done=True))
@@ -80,9 +86,8 @@ class Control:
         held = message.step < 0
         if change.not_before is not UNSET:
             if not held:
-                unit.writes.append(Delete(Effect, (f"{id}/{message.step}",)))
                 self._timers.clear(unit, "step", id)
-                changed = replace(changed, steps=(StepRecord(),), step=-1)
+                changed = replace(changed, steps=(StepRecord(),), step=-1, waits="")
             self._pipeline.hold(unit, changed, change.not_before)
         else:
             self._pipeline.again(unit, changed)

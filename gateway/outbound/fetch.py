@@ -44,7 +44,7 @@ class Fetcher:
     async def recover(self) -> None:
         """After a start: ready requests go out; begun ones only if repeating them does no harm."""
         after = ""
-        while page := await self._store.effects(carrier="", after=after, limit=500):
+        while page := await self._store.effects(after=after, limit=500):
             after = page[-1].key
             for effect in page:
                 if effect.kind != "http":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 
 from gateway.store.base import Store, Unit
 from gateway.values.message import Message, StepState
@@ -35,12 +34,6 @@ class Memory:
         """The message as it is now.  Raises StoreError."""
         stored = self.known(id) or await self._store.message(id)
         return self.known(id) or stored  # it may have changed during the read
-
-    async def load_all(self, ids: Sequence[str]) -> dict[str, Message]:
-        """Several of them, those that are there.  Raises StoreError."""
-        stored = await self._store.messages_of([id for id in ids if self.known(id) is None])
-        found = {message.id: message for message in stored}
-        return found | {id: known for id in ids if (known := self.known(id)) is not None}
 
     def keep(self, unit: Unit, message: Message, *, live: bool = True) -> None:
         """Write a changed message, known from now on; as it was before if the unit fails.

@@ -9,13 +9,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from gateway.channels.base import Channel
 from gateway.outbound import chain
 from gateway.outbound.accept import Planner, SendRequest
-from gateway.outbound.backlog import EFFECT_KIND, Backlog
+from gateway.outbound.backlog import Backlog
 from gateway.outbound.begun import BegunBook
 from gateway.outbound.memory import Memory, being_tried, tries
 from gateway.outbound.recorder import Recorder
 from gateway.outbound.recovery import Recovery
 from gateway.outbound.segments import SegmentBook
-from gateway.store.base import Delete, Store, Unit
+from gateway.store.base import Store, Unit
 from gateway.store.timers import Timers
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput, StoreError, Throttled
@@ -23,7 +23,7 @@ from gateway.values.event import Event, Trigger
 from gateway.values.ids import NewId
 from gateway.values.message import Message, Segment, StepPlan, StepState
 from gateway.values.outcome import Outcome, Status
-from gateway.values.work import Effect, Timer
+from gateway.values.work import Timer
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +110,9 @@ class OutboundPipeline:
         if self.waiting >= self._queue_limit:
             raise Throttled(f"{self.waiting} messages are waiting for carriers", wait_seconds=2.0)
 
+    def check(self, request: SendRequest) -> None:
+        self.planner.plan(request, "", self._clock.now())
+
     def accept(self, unit: Unit, request: SendRequest) -> Message:
         now = self._clock.now()
         message = self.planner.plan(request, request.id or self._new_id(), now)
@@ -137,7 +140,7 @@ class OutboundPipeline:
             index, carrier = message.step, message.steps[message.step].carrier
             self._channels[message.plan[index].channel].abandon(message.id, index)
             unit.undo.append(lambda: self.refill(carrier, force=True))  # undone in reverse
-            unit.undo.append(lambda: self._backlog.leave(message.id, index, carrier))
+            unit.undo.append(lambda: self._backlog.leave(message.id, carrier))
 
     def again(self, unit: Unit, message: Message) -> None:
         """Keep a changed message; one that was being tried goes back to its channel's queue."""
@@ -174,9 +177,9 @@ class OutboundPipeline:
         """The message as it is now.  Raises StoreError."""
         return await self._memory.load(id)
 
-    async def load_all(self, ids: Sequence[str]) -> dict[str, Message]:
-        """Several messages, those that are there.  Raises StoreError."""
-        return await self._memory.load_all(ids)
+    def known(self, id: str) -> Message | None:
+        """The message as it is now, if it is in memory: what was loaded may have changed since."""
+        return self._memory.known(id)
 
     def timer(self, timer: Timer) -> None:
         """`within` of a step has run out, or the time of a message that was held has come."""
@@ -190,7 +193,7 @@ class OutboundPipeline:
         self._time_out(message, int(timer.data["step"]))
 
     async def hand_over(self, keys: Sequence[str], carrier: str) -> None:
-        """Mark effects as begun, durably: from now on a crash leaves them in doubt.
+        """Mark steps ("MESSAGE/STEP") as begun, durably: from now on a crash leaves them in doubt.
 
         Raises StoreError or Throttled; then they are not.
         """
@@ -204,8 +207,8 @@ class OutboundPipeline:
         self._begun.begin(unit, begun, carrier, self._clock.now())
         await unit.commit(self._store)
 
-    def give_back(self, key: str, carrier: str, done: list[int]) -> None:
-        """An act that a channel had taken on was not carried out, but for its parts `done`.
+    def give_back(self, key: str, carrier: str) -> None:
+        """A step that a channel had taken on was not carried out, but for the parts it has reported.
 
         It is ready again, and waits in the store until `refill` brings it.
         """
@@ -213,13 +216,12 @@ class OutboundPipeline:
         message, index = self._memory.live(id), int(step)
         if message is not None and tries(message, index):
             unit = Unit()
-            unit.writes.append(self._ready_again(message, index, carrier, done))
             self._begun.withdraw(unit, key)
-            unit.acts.append(lambda: self._backlog.leave(id, index, carrier))
+            unit.acts.append(lambda: self._backlog.leave(id, carrier))
             self.record(unit)
 
-    def rest(self, key: str, carrier: str, done: list[int]) -> None:
-        """A carrier has nothing of an act that was begun but its parts `done`; it is to be begun again.
+    def rest(self, key: str) -> None:
+        """A carrier has nothing of a step that was begun but the parts reported; it is to be begun again.
 
         Until then a crash leaves no doubt.
         """
@@ -227,7 +229,6 @@ class OutboundPipeline:
         message, index = self._memory.live(id), int(step)
         if message is not None and tries(message, index):
             unit = Unit()
-            unit.writes.append(self._ready_again(message, index, carrier, done))
             self._begun.withdraw(unit, key)
             self.record(unit)
 
@@ -285,7 +286,7 @@ class OutboundPipeline:
             self._memory.keep(unit, message, live=live)
         for i, (old, new) in enumerate(zip(before.steps, message.steps, strict=True)):
             if old.state is StepState.TRYING and new.state is not StepState.TRYING:
-                self._over(unit, f"{message.id}/{i}")
+                self._begun.end(unit, f"{message.id}/{i}")
         if decision.timer_done:
             self._timers.clear(unit, "step", message.id)
         if decision.start >= 0:
@@ -305,39 +306,13 @@ class OutboundPipeline:
             event = Event(ref=message.id, type=Trigger.SMS_STATUS, service=message.service, at=now, data=data)
             self._consequences(unit, event, message)
 
-    def _over(self, unit: Unit, key: str) -> None:
-        """An act has its outcome."""
-        unit.writes.append(Delete(Effect, (key,)))
-        self._begun.end(unit, key)
-
     def _start(self, unit: Unit, message: Message, decision: chain.Decision) -> None:
-        index = decision.start
-        carrier, channel = message.steps[index].carrier, message.plan[index].channel
-        key = f"{message.id}/{index}"
-        unit.writes.append(
-            Effect(
-                key=key,
-                kind=EFFECT_KIND[channel],
-                ref=message.id,
-                carrier=carrier,
-                created_at=self._clock.now(),
-            )
-        )
+        index, carrier = decision.start, message.waits
         if decision.timer_due:
             self._timers.set(
                 unit, Timer(kind="step", ref=message.id, due=decision.timer_due, data={"step": index})
             )
         unit.acts.append(lambda: self._backlog.send(message.id, index, carrier))
-
-    def _ready_again(self, message: Message, index: int, carrier: str, done: list[int]) -> Effect:
-        return Effect(
-            key=f"{message.id}/{index}",
-            kind=EFFECT_KIND[message.plan[index].channel],
-            ref=message.id,
-            carrier=carrier,
-            data={"done": done},
-            created_at=self._clock.now(),
-        )
 
     async def _report_stored(
         self, id: str, index: int, outcome: Outcome, segments: Sequence[Segment]

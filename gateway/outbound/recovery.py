@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 
 from gateway.channels.base import Channel
-from gateway.outbound.backlog import EFFECT_KIND, taken
+from gateway.outbound.backlog import taken
 from gateway.outbound.begun import BegunBook
 from gateway.outbound.memory import Memory, tries
 from gateway.outbound.segments import SegmentBook
@@ -15,7 +15,7 @@ from gateway.values.clock import Clock
 from gateway.values.event import Event
 from gateway.values.message import Message, Segment
 from gateway.values.outcome import Outcome, Result
-from gateway.values.work import Begun, Effect
+from gateway.values.work import Begun
 
 # Lets the chain judge the outcome of a step; what follows joins the unit
 Apply = Callable[[Unit, Message, int, Outcome], None]
@@ -58,22 +58,11 @@ class Recovery:
         segments = await self._store.segments(id)
         message = await self._memory.load(id)
         unit = Unit()
-        if message is None:  # deleted by retention
-            unit.writes.append(Delete(Effect, (key,)))
-        elif not tries(message, index) or message.steps[index].carrier != carrier:
-            return  # it had its outcome, or was given back and has gone another way
-        elif may_repeat(channel := message.plan[index].channel, carrier):
+        # None: deleted by retention; or it had its outcome, or was given back and has gone another way
+        if message is None or not tries(message, index) or message.waits != carrier:
+            return
+        if may_repeat(channel := message.plan[index].channel, carrier):
             now = self._clock.now()
-            unit.writes.append(
-                Effect(
-                    key=key,
-                    kind=EFFECT_KIND[channel],
-                    ref=id,
-                    carrier=carrier,
-                    data={"done": taken(segments, index)},
-                    created_at=now,
-                )
-            )
             data = {"step": index, "carrier": carrier}
             unit.writes.append(
                 Event(ref=message.id, type="step.resent", service=message.service, at=now, data=data)

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from gateway.channels.base import Channel
+from gateway.outbound.backlog import taken
+from gateway.outbound.memory import being_tried
 from gateway.outbound.pipeline import OutboundPipeline
 from gateway.store.base import Store, Unit
 from gateway.values.clock import Clock
 from gateway.values.errors import StoreError
 from gateway.values.event import Event
-from gateway.values.message import Message, StepState
-from gateway.values.work import Effect
+from gateway.values.message import Message
 
 log = logging.getLogger(__name__)
 
@@ -80,15 +81,15 @@ class Reroute:
     async def move_from(self, carrier: str) -> int:
         """Move what waits for `carrier`; how many messages.  Raises StoreError when the store cannot read."""
         moved, after = 0, ""
-        while page := await self._store.effects(state="ready", carrier=carrier, after=after, limit=_PAGE):
-            after, before = page[-1].key, moved
-            messages = await self._pipeline.load_all([e.ref for e in page if e.kind == "submit"])
-            # from here on nothing waits: what was read is still so when it is changed
-            if carrier not in self._down():
-                return moved
-            for effect in page:
-                if message := messages.get(effect.ref):
-                    moved += self._move(message, effect)
+        while page := await self._store.waiting(carrier, after=after, limit=_PAGE):
+            after, before = page[-1].id, moved
+            for stored in page:
+                if await self._has_some(stored, carrier):
+                    continue
+                # from here on nothing waits: what was read is still so when it is changed
+                if carrier not in self._down():
+                    return moved
+                moved += self._move(self._pipeline.known(stored.id) or stored, carrier)
             if self._store.queued > _STORE_QUEUE:
                 self._again = True  # the rest moves next time
                 return moved
@@ -96,23 +97,27 @@ class Reroute:
                 await asyncio.sleep(_PAUSE_SECONDS)
         return moved
 
-    def _move(self, message: Message, effect: Effect) -> bool:
-        index = int(effect.key.rpartition("/")[2])
-        record = message.steps[index]
-        if message.step != index or record.state is not StepState.TRYING or record.carrier != effect.carrier:
+    async def _has_some(self, message: Message, carrier: str) -> bool:
+        """Whether the carrier has parts of the message."""
+        if message.step < 0 or self._channel.parts(message, message.step, carrier) < 2:
             return False
-        if self._pipeline.begun(message.id) or "done" in effect.data:
+        return bool(taken(await self._store.segments(message.id), message.step))
+
+    def _move(self, message: Message, gone: str) -> bool:
+        index = message.step
+        if message.waits != gone or not being_tried(message) or message.plan[index].channel != "sms":
+            return False
+        if self._pipeline.begun(message.id):
             return False
         carrier = self._channel.available(message, message.plan[index])
-        if not carrier.up or carrier.name == effect.carrier:
+        if not carrier.up or carrier.name == gone:
             return False
         unit, now = Unit(), self._clock.now()
         self._pipeline.recall(unit, message)
         steps = list(message.steps)
-        steps[index] = replace(record, carrier=carrier.name, reason="")
-        self._pipeline.again(unit, replace(message, steps=tuple(steps), updated_at=now))
-        unit.writes.append(replace(effect, carrier=carrier.name))
-        data = {"step": index, "from": effect.carrier, "carrier": carrier.name}
+        steps[index] = replace(steps[index], carrier=carrier.name, reason="")
+        self._pipeline.again(unit, replace(message, steps=tuple(steps), waits=carrier.name, updated_at=now))
+        data = {"step": index, "from": gone, "carrier": carrier.name}
         unit.writes.append(
             Event(ref=message.id, type="step.moved", service=message.service, at=now, data=data)
         )

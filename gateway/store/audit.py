@@ -5,10 +5,10 @@ Every message of the outbound direction is in exactly one status, so that
     accepted = delivered + answered + failed + expired + in-doubt + sent + queued
 
 holds by itself; what can be wrong is a message in an open status that nothing will ever move.  A queued one
-needs an effect (it will be sent) or a timer (its time will come or run out); a sent one a segment at its
-carrier (whose receipt may come, or was not asked for), a call that is going on, or one of the above.  Each
-message is judged within one statement, which sees one state of the store: no transaction is held, and the
-gateway's checkpoints are not held up.
+needs a carrier that it waits for (it will be sent) or a timer (its time will come or run out); a sent one a
+segment at its carrier (whose receipt may come, or was not asked for), a call that is going on, or one of the
+above.  Each message is judged within one statement, which sees one state of the store: no transaction is
+held, and the gateway's checkpoints are not held up.
 """
 
 from __future__ import annotations
@@ -130,12 +130,16 @@ class _Auditor:
         return {service: dict(counts[service]) for service in sorted(counts)}
 
     def _judge(self, status: Status, calling: set[str]) -> None:
-        for id, service, updated_at, effect, timer, segment in self._walk(
+        for id, service, updated_at, waits, timer, segment in self._walk(
             str(status), "audit_open", after="", status=status
         ):
-            if effect or timer or id in calling or (segment and status is Status.SENT):
+            if waits or timer or id in calling or (segment and status is Status.SENT):
                 continue
-            lacks = "an effect or a timer" if status is Status.QUEUED else "a segment, a call, a timer"
+            lacks = (
+                "a carrier that it waits for, or a timer"
+                if status is Status.QUEUED
+                else "a segment, a call, a timer"
+            )
             self._is_stuck(id, service, str(status), updated_at, lacks)
 
     def _is_stuck(self, id: str, service: str, status: str, updated_at: float, lacks: str) -> None:

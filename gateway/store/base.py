@@ -170,10 +170,6 @@ class Store(Protocol):
         ...
 
     async def message(self, id: str) -> Message | None: ...
-    async def messages_of(self, ids: Sequence[str]) -> list[Message]:
-        """Those of them that are there, in no order."""
-        ...
-
     async def messages(self, query: MessageQuery) -> list[Message]: ...
     async def unhandled(self, limit: int) -> list[Message]:
         """MO in status `received`, oldest first: their decision is still owed."""
@@ -212,14 +208,17 @@ class Store(Protocol):
         """Newest first."""
         ...
 
-    async def effects(
-        self, *, state: str = "", carrier: str | None = None, after: str = "", limit: int = 1000
-    ) -> list[Effect]:
-        """By key, which is by age; go on after the last key.  Carrier None is all, "" those without one."""
+    async def waiting(self, carrier: str, *, after: str = "", limit: int) -> list[Message]:
+        """Those whose step is being tried by that carrier, begun or not, by id, which is by age; go on after
+        the last id."""
         ...
 
     async def carriers_owed(self) -> list[str]:
-        """The carriers that effects are for, without looking at each of the effects."""
+        """The carriers that messages wait for, without looking at each of the messages."""
+        ...
+
+    async def effects(self, *, after: str = "", limit: int = 1000) -> list[Effect]:
+        """By key, which is by age; go on after the last key."""
         ...
 
     async def begun(self) -> list[Begun]:

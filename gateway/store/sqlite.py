@@ -6,7 +6,6 @@ Beside the file lie `-wal` and `-shm` (SQLite's own) and `.lock`, which one daem
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sqlite3
 import stat
@@ -114,9 +113,6 @@ class SqliteStore:
     async def message(self, id: str) -> Message | None:
         return await self._one(Message, "message", id=id)
 
-    async def messages_of(self, ids: Sequence[str]) -> list[Message]:
-        return await self._all(Message, "messages_of", ids=json.dumps(ids)) if ids else []
-
     async def messages(self, query: MessageQuery) -> list[Message]:
         # the parameter that leaves the fewest rows chooses the index
         name = "messages"
@@ -176,11 +172,11 @@ class SqliteStore:
         name = "calls" if state in ("", "ended") else "calls_open"
         return await self._all(Call, name, state=state, limit=limit)
 
-    async def effects(
-        self, *, state: str = "", carrier: str | None = None, after: str = "", limit: int = 1000
-    ) -> list[Effect]:
-        name = "effects" if carrier is None else "effects_by_carrier"
-        return await self._all(Effect, name, state=state, carrier=carrier, after=after, limit=limit)
+    async def waiting(self, carrier: str, *, after: str = "", limit: int) -> list[Message]:
+        return await self._all(Message, "waiting", carrier=carrier, after=after, limit=limit)
+
+    async def effects(self, *, after: str = "", limit: int = 1000) -> list[Effect]:
+        return await self._all(Effect, "effects", after=after, limit=limit)
 
     async def carriers_owed(self) -> list[str]:
         return await self._read(

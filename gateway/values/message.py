@@ -96,6 +96,7 @@ class Message(Struct, frozen=True, gc=False, kw_only=True):
     # as "ID-N"
     part_receipts: bytes = b""
     incomplete: bool = False  # mo: parts were missing when the reassembly time ran out
+    waits: str = ""  # mt: the carrier by which its step is being tried, begun or not; "" = none is
     created_at: float
     updated_at: float
 

@@ -11,23 +11,22 @@ class Effect(Struct, frozen=True, gc=False, kw_only=True):
     """An outward act, recorded with the state change that decided it and before it is carried out.
 
     ready -> begun -> (row deleted).  After a crash `ready` acts are carried out, `begun` ones are in doubt.
-    That a submit or call has begun is not said here but by a `Begun`, one row for many.  `key` is its
-    idempotency key: "MESSAGE/STEP" for submit and call, "RUN/N" for http.
+    `key` is its idempotency key, "RUN/N".  What a message's step is to do has no row of its own: the message
+    `waits`, and a `Begun` tells that it may have happened.
     """
 
     key: str
-    kind: str  # submit | call | http
-    ref: str  # message or run
+    kind: str  # http
+    ref: str  # run
     state: str = "ready"  # ready | begun
-    carrier: str = ""
     data: dict[str, Any] = {}
     created_at: float
 
 
 class Begun(Struct, frozen=True, gc=False, kw_only=True):
-    """Effects that were handed to a carrier together.  Deleted when all of them have their outcome.
+    """Steps of messages that were handed to a carrier together.  Deleted when all of them have their outcome.
 
-    One that is over already, or that has been given back, may still be named here.
+    One that is over already may still be named here.  `keys` are "MESSAGE/STEP".
     """
 
     id: str

@@ -51,7 +51,7 @@ class Bench:
     known: list[Segment] = field(default_factory=list)
     answered: list[tuple[str, int, str]] = field(default_factory=list)
     doubted: list[tuple[Segment, str, str]] = field(default_factory=list)
-    given_back: list[tuple[str, str, list[int]]] = field(default_factory=list)
+    given_back: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.channel = SmsChannel(
@@ -67,7 +67,7 @@ class Bench:
             known=self.known.append,
             answered=lambda message, segment, id: self.answered.append((message.id, segment.part, id)),
             doubted=lambda segment, recipient, sender: self.doubted.append((segment, recipient, sender)),
-            give_back=lambda key, carrier, done: self.given_back.append((key, carrier, done)),
+            give_back=lambda key, carrier: self.given_back.append((key, carrier)),
         )
 
     def enqueue(self, flight: Flight) -> bool:
@@ -439,14 +439,14 @@ def test_a_part_that_a_stopped_bind_has_not_written_goes_back_to_the_store(plain
     plain.send(WIDE)
     plain.answer(0, "accepted", message_id="A1")
     plain.answer(1, "unsent")
-    assert plain.given_back == [("m1/0", "north", [1])] and plain.outcomes == []
+    assert plain.given_back == [("m1/0", "north")] and plain.outcomes == []
 
 
 def test_a_reload_that_stops_a_bind_gives_its_messages_back_too(plain: Bench) -> None:
     plain.send()
     del plain.binds["north"]
     plain.answer(0, "unsent")
-    assert plain.given_back == [("m1/0", "north", [])] and plain.outcomes == []
+    assert plain.given_back == [("m1/0", "north")] and plain.outcomes == []
 
 
 def test_what_is_in_doubt_when_the_gateway_stops_is_left_for_the_next_start_to_resend(
@@ -455,7 +455,7 @@ def test_what_is_in_doubt_when_the_gateway_stops_is_left_for_the_next_start_to_r
     resending.send()
     resending.channel.stopping = True
     resending.answer(0, "in_doubt")
-    assert resending.given_back == [("m1/0", "north", [])]
+    assert resending.given_back == [("m1/0", "north")]
     assert resending.outcomes == [] and len(resending.flights) == 1
 
 
@@ -470,4 +470,4 @@ def test_a_resend_that_finds_no_room_waits_in_the_store(resending: Bench) -> Non
     resending.send()
     resending.room = False
     resending.answer(0, "in_doubt")
-    assert resending.given_back == [("m1/0", "north", [])] and resending.outcomes == []
+    assert resending.given_back == [("m1/0", "north")] and resending.outcomes == []

@@ -95,6 +95,9 @@ class FakeChannel:
         self.sent.append(message)
         return True
 
+    def parts(self, message: Message, index: int, carrier: str) -> int:
+        return 1
+
     def abandon(self, message: str, index: int) -> None:
         self.abandoned.append(message)
 

@@ -23,7 +23,6 @@ from gateway.values.errors import StoreError, Throttled
 from gateway.values.event import Event
 from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome, Result
-from gateway.values.work import Effect
 
 BOB = "+447700900001"
 START = 1_800_000_000.0
@@ -77,12 +76,10 @@ class RefusingStore(SqliteStore):
             raise StoreError("cannot be read")
         return await super().message(id)
 
-    async def effects(
-        self, *, state: str = "", carrier: str | None = None, after: str = "", limit: int = 1000
-    ) -> list[Effect]:
+    async def waiting(self, carrier: str, *, after: str = "", limit: int) -> list[Message]:
         if self.unreadable:
             raise StoreError("cannot be read")
-        return await super().effects(state=state, carrier=carrier, after=after, limit=limit)
+        return await super().waiting(carrier, after=after, limit=limit)
 
 
 class FakeChannel:
@@ -217,9 +214,14 @@ class Gate:
         """(key without the message, state, carrier) of each."""
         await self.quiet()
         begun = {key for row in await self.store.begun() for key in row.keys}
+        waiting = [
+            message
+            for carrier in await self.store.carriers_owed()
+            for message in await self.store.waiting(carrier, limit=10_000)
+        ]
         return [
-            (e.key.partition("/")[2], "begun" if e.key in begun else e.state, e.carrier)
-            for e in await self.store.effects()
+            (str(m.step), "begun" if f"{m.id}/{m.step}" in begun else "ready", m.waits)
+            for m in sorted(waiting, key=lambda m: m.id)
         ]
 
     async def log(self, message: Message) -> list[str]:

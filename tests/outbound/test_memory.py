@@ -116,12 +116,3 @@ async def test_a_message_that_changes_while_it_is_read_is_given_as_changed(gate:
     changed = replace(message(), text="changed")
     here.remember(changed)
     assert await reading == changed
-
-
-async def test_several_are_read_at_once_as_they_are_now(gate: Gate) -> None:
-    stored = [message(id, StepState.SUCCEEDED) for id in ("m1", "m2")]
-    await gate.store.commit(stored)
-    here = Memory(gate.store)
-    newer = message("m2", StepState.FAILED)
-    here.remember(newer)
-    assert await here.load_all(["m1", "m2", "nobody"]) == {"m1": stored[0], "m2": newer}

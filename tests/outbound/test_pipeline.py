@@ -239,10 +239,10 @@ async def test_a_timer_of_a_message_that_is_gone_goes_too(gate: Gate) -> None:
 
 
 async def test_what_a_channel_gives_back_comes_again_without_the_parts_that_were_taken(gate: Gate) -> None:
-    message = await gate.submit()
+    message = await gate.submit(text="x" * 400)
     await gate.begin(message)
     gate.tell(message, None, gate.segment(message, 1, 3))
-    gate.pipeline.give_back(f"{message.id}/0", "north", [1])
+    gate.pipeline.give_back(f"{message.id}/0", "north")
     gate.tell(message, None, gate.segment(message, 2, 3))  # its answer came afterwards
     assert await gate.effects() == [("0", "ready", "north")]
     gate.pipeline.refill("north")
@@ -252,10 +252,10 @@ async def test_what_a_channel_gives_back_comes_again_without_the_parts_that_were
 
 async def test_what_rests_with_its_carrier_is_no_doubt_after_a_crash(open_gate: Open) -> None:
     first = await open_gate()
-    message = await first.submit()
+    message = await first.submit(text="x" * 400)
     await first.begin(message)
     first.tell(message, None, first.segment(message, 1, 3))
-    first.pipeline.rest(f"{message.id}/0", "north", [1])
+    first.pipeline.rest(f"{message.id}/0")
     assert await first.effects() == [("0", "ready", "north")]
     first.pipeline.refill("north", force=True)  # it is still with its channel
     await first.quiet()
@@ -270,7 +270,7 @@ async def test_what_was_begun_again_after_a_rest_is_in_doubt_after_a_crash(open_
     first = await open_gate()
     message = await first.submit()
     await first.begin(message)
-    first.pipeline.rest(f"{message.id}/0", "north", [])
+    first.pipeline.rest(f"{message.id}/0")
     await first.begin(message)
     assert await first.effects() == [("0", "begun", "north")]
     second = await open_gate()
@@ -281,7 +281,7 @@ async def test_what_was_begun_again_after_a_rest_is_in_doubt_after_a_crash(open_
 async def test_giving_back_what_is_decided_does_nothing(gate: Gate) -> None:
     message = await gate.submit()
     gate.tell(message, Result.REJECTED)
-    gate.pipeline.give_back(f"{message.id}/0", "north", [])
+    gate.pipeline.give_back(f"{message.id}/0", "north")
     assert await gate.effects() == []
     await gate.submit()
     assert len(gate.sms.sent) == 2, "the carrier is not thought to be full"

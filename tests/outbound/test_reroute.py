@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from gateway.outbound.reroute import Reroute
 from gateway.values.errors import StoreError
@@ -28,9 +27,9 @@ def only_south(gate: Gate) -> None:
     gate.sms.down, gate.sms.carriers = {"north"}, ("south", "north")
 
 
-async def waiting(gate: Gate) -> Any:
+async def waiting(gate: Gate, **fields: object) -> Any:
     """A message in the queue of north, which goes down; south is up."""
-    message = await gate.submit()
+    message = await gate.submit(**fields)
     assert await gate.effects() == [("0", "ready", "north")]
     only_south(gate)
     return message
@@ -56,16 +55,15 @@ async def test_what_a_carrier_may_have_stays(gate: Gate) -> None:
     await gate.begin(message)
     await gate.quiet()
     assert await reroute(gate).move_from("north") == 0
-    gate.pipeline.give_back(f"{message.id}/0", "north", [1])
+    gate.pipeline.give_back(f"{message.id}/0", "north")
     assert await gate.effects() == [("0", "ready", "north")]
     assert await reroute(gate).move_from("north") == 0
 
 
 async def test_parts_taken_before_a_restart_stay_with_their_carrier(open_gate: Open) -> None:
     first = await open_gate()
-    message = await waiting(first)
-    [effect] = await first.store.effects()
-    await first.store.commit([replace(effect, data={"done": [1]})])
+    message = await waiting(first, text="x" * 400)
+    await first.store.commit([first.segment(message, 1, 3)])
     second = await open_gate()
     only_south(second)
     assert await reroute(second).move_from("north") == 0

@@ -73,17 +73,17 @@ async def test_pages_leave_nothing_out_and_take_nothing_twice(
     assert {("messages", 7), ("queued", 7), ("timers", 9)} <= set(seen)
 
 
-async def test_a_queued_message_needs_an_effect_or_a_timer(tmp_path: Path, records: Any) -> None:
+async def test_a_queued_message_needs_a_carrier_or_a_timer(tmp_path: Path, records: Any) -> None:
     path = await stored(
         tmp_path,
-        *(records.message(id, status=Status.QUEUED) for id in ("m1", "m10", "m2", "m3", "m4")),
-        records.effect("m1/0", ref="m1"),
+        *(records.message(id, status=Status.QUEUED) for id in ("m10", "m2", "m3", "m4")),
+        records.message("m1", status=Status.QUEUED, waits="north"),
         records.timer("m2", kind="held"),
         records.timer("m3", kind="step"),
         records.segment("m4"),  # what it has sent says nothing about what it is to do
     )
     assert stuck(path) == [("m10", "queued"), ("m4", "queued")]
-    assert "effect" in audit(path).stuck[0].lacks
+    assert "carrier" in audit(path).stuck[0].lacks
 
 
 async def test_a_sent_message_needs_a_segment_a_call_or_a_timer(tmp_path: Path, records: Any) -> None:
@@ -125,7 +125,7 @@ async def test_a_status_that_does_not_fit_the_direction_is_unaccounted_for(
 async def test_a_running_gateway_is_not_in_the_way(tmp_path: Path, records: Any) -> None:
     store = SqliteStore(tmp_path / "gateway.db")
     await store.open()
-    await store.commit([records.message("m1", status=Status.QUEUED), records.effect("m1/0", ref="m1")])
+    await store.commit([records.message("m1", status=Status.QUEUED, waits="north")])
     assert audit(store.path).total == {"queued": 1}
     await store.commit([records.message("m2", status=Status.SENT)])
     assert audit(store.path).stuck_count == 1

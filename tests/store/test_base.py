@@ -54,7 +54,7 @@ async def test_every_type_of_record_comes_back_as_it_was_written(store: Store, r
     consent = records.consent(reason="texted STOP to 12345")
     call = records.call(counted=False, status=487, ended_at=9.75)
     event = records.event(data={"from": {"a": [1, 2.5, None, True]}})
-    effect = records.effect(data={"x": "y"}, carrier="north")
+    effect = records.effect(data={"x": "y"})
     timer = records.timer(data={"node": "ask"})
     notification = records.notification(body=b"\x00{}\xff")
     version = records.flow_version(definition={"start": "ask", "nodes": {"ask": {"type": "end"}}})
@@ -414,44 +414,23 @@ async def test_calls_come_newest_first_and_by_state(store: Store, records: Recor
     assert [call.id for call in await store.calls(state="ended")] == ["c1"]
 
 
-async def test_effects_come_by_key_and_filter(store: Store, records: Records) -> None:
-    await store.commit(
-        [
-            records.effect("c", carrier="north"),
-            records.effect("a", carrier="south"),
-            records.effect("d", carrier="north", state="begun"),
-            records.effect("b", carrier="north"),
-        ]
-    )
+async def test_effects_come_by_key(store: Store, records: Records) -> None:
+    await store.commit([records.effect(key) for key in "cadb"])
     assert [effect.key for effect in await store.effects()] == ["a", "b", "c", "d"]
-    assert [effect.key for effect in await store.effects(after="b")] == ["c", "d"]
-    assert [effect.key for effect in await store.effects(carrier="north")] == ["b", "c", "d"]
-    assert [effect.key for effect in await store.effects(carrier="north", after="b", limit=1)] == ["c"]
-    assert await store.effects(carrier="") == []
-    assert [effect.key for effect in await store.effects(state="begun")] == ["d"]
-    assert [effect.key for effect in await store.effects(state="ready", carrier="north")] == ["b", "c"]
+    assert [effect.key for effect in await store.effects(after="b", limit=1)] == ["c"]
 
 
-async def test_several_messages_are_read_by_their_ids(store: Store, records: Records) -> None:
-    messages = [records.message(id) for id in ("m1", "m2", "m3")]
-    await store.commit(messages)
-    found = await store.messages_of(["m3", "nobody", "m1"])
-    assert sorted(found, key=lambda message: message.id) == [messages[0], messages[2]]
-    assert await store.messages_of([]) == []
-
-
-async def test_carriers_are_known_by_what_is_owed_to_them(store: Store, records: Records) -> None:
+async def test_messages_that_wait_for_a_carrier_come_by_age(store: Store, records: Records) -> None:
     assert await store.carriers_owed() == []
-    await store.commit(
-        [
-            records.effect("a", kind="http"),
-            records.effect("b", carrier="south"),
-            records.effect("c", carrier="north"),
-            records.effect("d", carrier="north"),
-        ]
-    )
+    await store.commit([records.message(id, waits="north") for id in ("m3", "m1", "m2")])
+    await store.commit([records.message("m4", waits="south"), records.message("m5")])
     assert await store.carriers_owed() == ["north", "south"]
-    assert [effect.key for effect in await store.effects(carrier="")] == ["a"]
+    assert [message.id for message in await store.waiting("north", limit=9)] == ["m1", "m2", "m3"]
+    assert [message.id for message in await store.waiting("north", after="m1", limit=1)] == ["m2"]
+    await store.commit([records.message(id, waits="") for id in ("m1", "m4")])
+    assert await store.carriers_owed() == ["north"]
+    assert [message.id for message in await store.waiting("north", limit=9)] == ["m2", "m3"]
+    assert await store.waiting("", limit=9) == []
 
 
 async def test_timers_come_by_when_they_are_due(store: Store, records: Records) -> None:
@@ -473,6 +452,30 @@ async def test_notifications_come_when_due_the_oldest_due_first(store: Store, re
     assert [notification.id for notification in due] == ["n2", "n4"]
     assert [n.id for n in await store.notifications(due_before=9.0, limit=2)] == ["n2", "n4"]
     assert [n.id for n in await store.notifications(state="dead", due_before=9.0, limit=9)] == ["n3"]
+
+
+async def test_notifications_are_read_by_receiver(store: Store, records: Records) -> None:
+    await store.commit(
+        [
+            records.notification("n1", ref="m1", receiver="http:b", due=3.0),
+            records.notification("n2", ref="m2", receiver="http:a", due=4.0),
+            records.notification("n3", ref="m3", receiver="http:b", due=2.0),
+            records.notification("n4", ref="m4", receiver="http:b", due=1.0, state="dead"),
+            records.notification("n5", ref="m1", receiver="http:b", due=3.0),
+        ]
+    )
+    of_b = await store.notifications(receiver="http:b", due_before=3.0, limit=9)
+    assert [notification.id for notification in of_b] == ["n3", "n1", "n5"]
+    assert [n.id for n in await store.notifications(receiver="http:b", due_before=2.5, limit=9)] == ["n3"]
+    assert [n.id for n in await store.notifications(receiver="http:b", due_before=9.0, limit=1)] == ["n3"]
+    assert [n.id for n in await store.notifications(due_before=9.0, limit=9)] == ["n2", "n3", "n1", "n5"]
+    assert await store.notification_receivers() == [("http:a", 4.0), ("http:b", 2.0)]
+    assert await store.notification_refs(limit=3) == [
+        ("http:a", "m2", 4.0),
+        ("http:b", "m3", 2.0),
+        ("http:b", "m1", 3.0),
+    ]
+    assert await store.notification_dues("http:b", limit=2) == [("n3", 2.0), ("n1", 3.0)]
 
 
 async def test_open_runs_are_those_that_have_not_ended_oldest_first(store: Store, records: Records) -> None:

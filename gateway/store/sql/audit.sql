@@ -3,10 +3,10 @@
 SELECT rowid, service, direction, status FROM messages WHERE rowid > :after ORDER BY rowid LIMIT :limit;
 
 -- name: audit_open
--- Messages in one status, with what would move them on.  An effect's key is "MESSAGE/STEP".
+-- Messages in one status, with what would move them on.
 SELECT
   id, id, service, updated_at,
-  EXISTS (SELECT 1 FROM effects WHERE key > m.id || '/' AND key < m.id || '0'),
+  waits != '',
   EXISTS (SELECT 1 FROM timers WHERE kind = 'step' AND ref = m.id)
     OR EXISTS (SELECT 1 FROM timers WHERE kind = 'held' AND ref = m.id),
   EXISTS (SELECT 1 FROM segments WHERE message = m.id)
@@ -17,11 +17,10 @@ FROM messages AS m WHERE status = :status AND id > :after ORDER BY id LIMIT :lim
 SELECT message FROM calls WHERE state != 'ended';
 
 -- name: audit_effects
--- Effects, with 1 for each whose message or run is not there or is over.
+-- Effects, with 1 for each whose run is not there or is over.
 SELECT
   key,
-  NOT EXISTS (SELECT 1 FROM messages WHERE id = e.ref AND status IN ('queued', 'sent'))
-    AND NOT EXISTS (SELECT 1 FROM runs WHERE id = e.ref AND state != 'ended')
+  NOT EXISTS (SELECT 1 FROM runs WHERE id = e.ref AND state != 'ended')
 FROM effects AS e WHERE key > :after ORDER BY key LIMIT :limit;
 
 -- name: audit_timers

@@ -2,10 +2,6 @@
 -- One message by its transid.
 SELECT * FROM messages WHERE id = :id;
 
--- name: messages_of
--- Several by their transids, a JSON array.
-SELECT * FROM messages WHERE id IN (SELECT value FROM json_each(:ids));
-
 -- name: messages
 -- Search, newest first (an id is a UUIDv7, so id order is age); parameters that are '' match all.
 SELECT * FROM messages
@@ -63,6 +59,20 @@ ORDER BY id DESC LIMIT :limit;
 -- name: unhandled
 -- MO whose decision is still owed, oldest first.
 SELECT * FROM messages WHERE status = 'received' AND direction = 'mo' ORDER BY id LIMIT :limit;
+
+-- name: waiting
+-- Messages whose step is being tried by a carrier, oldest first.
+SELECT * FROM messages WHERE waits = :carrier AND waits != '' AND id > :after ORDER BY id LIMIT :limit;
+
+-- name: carriers_owed
+-- The carriers that messages wait for: one step in the index for each, however many messages there are.
+WITH RECURSIVE next (carrier) AS (
+  SELECT min(waits) FROM messages WHERE waits != ''
+  UNION ALL
+  SELECT (SELECT min(waits) FROM messages WHERE waits > next.carrier AND waits != '')
+  FROM next WHERE carrier IS NOT NULL
+)
+SELECT carrier FROM next WHERE carrier IS NOT NULL;
 
 -- name: messages_per_status
 -- How many messages there are in each status.

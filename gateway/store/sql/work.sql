@@ -4,22 +4,7 @@ SELECT * FROM events WHERE ref = :ref ORDER BY seq;
 
 -- name: effects
 -- Effects by key, which is by age.
-SELECT * FROM effects WHERE key > :after AND (:state = '' OR state = :state) ORDER BY key LIMIT :limit;
-
--- name: effects_by_carrier
--- The same for one bind or trunk.
-SELECT * FROM effects
-WHERE carrier = :carrier AND key > :after AND (:state = '' OR state = :state)
-ORDER BY key LIMIT :limit;
-
--- name: carriers_owed
--- The carriers of effects: one step in the index for each, however many effects there are.
-WITH RECURSIVE next (carrier) AS (
-  SELECT min(carrier) FROM effects WHERE carrier > ''
-  UNION ALL
-  SELECT (SELECT min(carrier) FROM effects WHERE carrier > next.carrier) FROM next WHERE carrier IS NOT NULL
-)
-SELECT carrier FROM next WHERE carrier IS NOT NULL;
+SELECT * FROM effects WHERE key > :after ORDER BY key LIMIT :limit;
 
 -- name: begun
 -- What was handed to carriers and has no outcome yet, oldest first.
