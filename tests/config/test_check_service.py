@@ -144,6 +144,8 @@ def test_a_sound_service_has_no_findings(of_pizza: OfPizza) -> None:
         ('[numbers."+442079460001"]', "numbers.+442079460001", "is not among the service's assets"),
         ('[numbers."12345"]', "numbers.12345", "no trunk has it"),
         ('[notify]\nstatus = "ftp://x/y"', "notify.status", "is no URL"),
+        ("[notify]\nbatch = 0", "notify.batch", "is 0; it must be 1 to 1000"),
+        ("[notify]\nbatch = 1001", "notify.batch", "is 1001; it must be 1 to 1000"),
         ('[notify]\ninbound = "http://[x/y"', "notify.inbound", "is no URL"),
         ('[notify]\ninbound = "http://x:99999/y"', "notify.inbound", "is no URL"),
     ],

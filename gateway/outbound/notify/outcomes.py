@@ -46,10 +46,11 @@ class Outcomes:
         """Write what there is, and what the store has refused so far."""
         if self._gathered:
             self._write_gathered()
-        await self._settled(*self._writing)
+        await self._settled()
         refused, self._refused = self._refused, []
         for begin in range(0, len(refused), _TOGETHER):
-            await self._settled(self._write(refused[begin : begin + _TOGETHER]))
+            self._write(refused[begin : begin + _TOGETHER])
+        await self._settled()
 
     async def close(self) -> None:
         """Write all there is, if the store takes it."""
@@ -62,15 +63,14 @@ class Outcomes:
         outcomes, self._gathered = self._gathered, []
         self._write(outcomes)
 
-    def _write(self, outcomes: list[Outcome]) -> asyncio.Future[None] | None:
+    def _write(self, outcomes: list[Outcome]) -> None:
         try:
             written = self._store.commit([write for outcome in outcomes for write in outcome.writes])
         except Throttled as error:
             self._refuse(outcomes, error)
-            return None
-        self._writing.add(written)
-        written.add_done_callback(partial(self._written, outcomes))
-        return written
+        else:
+            self._writing.add(written)
+            written.add_done_callback(partial(self._written, outcomes))
 
     def _written(self, outcomes: list[Outcome], written: asyncio.Future[None]) -> None:
         self._writing.discard(written)
@@ -88,12 +88,12 @@ class Outcomes:
         log.warning("notify.unrecorded", extra={"count": len(outcomes), "reason": str(error)})
         self._refused += outcomes
 
-    async def _settled(self, *written: asyncio.Future[None] | None) -> None:
-        """Wait for them; what the store has refused is in `_refused` afterwards."""
-        for one in written:
-            if one is not None:
+    async def _settled(self) -> None:
+        """Wait for what is being written now; what the store refuses is in `_refused` then."""
+        for _ in range(2):  # the second for what was refused as a whole and written one by one
+            for written in list(self._writing):
                 try:
-                    await asyncio.shield(one)
+                    await asyncio.shield(written)
                 except StoreError:
                     pass
-        await asyncio.sleep(0)  # the callbacks of those that were done at once
+            await asyncio.sleep(0)  # the callbacks of those that were done at once

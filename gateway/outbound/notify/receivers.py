@@ -78,7 +78,7 @@ class Receiver:
         """The first, and what may go with it."""
         first = self._queue.popleft()
         alike, others, octets = [first], list[Notification](), len(first.body)
-        while self._queue and len(alike) < most and len(others) < most and not _refused(first):
+        while self._queue and len(alike) < most and len(others) < 4 * most and not _refused(first):
             other = self._queue.popleft()
             octets += len(other.body)
             same = (other.url, other.service) == (first.url, first.service) and not _refused(other)
