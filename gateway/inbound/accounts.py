@@ -41,6 +41,7 @@ REASSEMBLY_SECONDS = 60.0
 _REPLACES = 1  # replace_if_present_flag
 _AT_ONCE = Times(0.0, 0.0)
 _NOTHING = SubmitSm()
+_ANY = Form(raw=True)  # needs no text
 
 _STATUS = {
     "bad_address": constants.ESME_RINVDSTADR,
@@ -194,9 +195,14 @@ class Accounts:
         return self._accepting.accept(unit, request).id
 
     def _part(self, unit: Unit, account: str, pdu: SubmitSm | DataSm, wanted: Submission, group: str) -> str:
-        """The id of the part.  If it completes a message that is refused, the parts are done with all the
-        same, and so they are if a message had to make room for it that is."""
-        now, source = self._clock.now(), source_name(account)
+        """The id of the part.  What is wrong with the message is said at once where one part tells it; if
+        that is known only from the whole, its last part is refused, and the others are done with all the
+        same.
+        """
+        now, source, inbound = self._clock.now(), source_name(account), wanted.inbound
+        self._accepting.check(
+            self._request(account, inbound.sender, inbound.recipient, "", form=_ANY, when=_AT_ONCE, group="")
+        )
         id, wholes = self._reassembly.add(unit, source, wanted.inbound, now, wanted.registered_delivery)
         refusal: BadInput | None = None
         for whole in wholes:

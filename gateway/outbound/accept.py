@@ -56,6 +56,10 @@ class Accepting(Protocol):
         """Raises Throttled while too many messages wait for carriers."""
         ...
 
+    def check(self, request: SendRequest) -> None:
+        """Raises BadInput where `accept` would."""
+        ...
+
     def accept(self, unit: Unit, request: SendRequest) -> Message:
         """Decide on a request; the message becomes durable with `unit` and goes out after it.
 
@@ -71,6 +75,9 @@ class Counted:
     def __init__(self, accepting: Accepting, count: Callable[[str], None]) -> None:
         self._accepting = accepting
         self._count = count
+
+    def check(self, request: SendRequest) -> None:
+        self._accepting.check(request)
 
     def check_room(self) -> None:
         self._accepting.check_room()

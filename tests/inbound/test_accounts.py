@@ -192,16 +192,25 @@ async def test_parts_survive_a_restart_with_their_ids_and_wishes(desk: Desk) -> 
     assert [id for _, id in before + after] == [f"{message.id}-{part}" for part in (1, 2, 3)]
 
 
-async def test_a_long_message_to_nobody_is_refused_at_its_last_part(desk: Desk) -> None:
-    answers = await desk.submitted(*submit_sm(LONG, to=b"12345"))
-    assert [status for status, _ in answers] == [0, 0, constants.ESME_RINVDSTADR]
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"to": b"12345"}, constants.ESME_RINVDSTADR),
+        ({"sender": b"99999"}, constants.ESME_RINVSRCADR),
+    ],
+)
+async def test_what_is_wrong_with_a_long_message_is_said_of_each_part(
+    desk: Desk, fields: dict[str, Any], status: int
+) -> None:
+    assert await desk.submitted(*submit_sm(LONG, **fields)) == [(status, "")] * 3
     assert await desk.world.store.parts() == []
 
 
-async def test_a_part_is_not_refused_for_an_earlier_message_that_makes_room(desk: Desk) -> None:
-    await desk.submitted(submit_sm(LONG, sender=b"99999")[0])
-    answers = await desk.submitted(submit_sm("abcdefghij" * 40, sender=b"99999")[0])
-    assert answers[0][0] == constants.ESME_ROK and answers[0][1]
+async def test_an_earlier_message_that_makes_room_goes_out_as_far_as_it_came(desk: Desk) -> None:
+    await desk.submitted(submit_sm(LONG)[0])
+    [(status, id)] = await desk.submitted(submit_sm("abcdefghij" * 40)[0])
+    assert status == constants.ESME_ROK and id
+    assert [LONG.startswith(text) for text in desk.world.texts] == [True]
 
 
 async def test_parts_whose_others_never_came_are_sent_when_their_time_is_up(desk: Desk) -> None:

@@ -175,6 +175,9 @@ class Accepting:
     def check_room(self) -> None:
         raise Throttled("there is no room")
 
+    def check(self, request: SendRequest) -> None:
+        PLANNER.plan(request, "", 0.0)
+
     def accept(self, unit: Unit, request: SendRequest) -> Message:
         if request.service == "bare":
             raise BadInput("no", field="service")
@@ -194,3 +197,5 @@ def test_who_asks_is_counted_once_what_was_accepted_is_durable() -> None:
     assert counted == ["alerts"]
     with pytest.raises(Throttled):
         accepting.check_room()
+    with pytest.raises(BadInput):
+        accepting.check(SendRequest(service="alerts", to="nobody", text="hi"))
