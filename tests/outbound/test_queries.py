@@ -85,12 +85,18 @@ class World:
         """Time passes, and all that can be asked is asked."""
         self.gate.clock.at += seconds
         self.gate.timers._due()
-        for _ in range(400):
-            await asyncio.sleep(0)
-        await self.gate.quiet()
-        for _ in range(400):
-            await asyncio.sleep(0)
-        await self.gate.quiet()
+        for _ in range(2):
+            await self.asked_all()
+            await self.gate.quiet()
+
+    async def asked_all(self) -> None:
+        """Until nobody is being asked; some carriers do not answer."""
+        for _ in range(100):
+            for _ in range(20):
+                await asyncio.sleep(0)
+            if not any(self.queries._tasks.values()):
+                return
+            await asyncio.sleep(0.001)
 
     async def timers(self) -> list[Any]:
         await self.gate.quiet()

@@ -109,9 +109,8 @@ async def test_pages_with_nothing_to_move_are_no_end(
         pauses.append(seconds)
 
     first = await open_gate()
-    messages = [await first.submit() for _ in range(7)]
-    for effect in (await first.store.effects())[:4]:
-        await first.store.commit([replace(effect, data={"done": [1]})])
+    messages = [await first.submit(text="x" * 400) for _ in range(7)]
+    await first.store.commit([first.segment(message, 1, 3) for message in messages[:4]])
     second = await open_gate()
     only_south(second)
     monkeypatch.setattr("gateway.outbound.reroute.asyncio.sleep", pause)
