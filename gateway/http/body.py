@@ -54,12 +54,17 @@ def _decoder(model: type[T]) -> msgspec.json.Decoder[T]:
     return msgspec.json.Decoder(model)
 
 
+@cache
+def _names(model: type[Struct]) -> list[str]:
+    return [field.encode_name for field in msgspec.structs.fields(model)]
+
+
 def _bad_field(error: str, model: type[Struct]) -> BadInput:
     place = _PLACE.search(error)
     path = place[1] if place else ""
     what = error[: place.start()] if place else error
     if unknown := _UNKNOWN.match(what):
-        known = [field.encode_name for field in msgspec.structs.fields(model)]
+        known = _names(model)
         name = unknown[1]
         hint = "" if path else nearest(name, known) or f"; known are {', '.join(known)}"
         return BadInput(f'unknown field "{name}"{hint}', field=_join(path, name), code="unknown_field")

@@ -27,6 +27,7 @@ from gateway.http.problem import JSON, SERVER, Problem, encode, problem_of
 IDLE_SECONDS = 3_630.0  # as aiohttp: longer than a reverse proxy keeps a connection
 REQUEST_SECONDS = 300.0  # from the first octet of a request to its last, or for an answer to be taken
 AHEAD_OCTETS = 64 * 1024  # of what a client may send before its last request is answered
+_AT_ONCE = 20  # requests of one connection that need no commit, before others have their turn
 _SWEEP_SECONDS = 10.0
 _MAX_HEADS = 4_000  # some clients times some lengths
 _MAX_HEAD_OCTETS = 1_024  # of a head that is worth remembering
@@ -115,12 +116,13 @@ class Connection(asyncio.Protocol):
         "_front",
         "_head",
         "_held",
+        "_loop",
         "_over",
         "_paused",
+        "_resting",
         "_service",
         "_serving",
         "_since",
-        "_time",
         "_transport",
     )
 
@@ -135,14 +137,15 @@ class Connection(asyncio.Protocol):
         self._ended = False  # it will send no more
         self._over = False  # closed, or aiohttp's
         self._serving = False
+        self._resting = False  # until the loop's next turn
         self._since = 0.0  # the request being read began; none: the last one did
 
     # -- what the transport reports ----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._time = asyncio.get_running_loop().time
-        self._since = self._time()
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
         if (sock := transport.get_extra_info("socket")) is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._front.connections.add(self)
@@ -151,7 +154,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if not self._held:
-            self._since = self._time()
+            self._since = self._loop.time()
         self._held += data
         self._serve()
 
@@ -208,8 +211,8 @@ class Connection(asyncio.Protocol):
         if self._serving:
             return
         self._serving = True
-        held = self._held
-        while held and not (self._busy or self._choked or self._over):
+        held, begun = self._held, 0
+        while held and not (self._busy or self._choked or self._resting or self._over):
             head = self._head or self._read_head()
             if head is None or len(held) < head.length:
                 break
@@ -220,10 +223,14 @@ class Connection(asyncio.Protocol):
                 _SUBMIT[head.path](octets, self._service, self._front.deps, self._answered)
             except Exception as error:
                 self._answered(error)
+            begun += 1
+            if begun == _AT_ONCE and not self._busy:
+                self._resting = True
+                self._loop.call_soon(self._rested)
         self._serving = False
         if self._over or self._transport.is_closing():
             return
-        waits = self._busy or self._choked
+        waits = self._busy or self._choked or self._resting
         if self._ended and not waits:
             self._close()
             return
@@ -234,6 +241,10 @@ class Connection(asyncio.Protocol):
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._serve()
 
     def _read_head(self) -> Head | None:
         """Take a plain head off what is held; None: it is not complete, or the connection is aiohttp's."""
@@ -281,7 +292,7 @@ class Connection(asyncio.Protocol):
         if last:
             self._close()
         elif self._held or self._paused or self._ended:
-            self._since = self._time()
+            self._since = self._loop.time()
             self._serve()
 
     def _write(self, status: int, body: bytes, headers: Mapping[str, str], *, last: bool) -> None:

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 
 from msgspec import Struct
 
+_LONGEST = 64  # characters: no known word is near so long, and the search for a very long one takes its time
+
 
 class Fault(Struct, frozen=True, order=True):
     """`path` is the dotted key inside the file, such as "flows.order.nodes.ask.text"; `what` a sentence
@@ -21,5 +23,7 @@ class Fault(Struct, frozen=True, order=True):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """'; did you mean "window"?', or "" when no known word is near."""
+    if len(word) > _LONGEST:
+        return ""
     close = get_close_matches(word, list(known), n=1)
     return f'; did you mean "{close[0]}"?' if close else ""

@@ -215,11 +215,30 @@ async def test_a_thousand_requests_in_one_segment_are_answered_in_order(bench: B
     assert not wire.paused
 
 
-async def test_a_thousand_wrong_requests_in_one_segment_are_answered(bench: Bench) -> None:
+async def test_a_thousand_wrong_requests_in_one_segment_leave_others_their_turn(bench: Bench) -> None:
+    bench.at_once = True
     connection, wire = bench.connect()
     connection.data_received(request("").replace(b'"text"', b'"test"') * 1000)
+    assert wire.paused and len(wire.answers()) < 100
+    other, quick = bench.connect()
+    other.data_received(request())
+    assert len(quick.answers()) == 1
+    for _ in range(1000):
+        await asyncio.sleep(0)
     assert {(status, body["code"]) for status, body in wire.answers()} == {(400, "unknown_field")}
     assert len(wire.answers()) == 1000
+    assert not wire.paused
+
+
+async def test_client_that_leaves_between_two_turns_is_forgotten(bench: Bench) -> None:
+    bench.at_once = True
+    connection, _ = bench.connect()
+    connection.data_received(request() * 100)
+    assert connection.eof_received()
+    before = len(bench.accepted)
+    connection.connection_lost(None)
+    await asyncio.sleep(0)
+    assert len(bench.accepted) == before < 100
 
 
 async def test_what_is_sent_ahead_is_bounded(bench: Bench) -> None:

@@ -8,3 +8,7 @@ def test_a_fault_reads_as_path_and_sentence() -> None:
 def test_the_nearest_known_word_is_offered_and_a_far_one_is_not() -> None:
     assert nearest("windw", ["window", "host"]) == '; did you mean "window"?'
     assert nearest("xyz", ["window", "host"]) == ""
+
+
+def test_no_word_is_near_a_very_long_one() -> None:
+    assert nearest("window" * 50_000, ["window" * 50_000 + "s"]) == ""
