@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.protocol.smpp import session as session_module
 from gateway.protocol.smpp.codec import Framer, decode
@@ -718,101 +717,3 @@ def test_no_octets_raise_in_any_role(make: Callable[[], SmppSession], reads: lis
     frames = Framer()
     assert all(decode(frame) for frame in frames.feed(session.data_to_send()))  # what we write is well-formed
     assert frames.broken is None
-
-
-class Traffic(RuleBasedStateMachine):
-    """Two sessions over a pair of pipes, against sets of numbers: each request ends in exactly one way."""
-
-    @initialize(window=st.integers(1, 4))
-    def start(self, window: int) -> None:
-        self.now = 0.0
-        self.window = window
-        self.here = SmppSession(Role.ESME, now=0.0, window=window, response_timeout=5.0, enquire_link=20.0)
-        self.there = SmppSession(Role.SMSC, now=0.0, response_timeout=5.0, enquire_link=20.0)
-        self.here.bind(BindTransceiver(), 0.0)
-        self.to_there, self.to_here = bytearray(), bytearray()
-        self.sent = 0
-        self.open: set[object] = set()
-        self.doubtful: set[object] = set()
-        self.ended: list[object] = []
-        self.waiting: list[Request] = []
-        self.settle()
-
-    def settle(self) -> None:
-        for event in self.here.events():
-            if isinstance(event, Answered | TimedOut):
-                self.open.remove(event.context)
-                (self.doubtful.add if isinstance(event, TimedOut) else self.ended.append)(event.context)
-            elif isinstance(event, StrayResponse):
-                if event.context is not None:  # else a late enquire_link_resp: the session's own affair
-                    self.doubtful.remove(event.context)
-                    self.ended.append(event.context)
-            elif isinstance(event, Closed):
-                assert {context for _, context in event.unanswered} == self.open
-                self.open.clear()
-        for event in self.there.events():
-            if isinstance(event, BindRequested):
-                self.there.answer_bind(event.pdu, ESME_ROK, b"smsc")
-            elif isinstance(event, Requested):
-                self.waiting.append(event.pdu)
-        self.to_there += self.here.data_to_send()
-        self.to_here += self.there.data_to_send()
-
-    @rule()
-    def submit(self) -> None:
-        self.sent += 1
-        if self.here.state is not State.BOUND_TRX:
-            with pytest.raises(NotBound):
-                self.here.send(SubmitSm(), self.now, self.sent)
-        elif len(self.open) == self.window:
-            with pytest.raises(WindowFull):
-                self.here.send(SubmitSm(), self.now, self.sent)
-        else:
-            self.here.send(SubmitSm(), self.now, self.sent)
-            self.open.add(self.sent)
-        self.settle()
-
-    @rule(octets=st.integers(1, 200))
-    def carry(self, octets: int) -> None:
-        to_there, to_here = bytes(self.to_there[:octets]), bytes(self.to_here[:octets])
-        del self.to_there[:octets], self.to_here[:octets]
-        self.there.receive(to_there, self.now)
-        self.here.receive(to_here, self.now)
-        self.settle()
-
-    @precondition(lambda self: self.waiting)
-    @rule(which=st.integers(0, 100), status=st.sampled_from([ESME_ROK, ESME_RTHROTTLED]))
-    def answer(self, which: int, status: int) -> None:
-        self.there.respond(self.waiting.pop(which % len(self.waiting)), status, b"id")
-        self.settle()
-
-    @rule(seconds=st.sampled_from([0.5, 3.0, 6.0]))
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        for session in (self.here, self.there):
-            session.tick(self.now)
-            due = session.deadline()
-            assert due is None or due > self.now
-        self.settle()
-
-    @precondition(lambda self: self.sent > 8)
-    @rule(how=st.sampled_from(["unbind", "peer unbinds", "lost"]))
-    def leave(self, how: str) -> None:
-        if how == "unbind":
-            self.here.unbind(self.now)
-        elif how == "peer unbinds":
-            self.there.unbind(self.now)
-        else:
-            self.here.lost("cut")
-            self.there.lost("cut")
-        self.settle()
-
-    @invariant()
-    def the_window_holds(self) -> None:
-        if hasattr(self, "here"):
-            assert self.here.outstanding == len(self.open) <= self.window
-            assert len(self.ended) == len(set(self.ended))
-
-
-TestTraffic = Traffic.TestCase
-TestTraffic.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

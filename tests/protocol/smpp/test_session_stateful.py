@@ -1,0 +1,263 @@
+"""Two sessions, one of each role, over a pair of pipes, against sets of numbers.
+
+Each side sends, answers late or with an error or not at all, repeats and invents answers, asks whether the
+other lives, unbinds, shuts down its half, or is cut off.  Whatever they do, each request of both ends in
+exactly one way, the window holds, sequence numbers wrap without meeting one that is open, and what was asked
+before the end is answered before it.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from gateway.protocol.smpp.codec import Framer, decode
+from gateway.protocol.smpp.constants import ESME_ROK, ESME_RTHROTTLED
+from gateway.protocol.smpp.events import (
+    Answered,
+    BindRequested,
+    Closed,
+    Malformed,
+    Requested,
+    StrayResponse,
+    TimedOut,
+)
+from gateway.protocol.smpp.pdu import (
+    BindReceiver,
+    BindTransceiver,
+    BindTransmitter,
+    DeliverSm,
+    DeliverSmResp,
+    EnquireLink,
+    GenericNack,
+    Request,
+    SubmitSm,
+    SubmitSmResp,
+)
+from gateway.protocol.smpp.session import LAST_SEQUENCE_NUMBER, NotBound, SmppSession, WindowFull
+from gateway.protocol.smpp.states import BOUND, Role, State
+
+RESPONSE_TIMEOUT, ENQUIRE_LINK = 5.0, 20.0
+SIDES = st.sampled_from([Role.ESME, Role.SMSC])
+MESSAGE = {Role.ESME: SubmitSm(), Role.SMSC: DeliverSm()}
+ANSWER = {Role.ESME: DeliverSmResp, Role.SMSC: SubmitSmResp}
+SENDS = {Role.ESME: {State.BOUND_TX, State.BOUND_TRX}, Role.SMSC: {State.BOUND_RX, State.BOUND_TRX}}
+
+
+class Side:
+    """A session and what is known of it from outside."""
+
+    def __init__(self, role: Role, window: int, first: int) -> None:
+        self.role = role
+        self.window = window
+        self.session = SmppSession(
+            role, now=0.0, window=window, response_timeout=RESPONSE_TIMEOUT, enquire_link=ENQUIRE_LINK
+        )
+        self.session._sequence_number = first
+        self.wire = bytearray()  # on its way to the other side
+        self.written = Framer()
+        self.sent = 0
+        self.open: dict[int, int] = {}  # what was sent and has no end yet: its sequence_number
+        self.doubtful: dict[int, int] = {}  # the same of what was not answered in time
+        self.ended: set[int] = set()
+        self.waiting: list[Request] = []  # requests of the peer that we have not answered
+        self.given: list[bytes] = []  # the answers that we have given
+        self.parting = False  # the peer has said its last word, or shut down its side
+        self.shut = False  # we have shut down our side: what we write is lost
+        self.closed = False
+
+    def settle(self) -> None:
+        while events := self.session.events():
+            for event in events:
+                assert not self.closed, "an event after the last"
+                assert not isinstance(event, Malformed)
+                match event:
+                    case Answered(context=int(context), sequence_number=number):
+                        assert self.open.pop(context) == number
+                        self._end(context)
+                    case TimedOut(context=int(context), sequence_number=number):
+                        assert self.open.pop(context) == number
+                        self.doubtful[context] = number
+                    case StrayResponse(context=int(context)):
+                        del self.doubtful[context]
+                        self._end(context)
+                    case BindRequested(pdu=request):
+                        self.session.answer_bind(request, ESME_ROK, b"smsc")
+                    case Requested(pdu=request):
+                        assert self.session.state not in (State.OPEN, State.BINDING)
+                        self.waiting.append(request)
+                    case Closed(unanswered=unanswered, reason=reason):
+                        assert {context: number for number, context in unanswered} == self.open
+                        self.open.clear()
+                        self.closed = True
+                        if reason in ("peer unbound", "connection closed by the peer"):
+                            assert not self.waiting, "gone without the answers"
+        data = self.session.data_to_send()
+        assert all(decode(frame) for frame in self.written.feed(data)) and self.written.broken is None
+        if not self.shut:
+            self.wire += data
+
+    def _end(self, context: int) -> None:
+        assert context not in self.ended
+        self.ended.add(context)
+
+
+class Traffic(RuleBasedStateMachine):
+    @initialize(
+        windows=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+        first=st.sampled_from([0, 7, LAST_SEQUENCE_NUMBER - 3, LAST_SEQUENCE_NUMBER]),
+        kind=st.sampled_from([BindTransceiver, BindTransceiver, BindReceiver, BindTransmitter]),
+    )
+    def start(self, windows: tuple[int, int], first: int, kind: type[BindTransceiver]) -> None:
+        self.now = 0.0
+        self.sides = {role: Side(role, window, first) for role, window in zip(Role, windows, strict=True)}
+        self.sides[Role.ESME].session.bind(kind(system_id=b"gw"), 0.0)
+        self.settle()
+
+    def settle(self) -> None:
+        for side in self.sides.values():
+            side.settle()
+
+    def other(self, role: Role) -> Side:
+        return self.sides[Role.SMSC if role is Role.ESME else Role.ESME]
+
+    @rule(role=SIDES)
+    def send(self, role: Role) -> None:
+        side = self.sides[role]
+        session = side.session
+        side.sent += 1
+        if session.state not in SENDS[role] or (session.room == 0 and len(side.open) < side.window):
+            with pytest.raises(NotBound):
+                session.send(MESSAGE[role], self.now, side.sent)
+        elif len(side.open) == side.window:
+            with pytest.raises(NotBound if side.parting else WindowFull):
+                session.send(MESSAGE[role], self.now, side.sent)
+        else:
+            assert not side.parting
+            number = session.send(MESSAGE[role], self.now, side.sent)
+            assert 1 <= number <= LAST_SEQUENCE_NUMBER
+            assert number not in side.open.values() and number not in side.doubtful.values()
+            side.open[side.sent] = number
+        self.settle()
+
+    @rule(role=SIDES, octets=st.sampled_from([1, 15, 16, 17, 60, 1000, 1000]))
+    def carry(self, role: Role, octets: int) -> None:
+        side, other = self.sides[role], self.other(role)
+        data = bytes(side.wire[:octets])
+        del side.wire[:octets]
+        other.session.receive(data, self.now)
+        other.parting = other.parting or other.session._leaving is not None
+        self.settle()
+
+    @precondition(lambda self: any(side.waiting for side in self.sides.values()))
+    @rule(
+        role=SIDES,
+        which=st.integers(0, 100),
+        how=st.sampled_from(["yes", "throttled", "object", "nack"]),
+    )
+    def answer(self, role: Role, which: int, how: str) -> None:
+        side = self.sides[role]
+        if not side.waiting:
+            return
+        request = side.waiting.pop(which % len(side.waiting))
+        number = request.sequence_number
+        was_closed = side.closed
+        if how == "object":
+            done = side.session.answer(ANSWER[role](sequence_number=number, message_id=b"id"))
+        elif how == "nack":
+            done = side.session.answer(GenericNack(sequence_number=number, command_status=ESME_RTHROTTLED))
+        else:
+            done = side.session.respond(request, ESME_RTHROTTLED if how == "throttled" else ESME_ROK, b"id")
+        assert done != was_closed
+        side.given.append(ANSWER[role](message_id=b"id").encode(number))
+        self.settle()
+
+    @precondition(lambda self: any(side.given for side in self.sides.values()))
+    @rule(role=SIDES)
+    def repeat(self, role: Role) -> None:
+        """An answer for the second time."""
+        side = self.sides[role]
+        if side.given and not side.closed and not side.shut:
+            side.wire += side.given[-1]
+
+    @rule(role=SIDES, behind=st.integers(1, 2))
+    def go_round(self, role: Role, behind: int) -> None:
+        """As if two thousand million requests had come and gone: the next number may be one that is open."""
+        side = self.sides[role]
+        if numbers := {**side.open, **side.doubtful}.values():
+            number = max(numbers) - behind
+            side.session._sequence_number = number % LAST_SEQUENCE_NUMBER
+
+    @rule(role=SIDES, number=st.sampled_from([0, 1, 2, 9, LAST_SEQUENCE_NUMBER, 0xFFFFFFFF]))
+    def invent(self, role: Role, number: int) -> None:
+        """An enquire_link or an answer to nothing, behind whole PDUs."""
+        side = self.sides[role]
+        if side.closed or side.shut:
+            return
+        side.wire += EnquireLink().encode(number)
+        side.wire += ANSWER[self.other(role).role](message_id=b"?").encode(number)  # of the wrong kind
+        self.settle()
+
+    @rule(seconds=st.sampled_from([0.5, 3.0, 5.0, 5.0, 25.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        for side in self.sides.values():
+            side.session.tick(self.now)
+            due = side.session.deadline()
+            assert due is None or due > self.now
+        self.settle()
+
+    @precondition(lambda self: sum(side.sent for side in self.sides.values()) > 6)
+    @rule(role=SIDES, how=st.sampled_from(["unbind", "shut", "lost"]))
+    def leave(self, role: Role, how: str) -> None:
+        side, other = self.sides[role], self.other(role)
+        if how == "unbind":
+            side.session.unbind(self.now)
+        elif how == "lost":
+            side.session.lost("cut")
+            other.session.lost("cut")
+        elif not side.shut:
+            side.settle()
+            side.shut = True
+            other.session.receive(bytes(side.wire), self.now)
+            side.wire.clear()
+            other.session.finished()
+            other.parting = True
+        self.settle()
+
+    @invariant()
+    def the_window_holds(self) -> None:
+        for side in getattr(self, "sides", {}).values():
+            assert side.session.outstanding == len(side.open) <= side.window
+            assert side.session.room <= side.window - len(side.open)
+            assert side.session.closed == side.closed
+
+    @invariant()
+    def who_may_go_goes(self) -> None:
+        for side in getattr(self, "sides", {}).values():
+            if side.parting and not side.waiting:
+                assert side.closed
+
+    def teardown(self) -> None:
+        """All is carried and answered: each request has had its one end."""
+        for _ in range(20):
+            for side in self.sides.values():
+                while side.waiting:
+                    side.session.respond(side.waiting.pop(), ESME_ROK, b"id")
+                    side.settle()
+                data, side.wire = bytes(side.wire), bytearray()
+                self.other(side.role).session.receive(data, self.now)
+                self.settle()
+        for side in self.sides.values():
+            if self.other(side.role).shut or any(other.closed for other in self.sides.values()):
+                side.session.lost("the end")
+                side.settle()
+            assert not side.open
+            assert side.ended.isdisjoint(side.doubtful)
+            assert side.closed or side.session.state in BOUND
+
+
+TestTraffic = Traffic.TestCase
+TestTraffic.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
