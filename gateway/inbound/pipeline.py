@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -175,15 +176,7 @@ class InboundPipeline:
             created_at=now,
             updated_at=now,
         )
-        log.info(
-            "sms.received",
-            extra={
-                "transid": message.id,
-                "bind": whole.bind,
-                "from": masked(whole.sender),
-                "to": whole.recipient,
-            },
-        )
+        unit.acts.append(partial(_log_received, message))
         details = whole.as_is.details if whole.as_is is not None else {}
         if details:
             unit.writes.append(Event(ref=message.id, type=OCTETS, service="", at=now, data=details))
@@ -351,3 +344,15 @@ class InboundPipeline:
             variables={**subject.variables, **own},
             body=subject.body,
         )
+
+
+def _log_received(message: Message) -> None:
+    log.info(
+        "sms.received",
+        extra={
+            "transid": message.id,
+            "bind": message.carrier,
+            "from": masked(message.sender),
+            "to": message.recipient,
+        },
+    )

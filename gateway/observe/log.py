@@ -22,6 +22,7 @@ import msgspec
 import structlog
 
 from gateway.config.model import Log, Secret
+from gateway.observe.calm import Calm
 from gateway.values.address import masked
 
 ADDRESSES = frozenset(
@@ -61,6 +62,7 @@ def configure(config: Log, *, stream: TextIO | None = None, environ: Mapping[str
             ],
         )
     )
+    handler.addFilter(Calm())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

@@ -202,7 +202,7 @@ class Traffic:
             yield turn
 
     def _post(self, sender: str, hundredths: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._site.daemon.http_port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self._site.daemon.http_port, timeout=12)
         for turn in self._turns(hundredths / 100):
             to = str(next(self._recipients))
             text = f"{to} " + "long " * 70 if turn % 4 == 3 else f"{to} short"
@@ -210,7 +210,7 @@ class Traffic:
         connection.close()
 
     def _alert(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._site.daemon.http_port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self._site.daemon.http_port, timeout=12)
         for turn in self._turns(0.1):
             # refused by "once", lost by it, or delivered
             to = f"4478{turn % 3}{next(self._recipients) % 10**7:07}"

@@ -195,3 +195,10 @@ def test_configuring_again_replaces(logged: SetUp) -> None:
     first, second = logged("text"), logged("json")
     log.info("bind.up")
     assert (len(first()), len(second())) == (0, 1)
+
+
+def test_a_fault_that_repeats_does_not_flood_the_log(logged: SetUp) -> None:
+    written = logged("json")
+    for _ in range(1000):
+        log.warning("deliver_sm.refused", extra={"bind": "north"})
+    assert len(written()) < 100

@@ -165,6 +165,11 @@ class Daemon:
     def is_up(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def launch(self) -> None:
         """Start the process and do not wait for it."""
         environment = {**os.environ, "STATE_DIRECTORY": str(self.state), **self.environment}
