@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, field
 from gateway.http.problem import ProblemBody
 from gateway.values.clock import iso
 from gateway.values.event import Event
-from gateway.values.message import Message, Segment, StepPlan, StepRecord
+from gateway.values.message import Form, Message, Segment, StepPlan, StepRecord
 from gateway.values.outcome import Result, Status
 
 MAX_BATCH = 1_000
@@ -123,7 +123,9 @@ class BatchOut(Struct, frozen=True, kw_only=True):
 class StepOut(Struct, frozen=True, kw_only=True):
     channel: str
     sender: str = field(name="from")
-    text: str
+    text: str  # of octets, as hex digits
+    binary: BinaryIn | None
+    message_class: int | None  # of an SMS text, where it has one of its own
     until: str
     within_seconds: float
     carrier: str
@@ -259,6 +261,8 @@ def _step(plan: StepPlan, record: StepRecord) -> StepOut:
         channel=plan.channel,
         sender=plan.sender,
         text=plan.text,
+        binary=_binary(plan.form),
+        message_class=_message_class(plan.form),
         until=str(Result(plan.until)),
         within_seconds=plan.within_seconds,
         carrier=record.carrier,
@@ -269,6 +273,22 @@ def _step(plan: StepPlan, record: StepRecord) -> StepOut:
         started=_when(record.started_at),
         ended=_when(record.ended_at),
     )
+
+
+def _binary(form: Form | None) -> BinaryIn | None:
+    if form is None or not form.raw:
+        return None
+    return BinaryIn(
+        octets=form.octets.hex(),
+        udh=form.udh.hex(),
+        data_coding=form.data_coding,
+        protocol_id=form.protocol_id,
+    )
+
+
+def _message_class(form: Form | None) -> int | None:
+    # a text's form has a data_coding only for its class, in the lowest bits (3GPP TS 23.038 section 4)
+    return form.data_coding & 0x03 if form is not None and not form.raw and form.data_coding else None
 
 
 def _when(at: float) -> str | None:

@@ -42,6 +42,16 @@ async def test_a_message_may_be_more_than_text(
     assert (stored.text, stored.plan[0].form) == (text, beyond)
 
 
+async def test_a_step_says_what_goes_out(api: Api) -> None:
+    wap = {"octets": "01ae", "udh": WAP.hex(), "data_coding": 245, "protocol_id": 0}
+    found = []
+    for body in ({"binary": wap}, {"text": "Hello", "flash": True}, {"text": "Hello"}):
+        _, answer, _ = await api.post("/v2/messages", TO | body)
+        _, story = await api.get(f"/v2/messages/{answer['id']}")
+        found += [(step["binary"], step["message_class"]) for step in story["steps"]]
+    assert found == [(wap, None), (None, 0), (None, None)]
+
+
 @pytest.mark.parametrize(
     ("body", "code", "field", "reason"),
     [
