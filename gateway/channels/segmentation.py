@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gateway.config.model import Bind
-from gateway.protocol.sms import gsm, udh, user_data
+from gateway.protocol.sms import udh, user_data
 from gateway.protocol.sms.coding import ALPHABETS, Coding, classify
 from gateway.protocol.sms.national import Language
+from gateway.protocol.sms.preview import PLAIN, Terms
 from gateway.protocol.sms.segments import LongMethod, Segment, TooManySegments, count, split
-from gateway.protocol.sms.transliteration import transliterate
 from gateway.values.message import Form
 
 _NAMES = {"default": Coding.GSM, "ucs2": Coding.UCS2}
@@ -18,13 +18,16 @@ class Cutter:
     """Cuts as one bind's settings say, which are worked out once."""
 
     def __init__(self, bind: Bind) -> None:
-        self._method = LongMethod(bind.long_messages)
-        self._alphabet = ALPHABETS[bind.default_alphabet]
-        self._languages = [Language[name.upper()] for name in bind.national_languages]
+        self._terms = terms = terms_of(bind)
+        self._method, self._alphabet, self._languages = terms.method, terms.alphabet, terms.languages
         self._message_class = bind.message_class
         self._group_f = bind.message_class_group == "0xF0"
         self._data_codings = {_NAMES[name]: octet for name, octet in bind.data_codings.items()}
-        self._transliterate = bind.transliterate
+        self._plain = terms == PLAIN
+
+    def count(self, text: str) -> int:
+        """How many segments a text takes; may be more than can be sent."""
+        return count(text)[1] if self._plain else self._terms.count(self._terms.written(text))
 
     def segments(self, text: str, reference: int, form: Form | None = None) -> list[Segment]:
         """`reference` ties the parts together.  Raises TooManySegments."""
@@ -35,13 +38,8 @@ class Cutter:
             _, own_class = classify(form.data_coding)
             if own_class is not None:
                 message_class, group_f = own_class, group_f or form.data_coding >= _GROUP_F
-        if self._transliterate:
-            plain = transliterate(text)
-            # where quotes and dashes are not all that forces UCS-2, they need not go
-            if gsm.fits(plain) or self._number(plain) < self._number(text):
-                text = plain
         return split(
-            text,
+            text if self._plain else self._terms.written(text),
             reference=reference,
             method=self._method,
             alphabet=self._alphabet,
@@ -68,8 +66,15 @@ class Cutter:
             packed=self._alphabet is Coding.PACKED,
         )
 
-    def _number(self, text: str) -> int:
-        return count(text, self._method, self._alphabet)[1]
+
+def terms_of(bind: Bind) -> Terms:
+    """What the carrier behind a bind wants of a text."""
+    return Terms(
+        LongMethod(bind.long_messages),
+        ALPHABETS[bind.default_alphabet],
+        tuple(Language[name.upper()] for name in bind.national_languages),
+        bind.transliterate,
+    )
 
 
 def raw_segments(form: Form) -> int:

@@ -14,7 +14,7 @@ from gateway.channels.submit_sm import Maker, validity_period
 from gateway.config.model import Bind
 from gateway.protocol.smpp.pdu import SubmitSm
 from gateway.protocol.smpp.receipt import response_id
-from gateway.protocol.sms.segments import TooManySegments
+from gateway.protocol.sms.segments import TooManySegments, count
 from gateway.values.clock import Clock
 from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome, Result
@@ -207,6 +207,12 @@ class SmsChannel:
             return len(way.cutter.segments(step.text, 0, step.form)) if way is not None else 0
         except TooManySegments:
             return 0
+
+    def count(self, text: str, carrier: str) -> int:
+        """How many segments a text makes on that carrier, or on most if it is none; may be more than can be
+        sent."""
+        way = self._way(carrier)
+        return count(text)[1] if way is None else way.cutter.count(text)
 
     def abandon(self, message: str, index: int) -> None:
         flight = self._flying.pop(f"{message}/{index}", None)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gateway import __version__
 from gateway.channels.base import Channel
+from gateway.channels.segmentation import terms_of
 from gateway.channels.sms import Flight, SmsChannel
 from gateway.channels.voice.call import Line
 from gateway.channels.voice.channel import VoiceChannel
@@ -51,9 +52,8 @@ from gateway.outbound.receipts import Receipts
 from gateway.outbound.reroute import Reroute
 from gateway.outbound.routes import Routes
 from gateway.outbound.segments import SegmentBook
-from gateway.protocol.sms import segments
 from gateway.protocol.sms.coding import Coding
-from gateway.protocol.sms.preview import preview
+from gateway.protocol.sms.preview import PLAIN, Preview, preview
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
 from gateway.store.base import Unit
@@ -62,7 +62,7 @@ from gateway.store.timers import Timers
 from gateway.transport.smpp_client import Inbound
 from gateway.transport.smpp_submission import SubmitResult
 from gateway.values.call import Call
-from gateway.values.errors import GatewayError
+from gateway.values.errors import BadInput, GatewayError
 from gateway.values.event import Event
 from gateway.values.message import Message, StepPlan
 from gateway.values.work import Timer
@@ -227,8 +227,8 @@ class Daemon:
                 store=self.store,
                 services=self._services,
                 carriers=self.carriers,
-                segments=lambda text: segments.count(text)[1],
-                preview=preview,
+                segments=self._sms.count,
+                preview=self._preview,
                 metrics=self.metrics,
                 health=self._health,
                 stopping=lambda: self._stopping,
@@ -459,6 +459,15 @@ class Daemon:
 
     def carriers(self) -> list[CarrierState]:
         return [*self._smpp.states(), *(self._sip.states() if self._sip is not None else ())]
+
+    def _preview(self, text: str, bind: str) -> Preview:
+        """How a text would go on air by that bind, or by most.  Raises BadInput."""
+        if bind and bind not in self._binds:
+            known = ", ".join(self._binds) or "none"
+            raise BadInput(
+                f"no bind is named {bind!r} (there are: {known})", field="bind", code="unknown_bind"
+            )
+        return preview(text, terms_of(self._binds[bind]) if bind else PLAIN)
 
     def _health(self) -> list[str]:
         """What is wrong, as sentences; empty when all is well."""

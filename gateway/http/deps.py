@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
 from aiohttp import web
@@ -20,16 +21,20 @@ __all__ = ["DEPS", "CarrierState", "Deps"]
 
 
 class Reading(Protocol):
-    """How a text goes on air (protocol.sms.preview.Reading); `coding` is a data_coding."""
+    """How a text goes on air (protocol.sms.preview.Reading); `coding` is a protocol.sms.coding.Coding."""
 
     @property
     def text(self) -> str: ...
     @property
-    def coding(self) -> int: ...
+    def coding(self) -> IntEnum: ...
     @property
     def segments(self) -> int: ...
     @property
     def units(self) -> int: ...
+    @property
+    def parts(self) -> Sequence[str]: ...
+    @property
+    def tables(self) -> Sequence[str]: ...
 
 
 class Preview(Protocol):
@@ -37,6 +42,8 @@ class Preview(Protocol):
 
     @property
     def now(self) -> Reading: ...
+    @property
+    def given(self) -> Reading | None: ...
     @property
     def foreign(self) -> Mapping[str, int]: ...
     @property
@@ -59,8 +66,9 @@ class Deps:
     submit_soon: SubmitSoon
     store: Store
     services: Mapping[str, Service]  # may change by a reload, in place
-    segments: Callable[[str], int]  # how many segments a text takes as SMS; may be more than can be sent
-    preview: Callable[[str], Preview]
+    # how many segments a text takes as SMS by a bind, "" = by most; may be more than can be sent
+    segments: Callable[[str, str], int]
+    preview: Callable[[str, str], Preview]  # of a text by a bind likewise; raises BadInput
     carriers: Callable[[], Sequence[CarrierState]]
     health: Callable[[], list[str]]  # what is wrong, as sentences
     metrics: Metrics

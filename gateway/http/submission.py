@@ -85,7 +85,7 @@ def read(body: MessageIn, service: str, deps: Deps) -> SendRequest:
         raise BadInput("`text` and `template` exclude each other", field="template", code="contradiction")
     if not (body.text or body.template or body.chain or body.binary):
         raise BadInput("a message needs `text`, `template` or `chain`", field="text", code="empty")
-    if len(body.text) > _SURELY_FITS and (count := deps.segments(body.text)) > MAX_SEGMENTS:
+    if len(body.text) > _SURELY_FITS and (count := deps.segments(body.text, "")) > MAX_SEGMENTS:
         raise BadInput(
             f"the text takes {count} segments; {MAX_SEGMENTS} is the most", field="text", code="too_long"
         )
@@ -193,4 +193,4 @@ def _accepted(message: Message, deps: Deps) -> Accepted:
     form = first.form
     if form is not None and form.raw:
         return models.accepted(message, raw_segments(form))
-    return models.accepted(message, deps.segments(first.text))
+    return models.accepted(message, deps.segments(first.text, message.steps[0].carrier))

@@ -57,6 +57,25 @@ def test_transliteration_that_saves_a_segment_is_used_although_the_text_stays_uc
     assert octets == ucs2("ffi" + "ć" * 66)
 
 
+@pytest.mark.parametrize(
+    ("settings", "text", "number"),
+    [
+        ({}, "x" * 161, 2),
+        ({"long_messages": "sar"}, "x" * 320, 2),
+        ({"long_messages": "udh16"}, "x" * 305, 3),
+        ({"national_languages": ["turkish"]}, "ş" + "a" * 152, 1),
+        ({"transliterate": True}, "’" * 160, 1),
+        ({"default_alphabet": "latin1"}, "ê" * 140, 1),
+        ({}, "x" * 153 * 256, 256),
+    ],
+)
+def test_segments_are_counted_as_they_are_cut(settings: dict[str, Any], text: str, number: int) -> None:
+    cutter = Cutter(Bind(host="a", system_id="gw", **settings))
+    assert cutter.count(text) == number
+    if number <= 255:
+        assert len(cutter.segments(text, 7)) == number
+
+
 def test_every_language_but_the_default_can_be_set() -> None:
     names = [language.name.lower() for language in Language if language]
     written = [{"host": "a", "system_id": "gw", "national_languages": [name]} for name in names]

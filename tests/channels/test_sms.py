@@ -247,6 +247,12 @@ def test_a_validity_of_a_moment_need_not_be_told_anew() -> None:
     assert flight.validity is None
 
 
+def test_segments_are_counted_by_the_settings_of_the_carrier() -> None:
+    turkish = bench(system_id="gw", national_languages=["turkish"])
+    text = "ş" + "a" * 152
+    assert [turkish.channel.count(text, carrier) for carrier in ("north", "south", "")] == [1, 3, 3]
+
+
 def test_text_outside_gsm_is_ucs2(plain: Bench) -> None:
     pdus = plain.send(WIDE)
     assert [p.data_coding for p in pdus] == [8, 8, 8]

@@ -20,26 +20,39 @@ from gateway.observe.system import IdSource, SystemClock
 from gateway.outbound.accept import Planner, SendRequest
 from gateway.outbound.pipeline import OutboundPipeline, Submitted
 from gateway.outbound.segments import SegmentBook
-from gateway.protocol.sms import segments
-from gateway.protocol.sms.preview import preview
+from gateway.protocol.sms.national import Language
+from gateway.protocol.sms.preview import PLAIN, Preview, Terms, preview
 from gateway.store.base import Write
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import Timers
-from gateway.values.errors import StoreError, Throttled
+from gateway.values.errors import BadInput, StoreError, Throttled
 from gateway.values.message import Message, StepPlan
+
+TERMS = {"": PLAIN, "north": PLAIN, "ankara": Terms(languages=(Language.TURKISH,), transliterate=True)}
+
+
+def count(text: str, bind: str) -> int:
+    return TERMS[bind].count(TERMS[bind].written(text))
+
+
+def previewed(text: str, bind: str) -> Preview:
+    if bind not in TERMS:
+        raise BadInput(f"no bind is named {bind!r}", field="bind", code="unknown_bind")
+    return preview(text, TERMS[bind])
 
 
 class Channel:
-    """Takes every message for carrier "north" and never says more."""
+    """Takes every message for its carrier and never says more."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.carrier = "north"
 
     def applicable(self, message: Message, step: StepPlan) -> str:
         return ""
 
     def available(self, message: Message, step: StepPlan) -> Carrier:
-        return Carrier("north")
+        return Carrier(self.carrier)
 
     def send(self, message: Message, index: int, carrier: str, done: Collection[int] = ()) -> bool:
         self.sent.append(message.id)
@@ -118,8 +131,8 @@ class Api:
             submit_soon=self._submit_soon,
             store=store,
             services=self.services,
-            segments=lambda text: segments.count(text)[1],
-            preview=preview,
+            segments=count,
+            preview=previewed,
             carriers=lambda: self.carriers,
             health=lambda: self.faults,
             metrics=self.metrics,

@@ -22,7 +22,7 @@ from gateway.observe.metrics import Metrics
 from gateway.outbound.accept import SendRequest
 from gateway.outbound.pipeline import Submitted
 from gateway.values.errors import StoreError, Throttled
-from gateway.values.message import Message, StepPlan
+from gateway.values.message import Message, StepPlan, StepRecord
 
 if TYPE_CHECKING:
     from conftest import Api
@@ -112,7 +112,7 @@ class Bench:
             submit_soon=self.submit_soon,
             store=cast(Any, None),
             services=self.services,
-            segments=lambda text: 1,
+            segments=lambda text, bind: 1,
             preview=cast(Any, None),
             carriers=list,
             health=list,
@@ -157,6 +157,7 @@ def message(request: SendRequest) -> Message:
         sender="12345",
         recipient=request.to,
         plan=(StepPlan(channel="sms", text=request.text),),
+        steps=(StepRecord(),),
         created_at=1.0,
         updated_at=1.0,
     )

@@ -48,6 +48,13 @@ async def test_message_is_accepted_after_the_commit_and_sent(api: Api) -> None:
     assert api.channel.sent == [id]
 
 
+async def test_segments_are_those_that_the_chosen_bind_makes(api: Api) -> None:
+    for carrier, segments in (("north", 3), ("ankara", 1)):
+        api.channel.carrier = carrier
+        _, answer, _ = await api.post("/v2/messages", {"to": "+447700900123", "text": "ş" + "a" * 152})
+        assert answer["segments"] == segments
+
+
 @pytest.mark.parametrize(
     ("body", "text", "segments"),
     [

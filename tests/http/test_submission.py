@@ -31,7 +31,7 @@ class Desk:
             submit_soon=self.submit_soon,
             store=cast(Any, None),
             services=services,
-            segments=len,
+            segments=lambda text, carrier: len(text),
             preview=cast(Any, None),
             carriers=list,
             health=list,

@@ -156,11 +156,30 @@ def count(
     return cut.coding, len(cut.pieces)
 
 
-def measure(text: str, method: LongMethod, *, languages: Sequence[Language] = ()) -> tuple[Coding, int, int]:
-    """`count`, and how many septets or UTF-16 units the text takes, headers left out.  Never raises."""
-    cut = _cut(text, method, Coding.GSM, languages)
-    units = sum(map(len, cut.pieces))
-    return cut.coding, len(cut.pieces), units if cut.coding is Coding.GSM else units // 2
+class Layout(NamedTuple):
+    """A text as it lies on air: `parts` may be more than 255; `units` of each part are septets (GSM), UTF-16
+    units (UCS2) or octets (other alphabets), headers left out; `shift` are national language tables."""
+
+    coding: Coding
+    parts: list[str]
+    units: list[int]
+    shift: Shift
+
+
+def lay_out(
+    text: str,
+    method: LongMethod = LongMethod.UDH8,
+    alphabet: Coding = Coding.GSM,
+    languages: Sequence[Language] = (),
+) -> Layout:
+    """What `split` cuts, for people.  Never raises."""
+    coding, pieces, shift = _cut(text, method, alphabet, languages)
+    sizes = [len(piece) for piece in pieces]
+    if coding is Coding.UCS2:
+        return Layout(coding, [piece.decode("utf-16-be") for piece in pieces], [n // 2 for n in sizes], shift)
+    if (codec := codings.CODECS.get(alphabet)) is not None:
+        return Layout(alphabet, [piece.decode(codec) for piece in pieces], sizes, shift)
+    return Layout(coding, [national.decode(piece, shift) for piece in pieces], sizes, shift)
 
 
 def _octets(header: bytes, piece: bytes, packed: bool) -> bytes:
