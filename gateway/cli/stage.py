@@ -109,6 +109,11 @@ class Gateway:
     def running(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     async def ended(self) -> int:
         assert self._process is not None
         return await self._process.wait()
