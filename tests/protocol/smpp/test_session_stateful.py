@@ -109,12 +109,17 @@ class Traffic(RuleBasedStateMachine):
         windows=st.tuples(st.integers(1, 4), st.integers(1, 4)),
         first=st.sampled_from([0, 7, LAST_SEQUENCE_NUMBER - 3, LAST_SEQUENCE_NUMBER]),
         kind=st.sampled_from([BindTransceiver, BindTransceiver, BindReceiver, BindTransmitter]),
+        bound=st.sampled_from([True, True, True, False]),
     )
-    def start(self, windows: tuple[int, int], first: int, kind: type[BindTransceiver]) -> None:
+    def start(self, windows: tuple[int, int], first: int, kind: type[BindTransceiver], bound: bool) -> None:
         self.now = 0.0
         self.sides = {role: Side(role, window, first) for role, window in zip(Role, windows, strict=True)}
         self.sides[Role.ESME].session.bind(kind(system_id=b"gw"), 0.0)
         self.settle()
+        if bound:
+            self.carry(Role.ESME, 1000)
+            self.carry(Role.SMSC, 1000)
+            assert all(side.session.state in BOUND for side in self.sides.values())
 
     def settle(self) -> None:
         for side in self.sides.values():
@@ -143,6 +148,9 @@ class Traffic(RuleBasedStateMachine):
         self.settle()
 
     @rule(role=SIDES, octets=st.sampled_from([1, 15, 16, 17, 60, 1000, 1000]))
+    def some_arrives(self, role: Role, octets: int) -> None:
+        self.carry(role, octets)
+
     def carry(self, role: Role, octets: int) -> None:
         side, other = self.sides[role], self.other(role)
         data = bytes(side.wire[:octets])
