@@ -208,9 +208,7 @@ class BindGroup:
                 await link.gone.wait()
         await _cancel(self._pumps)
         dispatcher.give_up("the bind was stopped")
-        left = list(dispatcher.queue)
-        dispatcher.queue.clear()
-        return left
+        return dispatcher.queue.clear()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()):

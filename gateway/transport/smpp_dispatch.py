@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections import deque
 from collections.abc import Awaitable, Callable
 from heapq import heapify, heappop, heappush
 from typing import TypeVarTuple
@@ -28,6 +27,7 @@ from gateway.protocol.smpp.fields import EncodeError
 from gateway.protocol.smpp.pacing import Throttle, TokenBucket
 from gateway.protocol.smpp.pdu import Response, SubmitSmResp
 from gateway.transport.smpp_link import SmppLink
+from gateway.transport.smpp_queue import Queue
 from gateway.transport.smpp_submission import Begun, Submission, SubmitResult, acts
 
 Ts = TypeVarTuple("Ts")
@@ -79,7 +79,7 @@ class Dispatcher:
         self.lanes = [Lane(number) for number in range(lanes)]
         self.stopping = False
         self.on_room: Callable[[], None] | None = None
-        self.queue: deque[Submission] = deque()
+        self.queue = Queue()
         self.wake = asyncio.Event()
         self.idle = asyncio.Event()  # nothing that was begun is without its results
         self.idle.set()
@@ -111,7 +111,7 @@ class Dispatcher:
         if len(self.queue) >= self.config.queue:
             self._refused_entry = True
             return False
-        self.queue.append(submission)
+        self.queue.put(submission)
         self.wake.set()
         return True
 
@@ -297,7 +297,7 @@ class Dispatcher:
             index = max(range(len(rooms)), key=rooms.__getitem__)
             if rooms[index] <= 0:
                 break
-            submission = self.queue.popleft()
+            submission = self.queue.take()
             if not self._wanted(submission):
                 continue
             if submission.series:
@@ -327,7 +327,7 @@ class Dispatcher:
     def _take_back(self, batch: list[Begun]) -> None:
         for begun in reversed(batch):
             del self._begun[begun.order]
-            self.queue.appendleft(begun.submission)
+            self.queue.put_back(begun.submission)
         if not self._begun:
             self.idle.set()
 

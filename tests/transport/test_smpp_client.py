@@ -716,3 +716,13 @@ def test_it_works_on_uvloop(smsc: Smsc) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(run()) == [["accepted"]] * 100
     assert smsc.seen[-1][1] == "unbind"
+
+
+async def test_urgent_messages_go_before_those_that_wait(smsc: Smsc, start: Starter) -> None:
+    caller = start(throughput=50)
+    submissions = [caller.send(f"bulk {n}") for n in range(20)]
+    urgent = Submission("urgent", [SubmitSm(short_message=b"urgent", priority_flag=2)])
+    assert caller.group.enqueue(urgent)
+    await caller.sent(*submissions, urgent)
+    sent = [text for _, command, text in smsc.seen if command == "submit_sm"]
+    assert sent.index(b"urgent") <= 10 and sent[-1] == b"bulk 19"
