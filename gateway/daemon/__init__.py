@@ -45,7 +45,7 @@ from gateway.outbound.control import Control
 from gateway.outbound.fetch import Fetcher
 from gateway.outbound.notify.hub import Hub
 from gateway.outbound.notify.notifier import Awaited, Notifier
-from gateway.outbound.pipeline import OutboundPipeline
+from gateway.outbound.pipeline import HELD, OutboundPipeline
 from gateway.outbound.queries import TIMER as QUERY_TIMER
 from gateway.outbound.queries import Queries
 from gateway.outbound.receipts import Receipts
@@ -98,7 +98,7 @@ class Daemon:
         self.store = SqliteStore(path_of(config.store.url, state_directory), queue=config.store.queue)
         self._consents = Consents()
         self._book = SegmentBook(self.store)
-        self._timers = Timers(self._clock, self._fire)
+        self._timers = Timers(self._clock, self._fire, appointments={HELD})
         self._routes = Routes(self._binds)
         self._prompts = PromptCache()
         self._sms = SmsChannel(

@@ -14,9 +14,10 @@ from gateway.values.work import Timer
 class FakeClock:
     def __init__(self) -> None:
         self.at = 1000.0
+        self.set_by = 0.0  # what somebody has set the wall clock forth by
 
     def now(self) -> float:
-        return self.at
+        return self.at + self.set_by
 
     def monotonic(self) -> float:
         return self.at
@@ -29,7 +30,7 @@ class Bench:
         self.clock = FakeClock()
         self.fired: list[str] = []
         self.woken = asyncio.Event()
-        self.timers = Timers(self.clock, self.fire)
+        self.timers = Timers(self.clock, self.fire, appointments={"held"})
 
     def fire(self, timer: Timer) -> None:
         self.fired.append(timer.ref)
@@ -38,9 +39,9 @@ class Bench:
             raise RuntimeError("cannot be served")
         self.timers.clear(Unit(), timer.kind, timer.ref)
 
-    def set(self, ref: str, due: float) -> Unit:
+    def set(self, ref: str, due: float, kind: str = "step") -> Unit:
         unit = Unit()
-        self.timers.set(unit, Timer(kind="step", ref=ref, due=due))
+        self.timers.set(unit, Timer(kind=kind, ref=ref, due=due))
         return unit
 
     async def at(self, now: float) -> list[str]:
@@ -162,6 +163,31 @@ async def test_what_was_set_before_the_start_fires_once(store: Store) -> None:
     bench.timers.stop()
 
 
+@pytest.mark.parametrize("step", [3600.0, -3600.0])
+async def test_a_span_is_as_long_wherever_the_wall_clock_is_set_to(bench: Bench, step: float) -> None:
+    bench.set("m", 1010.0)
+    bench.clock.set_by = step
+    bench.set("n", 1020.0 + step)
+    assert await bench.at(1009.0) == []
+    assert await bench.at(1010.0) == ["m"]
+    bench.clock.set_by = 0.0
+    assert await bench.at(1019.0) == []
+    assert await bench.at(1020.0) == ["n"]
+
+
+async def test_an_appointment_is_kept_by_the_wall_clock(bench: Bench) -> None:
+    bench.set("m", 5000.0, "held")
+    bench.set("n", 6000.0, "held")
+    assert bench.timers._handle is not None
+    assert bench.timers._handle.when() - asyncio.get_running_loop().time() < 61.0, "it may be set any time"
+    bench.clock.set_by = 3999.0
+    assert await bench.at(1000.0) == []
+    assert await bench.at(1001.0) == ["m"]
+    bench.clock.set_by = -3600.0
+    assert await bench.at(6000.0) == []
+    assert await bench.at(9600.0) == ["n"]
+
+
 async def test_nothing_fires_after_stop(bench: Bench) -> None:
     bench.set("m", 1000.0)
     bench.timers.stop()
@@ -179,5 +205,5 @@ async def test_long_timers_that_are_cleared_early_do_not_pile_up(
     for n in range(500):
         bench.set(f"m{n}", 90_000.0)
         bench.timers.clear(Unit(), "step", f"m{n}")
-    assert len(bench.timers._heap) <= 13
+    assert len(bench.timers._spans) <= 13
     assert await bench.at(100_000.0) == ["kept"]
