@@ -59,6 +59,7 @@ from gateway.protocol.smpp.pdu import (
 from gateway.protocol.smpp.states import BOUND, LEGAL, NEVER_ANSWERED, Cause, Role, State, after
 
 LAST_SEQUENCE_NUMBER = 0x7FFFFFFF
+LEAVE_SECONDS = 1.0  # for the peer to answer what we have asked before its unbind
 LATE_LIMIT = 1000  # timed-out requests of which the context is kept for a late response
 
 
@@ -121,6 +122,7 @@ class SmppSession:
         self._enquiring = False
         self._asked = 0  # `Requested` and `BindRequested` without our answer
         self._leaving: int | None = None  # the sequence_number of an unbind that waits for those answers
+        self._leave_by = 0.0  # at the latest, if some of ours have none either
         self._finished = False  # the peer has shut down its side: nothing comes any more
 
     # what happened, what to write, when to wake
@@ -137,10 +139,12 @@ class SmppSession:
     def deadline(self) -> float | None:
         """When `tick` is due; None = nothing pending."""
         due = [self._slots[next(iter(self._slots))].sent_at + self.response_timeout] if self._slots else []
-        if self.state in BOUND and self.enquire_link and not self._enquiring and not self._finished:
+        if self.state in BOUND and self.enquire_link and not self._enquiring and not self._parting:
             due.append(self._last_received + self.enquire_link)
         elif self.state is State.OPEN:
             due.append(self._bind_by)
+        if self._leaving is not None and not self._asked:
+            due.append(self._leave_by)
         return min(due, default=None)
 
     @property
@@ -255,7 +259,7 @@ class SmppSession:
                 if isinstance(pdu, Response):
                     self._response(pdu)
                 elif isinstance(pdu, Request):
-                    self._request(pdu)
+                    self._request(pdu, now)
             if self.closed:
                 return
         if broken := self._framer.broken:
@@ -268,6 +272,8 @@ class SmppSession:
         if self.state is State.OPEN and now >= self._bind_by:
             missing = "bind" if self.role is Role.SMSC else "outbind"
             self._close(Cause.LINK_LOST, f"no {missing} in time")
+        if self._leaving is not None and now >= self._leave_by:
+            self._leave(at_last=True)
         doubtful = False
         while self._slots:
             sequence_number = next(iter(self._slots))
@@ -289,7 +295,7 @@ class SmppSession:
                     del self._late[next(iter(self._late))]
                 self._late[sequence_number] = context
                 self._events.append(TimedOut(sequence_number, context))
-        if self.state not in BOUND or self._enquiring or self._finished:
+        if self.state not in BOUND or self._enquiring or self._parting:
             return
         if doubtful or (self.enquire_link and now >= self._last_received + self.enquire_link):
             self._enquiring = True
@@ -336,7 +342,7 @@ class SmppSession:
             return ESME_ROK
         return ESME_RALYBND if kind in self._peer_may and issubclass(kind, Bind) else ESME_RINVBNDSTS
 
-    def _request(self, pdu: Request) -> None:
+    def _request(self, pdu: Request, now: float) -> None:
         kind = type(pdu)
         objection = self._objection(kind)
         if objection:
@@ -347,6 +353,7 @@ class SmppSession:
             self._write(EnquireLinkResp(sequence_number=pdu.sequence_number))
         elif kind is Unbind:
             self._leaving = pdu.sequence_number
+            self._leave_by = now + LEAVE_SECONDS
             self._leave()
         elif isinstance(pdu, Bind):
             self.state = after(self.state, Cause.BIND_REQUESTED)
@@ -366,9 +373,11 @@ class SmppSession:
         self._asked -= 1
         self._leave()
 
-    def _leave(self) -> None:
-        """Let the peer go once all that it asked before has its answer: it would ask again."""
+    def _leave(self, *, at_last: bool = False) -> None:
+        """Let the peer go once all that was asked before has its answer: it, or we, would ask again."""
         if self._asked > 0 or not self._parting or self.closed:
+            return
+        if self.outstanding and not (self._finished or at_last):
             return
         if self._leaving is not None:
             self._write(UnbindResp(sequence_number=self._leaving))
@@ -396,6 +405,8 @@ class SmppSession:
         else:
             self.outstanding -= 1
             self._events.append(Answered(sequence_number, slot.context, pdu))
+            if self._leaving is not None:
+                self._leave()
 
     def _bind_answered(self, kind: type[Bind], pdu: Response) -> None:
         if pdu.command_status == ESME_ROK and isinstance(pdu, BindResp):

@@ -62,7 +62,7 @@ from gateway.protocol.smpp.pdu import (
     Unbind,
     UnbindResp,
 )
-from gateway.protocol.smpp.session import NotBound, SmppSession, WindowFull
+from gateway.protocol.smpp.session import LEAVE_SECONDS, NotBound, SmppSession, WindowFull
 from gateway.protocol.smpp.states import IllegalTransition, Role, State
 
 E = TypeVar("E", bound=Event)
@@ -596,11 +596,25 @@ def test_a_peer_that_finished_and_asked_nothing_is_gone() -> None:
         assert only(session, Closed).reason == "connection closed by the peer"
 
 
-def test_the_peers_unbind_leaves_open_requests_in_doubt() -> None:
+def test_an_unbinding_peer_may_still_answer_what_we_asked() -> None:
+    session = bound()
+    first, second = session.send(SubmitSm(), 0.0, "first"), session.send(SubmitSm(), 0.0, "second")
+    session.data_to_send()
+    feed(session, Unbind(sequence_number=8), SubmitSmResp(sequence_number=second, message_id=b"b"), now=3.0)
+    assert only(session, Answered).context == "second"
+    assert (session.data_to_send(), session.deadline()) == (b"", 3.0 + LEAVE_SECONDS)
+    feed(session, SubmitSmResp(sequence_number=first, message_id=b"a"), now=3.5)
+    assert [type(event) for event in session.events()] == [Answered, Closed]
+    assert pdus(session) == [UnbindResp(sequence_number=8)]
+
+
+def test_the_peers_unbind_leaves_in_doubt_what_it_does_not_answer_soon() -> None:
     session = bound()
     number = session.send(SubmitSm(), 0.0, "mine")
     session.data_to_send()
     feed(session, Unbind(sequence_number=8))
+    assert session.data_to_send() == b""
+    session.tick(LEAVE_SECONDS)
     assert pdus(session) == [UnbindResp(sequence_number=8)]
     assert only(session, Closed).unanswered == [(number, "mine")]
     assert not session.respond(DeliverSm(sequence_number=3))

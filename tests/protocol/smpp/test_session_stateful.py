@@ -245,7 +245,9 @@ class Traffic(RuleBasedStateMachine):
     @invariant()
     def who_may_go_goes(self) -> None:
         for side in getattr(self, "sides", {}).values():
-            if side.parting and not side.waiting:
+            if side.parting and not side.waiting and not side.open:
+                assert side.closed
+            if self.other(side.role).shut and not side.waiting:
                 assert side.closed
 
     def teardown(self) -> None:
