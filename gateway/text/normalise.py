@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _TOKEN = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]+")
 # Emoji come with and without these: the phone chooses, not the customer
 _VARIATION_SELECTORS = dict.fromkeys([*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
+_ASCII_PUNCTUATION = "".join(c for c in map(chr, range(128)) if unicodedata.category(c).startswith("P"))
+# Deciding on a text asks for the same words several times
+_remembered = lru_cache(maxsize=16)
 
 
+@_remembered
 def normalise(text: str) -> str:
     """NFKC, case folded, zero-width and formatting characters removed, blanks collapsed to one, punctuation
     trimmed at both ends: " ＳＴＯＰ! " -> "stop".  A text of nothing but punctuation keeps it."""
@@ -23,17 +28,23 @@ def words(text: str) -> list[str]:
 
     A text of nothing but punctuation is one word.
     """
+    return list(_words(text))
+
+
+@_remembered
+def _words(text: str) -> tuple[str, ...]:
     text = normalise(text)
     found = [_trimmed(word) for word in text.split(" ")]
-    plain = [word for word in found if not all(_punctuation(c) for c in word)]
-    return plain or ([text] if text else [])
+    plain = tuple(word for word in found if not _all_punctuation(word))
+    return plain or ((text,) if text else ())
 
 
+@_remembered
 def first_word(text: str) -> tuple[str, str]:
     """The first word, normalised, and what follows it as typed: "ORDER: Two" -> "order", "Two"."""
     for token in _TOKEN.finditer(text):
-        found = words(token[0])
-        if found and not all(_punctuation(c) for c in found[0]):
+        found = _words(token[0])
+        if found and not _all_punctuation(found[0]):
             return found[0], text[token.end() :].strip()
     return normalise(text), ""
 
@@ -46,12 +57,20 @@ def _folded(text: str) -> str:
 
 
 def _trimmed(text: str) -> str:
+    if text.isascii():
+        return text.strip(_ASCII_PUNCTUATION + " ") or text
     start, end = 0, len(text)
     while start < end and (_punctuation(text[start]) or text[start] == " "):
         start += 1
     while end > start and (_punctuation(text[end - 1]) or text[end - 1] == " "):
         end -= 1
     return text[start:end] or text
+
+
+def _all_punctuation(text: str) -> bool:
+    if text.isascii():
+        return not text.strip(_ASCII_PUNCTUATION)
+    return all(_punctuation(c) for c in text)
 
 
 def _punctuation(character: str) -> bool:
