@@ -1,6 +1,7 @@
 """Which carrier knows which segment by which id, so that a receipt finds its message.
 
-Recent segments are in memory, bounded; older ones are read from the store.  A receipt may come before the
+Recent segments are in memory, bounded, those that wait for their receipt longer than those that have it;
+older ones are read from the store.  A receipt may come before the
 response that tells the id it speaks of: it waits here, bounded in number and time, and its row in the store
 says so.
 """
@@ -36,12 +37,15 @@ _SAME_ID = 32  # segments of one id that are remembered
 
 
 class SegmentBook:
-    def __init__(self, store: Store, *, limit: int = 100_000, early_limit: int = 10_000) -> None:
+    def __init__(
+        self, store: Store, *, limit: int = 100_000, settled_limit: int = 5_000, early_limit: int = 10_000
+    ) -> None:
         self._store = store
-        self._limit, self._early_limit = limit, early_limit
+        self._limit, self._settled_limit, self._early_limit = limit, settled_limit, early_limit
         self._by_id: OrderedDict[_Known, Segment] = OrderedDict()  # the youngest
         self._same_id: OrderedDict[_Known, dict[_Part, Segment]] = OrderedDict()  # older ones, oldest first
         self._steps: OrderedDict[tuple[str, int], dict[int, Segment]] = OrderedDict()  # long messages only
+        self._settled: dict[_Known, None] = {}  # of those by id, the longest settled first
         self._loose: dict[
             tuple[str, str], str
         ] = {}  # bind, id without padding and case -> the id as it was told
@@ -124,15 +128,18 @@ class SegmentBook:
                 self.remember(segment)
         return segment
 
-    async def others(self, segment: Segment) -> list[Segment]:
-        """Those of other messages that the carrier knows by the very same id, youngest first."""
-        stored = await self._store.segments_of(segment.bind, segment.smsc_id)
+    def others(self, segment: Segment) -> list[Segment]:
+        """Recent ones of other messages that the carrier knows by the very same id, youngest first."""
         key = (segment.bind, segment.smsc_id)
-        found = {_part(other): other for other in stored if other.smsc_id == segment.smsc_id}
-        found |= self._same_id.get(key, {})
+        found = dict(self._same_id.get(key, {}))
         if (youngest := self._by_id.get(key)) is not None:
             found[_part(youngest)] = youngest
         return [found[part] for part in sorted(found, reverse=True) if part[0] != segment.message]
+
+    async def stored_to(self, recipient: str, segment: Segment) -> Segment | None:
+        """The youngest to this recipient that the carrier knows by the very same id."""
+        found = await self._store.segment_to(recipient, segment.bind, segment.smsc_id)
+        return self._as_now(found) if found is not None else None
 
     async def prepare(self, segment: Segment) -> None:
         """Know the other segments of a long message before one of them is settled.
@@ -181,7 +188,10 @@ class SegmentBook:
             return outcome
         parts = self._steps[segment.message, segment.step].values()
         delivered = sum(part.state == "delivered" for part in parts if part.part)
-        return outcome if delivered == segment.total else None
+        if delivered < segment.total:
+            return None
+        del self._steps[segment.message, segment.step]
+        return outcome
 
     def remember(self, segment: Segment) -> None:
         """Hold a segment as it is now."""
@@ -194,13 +204,29 @@ class SegmentBook:
         if (loose := _loosely(id)) != id and self._loose.setdefault((segment.bind, loose), id) != id:
             self._loose[segment.bind, loose] = ""  # two that differ in no more than that: neither is meant
         if len(self._by_id) > self._limit:
-            (bind, old), _ = self._by_id.popitem(last=False)
-            self._loose.pop((bind, _loosely(old)), None)
-            self._same_id.pop((bind, old), None)
+            self._let_go(next(iter(self._by_id)))
+        if segment.state in _SEGMENT_FINAL:
+            self._settled[segment.bind, id] = None
+            if len(self._settled) > self._settled_limit:
+                self._let_go_settled(next(iter(self._settled)))
         if segment.total > 1:
             self._steps.setdefault((segment.message, segment.step), {})[segment.part] = segment
             if len(self._steps) > self._limit:
                 self._steps.popitem(last=False)
+
+    def _let_go(self, key: _Known) -> None:
+        bind, id = key
+        del self._by_id[key]
+        self._settled.pop(key, None)
+        self._loose.pop((bind, _loosely(id)), None)
+        self._same_id.pop(key, None)
+
+    def _let_go_settled(self, key: _Known) -> None:
+        """A receipt that comes again finds it in the store."""
+        if self._by_id[key].state in _SEGMENT_FINAL:
+            self._let_go(key)
+        else:  # the store did not take it, or the carrier has given its id to another
+            del self._settled[key]
 
     def _as_now(self, segment: Segment) -> Segment:
         """As memory knows it, which may be news to the store."""

@@ -50,6 +50,32 @@ async def test_a_segment_that_memory_has_let_go_is_found_in_the_store(gate: Gate
     assert await book.find("north", "A1") == segment(1, message="m1")
 
 
+async def test_what_has_its_receipt_makes_room_for_what_waits(gate: Gate) -> None:
+    book = SegmentBook(gate.store, limit=100, settled_limit=2)
+    waiting = segment(9, message="m9")
+    book.accepted(waiting)
+    for n in range(1, 6):
+        book.accepted(segment(n, message=f"m{n}"))
+        unit = Unit()
+        assert book.settle(unit, segment(n, message=f"m{n}"), receipt(f"A{n}")) is not None
+        await gate.store.commit(unit.writes)
+    assert sorted(book._by_id) == [("north", "A4"), ("north", "A5"), ("north", "A9")]
+    again = await book.find("north", "A1")
+    assert again is not None and book.settled(again)
+    assert await book.find("north", "A9") == waiting
+
+
+async def test_what_is_settled_no_more_stays(book: SegmentBook) -> None:
+    book = SegmentBook(book._store, limit=100, settled_limit=1)
+    book.accepted(segment())
+    unit = Unit()
+    assert book.settle(unit, segment(), receipt()) is not None
+    unit.take_back()
+    for n in (2, 3):
+        book.accepted(segment(n, message=f"m{n}", state="delivered"))
+    assert sorted(book._by_id) == [("north", "A1"), ("north", "A3")]
+
+
 @pytest.mark.parametrize(
     ("state", "result", "kept"),
     [
@@ -97,6 +123,7 @@ async def test_a_long_message_is_delivered_when_all_its_segments_are(book: Segme
         book.accepted(part)
     told = [book.settle(Unit(), part, receipt(part.smsc_id)) for part in (parts[2], parts[0], parts[1])]
     assert told == [None, None, Outcome(Result.DELIVERED, carrier="north")]
+    assert not book._steps
 
 
 async def test_one_failed_segment_fails_a_long_message(book: SegmentBook) -> None:
@@ -252,7 +279,7 @@ async def test_segments_of_one_id_are_remembered_each_as_it_is_now(gate: Gate, b
     assert await book.find("north", "A1") == segment(message="m2")
     assert book.settle(Unit(), segment(message="m1"), receipt(), {}) is not None
     assert book.settled(segment(message="m1")) and not book.settled(segment(message="m2"))
-    assert [(s.message, s.state) for s in await book.others(segment(message="m2"))] == [
+    assert [(s.message, s.state) for s in book.others(segment(message="m2"))] == [
         ("m1", "delivered"),
         ("m0", "accepted"),
     ]
