@@ -41,7 +41,7 @@ from gateway.protocol.smpp.events import (
     TimedOut,
 )
 from gateway.protocol.smpp.operations import Outbind, SubmitMulti
-from gateway.protocol.smpp.pdu import Bind, DataSm, DeliverSm, Request, Response
+from gateway.protocol.smpp.pdu import Bind, DataSm, DeliverSm, Request, Response, SubmitSm
 from gateway.protocol.smpp.session import NotBound, SmppSession
 from gateway.protocol.smpp.states import Role, State
 from gateway.transport.smpp_account import Customer, NoAnswer
@@ -57,6 +57,7 @@ RESPONSE_SECONDS = 10.0  # for deliver_sm_resp, enquire_link_resp, unbind_resp
 DISMISS_SECONDS = 5.0  # for the requests of a session that has to leave
 UNBIND_SECONDS = 2.0  # for unbind_resp then
 SYSTEM_ID_OCTETS = 15  # section 4.1; an account may have a longer one all the same
+_SEGMENT_OCTETS = 165  # of optional parameters: 160 septets, the parameter's head, and one more
 
 
 class SmppServer:
@@ -301,12 +302,11 @@ class SmppServer:
 
     def _requested(self, link: SmppLink, customer: Customer, request: Request) -> None:
         now = asyncio.get_running_loop().time()
-        count = max(len(request.destinations), 1) if isinstance(request, SubmitMulti) else 1
         if (
             self._stopping
             or link not in customer.links
             or customer.pending >= customer.config.window
-            or not customer.bucket.take(now, count)
+            or not customer.bucket.take(now, _segments(request))
         ):
             link.session.respond(request, ESME_RTHROTTLED)
             return
@@ -337,6 +337,16 @@ class SmppServer:
             self._on_state(customer.name, len(customer.links), reason)
         except Exception:  # the caller's fault must not end the customer's session
             log.exception("smpp.callback_failed", extra={"account": customer.name})
+
+
+def _segments(request: Request) -> int:
+    """What it takes of the account's throughput: one for each destination, more for a long payload."""
+    match request:
+        case SubmitSm() | DataSm():
+            return 1 + len(request.tlv_octets) // _SEGMENT_OCTETS
+        case SubmitMulti():
+            return max(len(request.destinations), 1) * (1 + len(request.tlv_octets) // _SEGMENT_OCTETS)
+    return 1
 
 
 def _unknown(answer: asyncio.Future[int], reason: str) -> None:

@@ -481,6 +481,17 @@ async def test_a_submit_multi_counts_for_each_destination(build: Builder) -> Non
     assert await peer.next() == replace(house.app.response, sequence_number=2)
 
 
+@pytest.mark.parametrize(("octets", "status"), [(160, ESME_ROK), (161, ESME_RTHROTTLED)])
+async def test_a_long_payload_counts_for_what_it_takes_on_air(
+    build: Builder, octets: int, status: int
+) -> None:
+    house = await build(throughput=20)
+    payload = pack_tlvs({0x0424: bytes(octets)})
+    peer = await house.peer(*(SubmitSm(sequence_number=n, tlv_octets=payload) for n in (2, 3)))
+    statuses = {getattr(await peer.next(), "command_status", None) for _ in range(2)}
+    assert status in statuses and ESME_ROK in statuses
+
+
 async def test_a_receiver_may_not_submit(build: Builder) -> None:
     house = await build()
     client = await thread(house.bound, "receiver")
