@@ -59,7 +59,12 @@ def test(number: str, text: str, sender: str, as_json: bool, config: str) -> Non
     services = settings(config).services
     keywords = Keywords.build(services)
     decision = decide(
-        sender=sender, recipient=number, text=text, keywords=keywords, ruleset=Ruleset.build(services)
+        sender=sender,
+        recipient=number,
+        text=text,
+        match=keywords.match(number, text),
+        services=keywords.services(number),
+        ruleset=Ruleset.build(services),
     )
     explained = keywords.explain(number, text)
     if isinstance(decision, Reserved) and decision.match.keyword is None:

@@ -210,16 +210,17 @@ class InboundPipeline:
 
     def _decide(self, unit: Unit, message: Message, details: Mapping[str, Any]) -> None:
         sender, recipient, text = message.sender, message.recipient, message.text
+        match, services = self._keywords.match(recipient, text), self._keywords.services(recipient)
         decision = rules.decide(
             sender=sender,
             recipient=recipient,
             text=text,
-            keywords=self._keywords,
+            match=match,
+            services=services,
             ruleset=self._ruleset,
             open_run=self._runs.open_run(sender, recipient),
-            opted_out=[s for s in self._services if self._consents.refusal(s, sender)],
+            opted_out=[s for s in services if self._consents.refusal(s, sender)],
         )
-        match = self._keywords.match(recipient, text)
         service = self._service(decision, match, recipient)
         unit.writes.append(replace(message, service=service, status=Status.HANDLED, reason=""))
         subject = self._subject(message.id, service, sender, recipient, text, match, details)

@@ -12,7 +12,7 @@ from collections.abc import Container
 from msgspec import Struct
 
 from gateway.rules import variables
-from gateway.rules.keywords import Keywords, Match, reserved
+from gateway.rules.keywords import Match, reserved
 from gateway.rules.ruleset import Considered, Decided, Ruleset
 from gateway.values.event import Trigger
 
@@ -63,18 +63,18 @@ def decide(
     sender: str,
     recipient: str,
     text: str,
-    keywords: Keywords,
+    match: Match,
+    services: tuple[str, ...],
     ruleset: Ruleset,
     open_run: str = "",
     opted_out: Container[str] = (),
 ) -> Decision:
-    """Addresses are canonical.  `open_run` is the session that is open between sender and recipient, ""
-    if there is none; `opted_out` the services that the sender has said STOP to.
+    """Addresses are canonical; `match` and `services` are what Keywords says of the text and the number.
+    `open_run` is the session that is open between sender and recipient, "" if there is none; `opted_out` those
+    of the services that the sender has said STOP to.
 
     Rules on sms.received are evaluated for each service of the number, by name, once no keyword matched.
     """
-    services = keywords.services(recipient)
-    match = keywords.match(recipient, text)
     if word := reserved(text):
         own = match if match.how == "exact" or (match.how == "alias" and not match.rest) else Match()
         return Reserved(word, services, own)
