@@ -92,11 +92,11 @@ class Receipts:
 
     async def _of_same_id(self, segment: Segment, recipient: str) -> Segment | None:
         """A segment to this recipient that its carrier has given the very same id."""
-        for other in await self._book.others(segment):
+        for other in self._book.others(segment):
             message = await self._pipeline.load(other.message)
             if message is not None and message.recipient == recipient:
                 return other
-        return None
+        return await self._book.stored_to(recipient, segment)
 
     def known(self, segment: Segment) -> None:
         """A carrier has told a segment's id: a receipt that came before it can be applied now."""

@@ -186,6 +186,10 @@ class Store(Protocol):
         leading zeros and case only, youngest first."""
         ...
 
+    async def segment_to(self, recipient: str, bind: str, smsc_id: str) -> Segment | None:
+        """The youngest to this recipient that the carrier behind `bind` knows by this very id."""
+        ...
+
     async def unmatched(self, bind: str, smsc_id: str) -> list[Receipt]:
         """Receipts that came before the id they speak of was known, oldest first."""
         ...

@@ -148,6 +148,9 @@ class SqliteStore:
     async def segments_of(self, bind: str, smsc_id: str) -> list[Segment]:
         return await self._all(Segment, "segments_of", bind=bind, smsc_id=smsc_id)
 
+    async def segment_to(self, recipient: str, bind: str, smsc_id: str) -> Segment | None:
+        return await self._one(Segment, "segment_to", recipient=recipient, bind=bind, smsc_id=smsc_id)
+
     async def unmatched(self, bind: str, smsc_id: str) -> list[Receipt]:
         return await self._all(Receipt, "unmatched", bind=bind, smsc_id=smsc_id)
 

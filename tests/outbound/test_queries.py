@@ -109,6 +109,7 @@ Open = Callable[[], Awaitable[World]]
 @pytest.fixture
 async def open_world(open_gate: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
     monkeypatch.setattr(queries, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(queries, "_APART_SECONDS", 0.0)
     worlds: list[World] = []
 
     async def open_world() -> World:

@@ -287,6 +287,14 @@ async def test_of_messages_with_one_id_the_recipient_tells_which_is_meant(
     assert (await gate.stored(messages[2])).status is Status.DELIVERED
 
 
+async def test_of_any_number_of_messages_with_one_id_the_recipient_tells_which_is_meant(gate: Gate) -> None:
+    messages = [await sent(gate, to=f"+4477009001{n:02}") for n in range(40)]
+    await gate.quiet()
+    await arrive(gate, receipt(), "+447700900100")
+    statuses = [(await gate.stored(message)).status for message in messages]
+    assert statuses == [Status.DELIVERED, *[Status.SENT] * 39]
+
+
 @pytest.mark.parametrize(("recipient", "sender"), [("07700900001", SHORT), (SHORT, BOB), ("", "")])
 async def test_addresses_that_tell_nothing_leave_the_id_to_say_which_is_meant(
     gate: Gate, recipient: str, sender: str

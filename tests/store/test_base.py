@@ -337,6 +337,21 @@ async def test_segments_of_an_id_come_youngest_first_near_ones_among_them(
     assert await store.segments_of("north", "") == []
 
 
+async def test_of_segments_with_one_id_that_of_a_recipient_is_found(store: Store, records: Records) -> None:
+    one, other = "+447700900001", "+447700900002"
+    await store.commit([records.message(f"m{n}", recipient=other if n == 3 else one) for n in range(6)])
+    await store.commit(
+        [
+            *[records.segment(f"m{n}", smsc_id="A1") for n in range(4)],
+            records.segment("m4", smsc_id="a1"),
+            records.segment("m5", smsc_id="A1", bind="south"),
+        ]
+    )
+    assert await store.segment_to(one, "north", "A1") == records.segment("m2", smsc_id="A1")
+    assert await store.segment_to(other, "north", "A1") == records.segment("m3", smsc_id="A1")
+    assert await store.segment_to("+447700900003", "north", "A1") is None
+
+
 async def test_of_an_id_that_a_carrier_always_gives_the_youngest_are_found(
     store: Store, records: Records
 ) -> None:

@@ -9,7 +9,7 @@ from gateway.store.queries import parse, queries
 
 TEXTS = (
     "id ref message bind smsc_id service direction status address correlationid before state after carrier "
-    "flow version first receiver"
+    "flow version first receiver recipient"
 )
 PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
     "limit": 10,

@@ -89,6 +89,13 @@ SELECT * FROM segments
 WHERE bind = :bind AND ltrim(lower(smsc_id), '0') = ltrim(lower(:smsc_id), '0') AND smsc_id != ''
 ORDER BY message DESC, step DESC, part DESC LIMIT 32;
 
+-- name: segment_to
+-- Of the messages to a recipient, the youngest segment that the carrier behind a bind knows by this id: some
+-- carriers give all messages the same, and a receipt's address tells which is meant.
+SELECT segments.* FROM messages CROSS JOIN segments ON segments.message = messages.id
+WHERE messages.recipient = :recipient AND segments.bind = :bind AND segments.smsc_id = :smsc_id
+ORDER BY messages.id DESC, step DESC, part DESC LIMIT 1;
+
 -- name: unmatched
 -- Receipts that came before the id they speak of was known, oldest first.
 SELECT * FROM receipts
