@@ -152,8 +152,12 @@ class Accounts:
     async def expire_parts(self) -> None:
         """Send what came of long messages whose other parts never did."""
         unit = Unit()
-        for whole in self._reassembly.expire(unit, self._clock.now()):
-            self._accept(unit, whole)
+        try:
+            for whole in self._reassembly.expire(unit, self._clock.now()):
+                self._accept(unit, whole)
+        except BaseException:
+            unit.take_back()
+            raise
         await unit.commit(self._store)
 
     async def _take(
