@@ -94,7 +94,7 @@ ORDER BY message DESC, step DESC, part DESC LIMIT 32;
 -- carriers give all messages the same, and a receipt's address tells which is meant.
 SELECT segments.* FROM messages CROSS JOIN segments ON segments.message = messages.id
 WHERE messages.recipient = :recipient AND segments.bind = :bind AND segments.smsc_id = :smsc_id
-ORDER BY messages.id DESC, step DESC, part DESC LIMIT 1;
+ORDER BY messages.id DESC LIMIT 1;
 
 -- name: unmatched
 -- Receipts that came before the id they speak of was known, oldest first.
