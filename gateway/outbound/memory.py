@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from gateway.store.base import Store, Unit
-from gateway.values.message import Message, StepState
+from gateway.values.message import Message
 
 _RECENT = 20_000
 
@@ -85,9 +85,9 @@ class Memory:
 
 def being_tried(message: Message) -> bool:
     """Whether a step of it is being tried."""
-    return message.step >= 0 and tries(message, message.step)
+    return bool(message.waits)
 
 
 def tries(message: Message, index: int) -> bool:
     """Whether that very step is being tried."""
-    return message.step == index and message.steps[index].state is StepState.TRYING
+    return message.step == index and bool(message.waits)

@@ -21,7 +21,7 @@ from gateway.values.clock import Clock
 from gateway.values.errors import BadInput, StoreError, Throttled
 from gateway.values.event import Event, Trigger
 from gateway.values.ids import NewId
-from gateway.values.message import Message, Segment, StepPlan, StepState
+from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome, Status
 from gateway.values.work import Timer
 
@@ -284,9 +284,8 @@ class OutboundPipeline:
             # news of an earlier step does not bring back one that is left to the store
             live = decision.start >= 0 or self._memory.live(message.id) is not None
             self._memory.keep(unit, message, live=live)
-        for i, (old, new) in enumerate(zip(before.steps, message.steps, strict=True)):
-            if old.state is StepState.TRYING and new.state is not StepState.TRYING:
-                self._begun.end(unit, f"{message.id}/{i}")
+        if before.waits and not (message.waits and message.step == before.step):
+            self._begun.end(unit, f"{message.id}/{before.step}")
         if decision.timer_done:
             self._timers.clear(unit, "step", message.id)
         if decision.start >= 0:

@@ -50,19 +50,15 @@ class Recorder:
 
     def _try(self, unit: Unit, again: int = 0) -> None:
         """`again` is 1 for a unit that was refused before."""
-        try:
-            future = self._store.commit(unit.writes)
-        except Throttled:
-            self._refused(unit)
-            return
         self._asked_again += again
-        future.add_done_callback(lambda done: self._recorded(unit, done, again))
+        try:
+            self._store.write(unit.writes, lambda error: self._recorded(unit, error, again))
+        except Throttled:
+            self._asked_again -= again
+            self._refused(unit)
 
-    def _recorded(self, unit: Unit, done: asyncio.Future[None], again: int) -> None:
+    def _recorded(self, unit: Unit, error: Exception | None, again: int) -> None:
         self._asked_again -= again
-        if done.cancelled():
-            return
-        error = done.exception()
         if error is None:
             for act in unit.acts:
                 act()

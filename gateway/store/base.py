@@ -77,6 +77,10 @@ class MessageQuery(Struct, frozen=True, kw_only=True):
     limit: int = 50
 
 
+# What became of a group of writes: None, they are durable; else why nothing of them is
+Told = Callable[[Exception | None], None]
+
+
 class Unit:
     """One decision: the writes that belong together, and the acts that may follow once they are durable."""
 
@@ -100,38 +104,32 @@ class Unit:
         """
         waiting = get_running_loop().create_future()
 
-        def done(error: BaseException | None) -> None:
+        def done(error: Exception | None) -> None:
             if not waiting.done():
                 waiting.set_exception(error) if error else waiting.set_result(None)
 
         self.commit_soon(store, done)
         await waiting
 
-    def commit_soon(self, store: Store, done: Callable[[BaseException | None], None]) -> None:
+    def commit_soon(self, store: Store, done: Told) -> None:
         """`commit` for callers that are no coroutine: `done` is told None, or the StoreError.
 
         It may be told before this returns.  Raises Throttled; then it is told nothing.
         """
         if not self.writes:
-            self._settle(None)
-            done(None)
+            self._committed(None, done)
             return
         try:
-            future = store.commit(self.writes)
-        except BaseException as error:
-            self._settle(error)
+            store.write(self.writes, lambda error: self._committed(error, done))
+        except BaseException:
+            self.take_back()
             raise
-        if future.done():  # a store that refuses at once
-            self._committed(future, done)
-        else:
-            future.add_done_callback(lambda future: self._committed(future, done))
 
-    def _committed(self, future: Future[None], done: Callable[[BaseException | None], None]) -> None:
-        error = future.exception()
+    def _committed(self, error: Exception | None, done: Told) -> None:
         self._settle(error)
         done(error)
 
-    def _settle(self, error: BaseException | None) -> None:
+    def _settle(self, error: Exception | None) -> None:
         if error is not None:
             self.take_back()
             return
@@ -156,12 +154,16 @@ class Store(Protocol):
         """Commit what is queued and close."""
         ...
 
-    def commit(self, writes: Sequence[Write]) -> Future[None]:
-        """Queue one atomic group at once; await the result for its durability.
+    def write(self, writes: Sequence[Write], done: Told) -> None:
+        """Queue one atomic group at once; `done` is told None when it is durable, or the StoreError: then
+        nothing of it was written.  It may be told before this returns.
 
-        Raises Throttled at the call when the writer's queue is full; the future raises StoreError when
-        the group could not be written (then nothing of it was).
+        Raises Throttled when the writer's queue is full; then it is told nothing.
         """
+        ...
+
+    def commit(self, writes: Sequence[Write]) -> Future[None]:
+        """`write` for a caller that awaits its end.  Raises Throttled at the call; the future StoreError."""
         ...
 
     @property

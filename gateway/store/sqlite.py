@@ -19,7 +19,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from gateway.store import lock
-from gateway.store.base import TABLES, MessageQuery, Write
+from gateway.store.base import TABLES, MessageQuery, Told, Write
 from gateway.store.migrations import Foreign, Newer, migrate, pending
 from gateway.store.queries import queries
 from gateway.store.rows import TABLE_OF
@@ -88,13 +88,22 @@ class SqliteStore:
             await asyncio.get_running_loop().run_in_executor(reader, self._close)
             reader.shutdown()
 
-    def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
+    def write(self, writes: Sequence[Write], done: Told) -> None:
         if self._writer is None:
-            done = asyncio.get_running_loop().create_future()
             reason = "opened for reading only" if self._read_only else "not open"
-            done.set_exception(StoreError(f"{self.path} is {reason}"))
-            return done
-        return self._writer.commit(writes)
+            done(StoreError(f"{self.path} is {reason}"))
+        else:
+            self._writer.write(writes, done)
+
+    def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
+        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(error: Exception | None) -> None:
+            if not waiting.done():  # else its caller was cancelled
+                waiting.set_exception(error) if error else waiting.set_result(None)
+
+        self.write(writes, done)
+        return waiting
 
     @property
     def queued(self) -> int:

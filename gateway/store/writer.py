@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.store.base import Write
+from gateway.store.base import Told, Write
 from gateway.store.rows import Change, Key, Row, Statement, Table, change
 from gateway.values.errors import StoreError, Throttled, Unstorable
 
@@ -53,10 +53,10 @@ _GROUPS_OWN = (
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """What one commit() asked for, and what became of it."""
+    """What one write() asked for, and what became of it."""
 
     changes: list[Change]
-    done: asyncio.Future[None]
+    done: Told
     error: Exception | None = None
 
 
@@ -77,7 +77,7 @@ class _Batch:
 
 
 class Writer:
-    """`commit` and `close` are called in the event loop that `start` was called in."""
+    """`write` and `close` are called in the event loop that `start` was called in."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path, *, limit: int) -> None:
         """`connection` is in autocommit mode and the writer's alone; `limit` is how many writes may wait."""
@@ -122,23 +122,22 @@ class Writer:
             await asyncio.shield(self._ended)
             self._thread.join()
 
-    def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
+    def write(self, writes: Sequence[Write], done: Told) -> None:
         """See store.base.Store."""
-        done = asyncio.get_running_loop().create_future()
         if self._refusal:
-            done.set_exception(StoreError(self._refusal))
-            return done
+            done(StoreError(self._refusal))
+            return
         if not writes:
-            done.set_result(None)
-            return done
+            done(None)
+            return
         # a group larger than the whole queue would never find room: it may pass when it is alone
         if self.queued and self.queued + len(writes) > self._limit:
             raise Throttled(f"{self.queued} writes wait for the store")
         try:
             group = Group([change(write) for write in writes], done)
         except (LookupError, TypeError, ValueError) as error:  # say, a dict with what JSON has no form for
-            done.set_exception(Unstorable(f"a record cannot be stored: {error}"))
-            return done
+            done(Unstorable(f"a record cannot be stored: {error}"))
+            return
         self.queued += len(writes)
         self._waiting.append(group)
         if self._flush is None and not self._under_way:
@@ -146,7 +145,6 @@ class Writer:
             self._flush = self._loop.call_later(self._pause_seconds, self._next)
         if self._way is None:
             self._way = self._loop.call_later(WAY_SECONDS, self._give_way, self._settled)
-        return done
 
     def _next(self) -> None:
         """Give the thread its next transaction, or its end."""
@@ -196,12 +194,10 @@ class Writer:
         self.trouble = trouble
         for group in groups:
             self.queued -= len(group.changes)
-            if group.done.done():  # its caller was cancelled
-                continue
-            if group.error is None:
-                group.done.set_result(None)
-            else:
-                group.done.set_exception(group.error)
+            try:
+                group.done(group.error)
+            except Exception:  # the others are of other messages
+                _log.exception("store.caller_failed")
 
     def _end(self, reason: str) -> None:
         """In the loop: the thread has ended, as it was asked to or by an error."""

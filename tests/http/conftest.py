@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from gateway.outbound.pipeline import OutboundPipeline, Submitted
 from gateway.outbound.segments import SegmentBook
 from gateway.protocol.sms.national import Language
 from gateway.protocol.sms.preview import PLAIN, Preview, Terms, preview
-from gateway.store.base import Write
+from gateway.store.base import Told, Write
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import Timers
 from gateway.values.errors import BadInput, StoreError, Throttled
@@ -69,15 +68,14 @@ class Moody(SqliteStore):
     crowded = False
     commits = 0
 
-    def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
+    def write(self, writes: Sequence[Write], done: Told) -> None:
         if self.crowded:
             raise Throttled("100000 writes wait for the store", wait_seconds=1.5)
-        if not self.full:
+        if self.full:
+            done(StoreError(f"cannot write {self.path}: disk full"))
+        else:
             self.commits += 1
-            return super().commit(writes)
-        refused = asyncio.get_running_loop().create_future()
-        refused.set_exception(StoreError(f"cannot write {self.path}: disk full"))
-        return refused
+            super().write(writes, done)
 
 
 def services() -> dict[str, Service]:

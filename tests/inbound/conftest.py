@@ -33,7 +33,7 @@ from gateway.protocol.smpp.pdu import DeliverSm
 from gateway.protocol.sms.segments import LongMethod, split
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
-from gateway.store.base import MessageQuery, Unit
+from gateway.store.base import MessageQuery, Told, Unit
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import Timers
 from gateway.values.errors import StoreError, Throttled
@@ -64,15 +64,13 @@ class RefusingStore(SqliteStore):
 
     refuses = ""
 
-    def commit(self, writes: Any) -> asyncio.Future[None]:
+    def write(self, writes: Any, done: Told) -> None:
         if self.refuses == "at once":
             raise Throttled("the queue is full")
         if self.refuses == "later":
-            loop = asyncio.get_running_loop()
-            done: asyncio.Future[None] = loop.create_future()
-            loop.call_soon(done.set_exception, StoreError("the disk is full"))
-            return done
-        return super().commit(writes)
+            asyncio.get_running_loop().call_soon(done, StoreError("the disk is full"))
+        else:
+            super().write(writes, done)
 
 
 class FakeChannel:

@@ -16,7 +16,7 @@ from gateway.outbound.accept import Planner, SendRequest
 from gateway.outbound.pipeline import OutboundPipeline
 from gateway.outbound.receipts import Receipts
 from gateway.outbound.segments import SegmentBook
-from gateway.store.base import Unit, Write
+from gateway.store.base import Told, Unit, Write
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import Timers
 from gateway.values.errors import StoreError, Throttled
@@ -61,15 +61,13 @@ class RefusingStore(SqliteStore):
     refuses = ""
     unreadable = False
 
-    def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
+    def write(self, writes: Sequence[Write], done: Told) -> None:
         if self.refuses == "at once":
             raise Throttled("the queue is full")
         if self.refuses == "later":
-            loop = asyncio.get_running_loop()
-            done: asyncio.Future[None] = loop.create_future()
-            loop.call_soon(done.set_exception, StoreError("the disk is full"))
-            return done
-        return super().commit(writes)
+            asyncio.get_running_loop().call_soon(done, StoreError("the disk is full"))
+        else:
+            super().write(writes, done)
 
     async def message(self, id: str) -> Message | None:
         if self.unreadable:

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from gateway.outbound import fetch
 from gateway.outbound.fetch import Fetcher
-from gateway.store.base import Write
+from gateway.store.base import Told, Write
 from gateway.store.sqlite import SqliteStore
 from gateway.values.errors import StoreError
 from gateway.values.work import Effect
@@ -24,13 +24,12 @@ class Moody(SqliteStore):
 
     refusals = 0
 
-    def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
-        if not self.refusals:
-            return super().commit(writes)
-        self.refusals -= 1
-        refused = asyncio.get_running_loop().create_future()
-        refused.set_exception(StoreError("disk full"))
-        return refused
+    def write(self, writes: Sequence[Write], done: Told) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            done(StoreError("disk full"))
+        else:
+            super().write(writes, done)
 
 
 class Server:

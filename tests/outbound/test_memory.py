@@ -24,6 +24,7 @@ def message(id: str = "m1", state: StepState = StepState.TRYING, step: int = 0) 
         plan=(StepPlan("sms"), StepPlan("voice")),
         steps=(StepRecord(state), StepRecord()),
         step=step,
+        waits="north" if state is StepState.TRYING and step == 0 else "",
         created_at=1.0,
         updated_at=1.0,
     )

@@ -605,7 +605,7 @@ async def test_a_unit_that_cannot_be_written_is_forgotten_before_its_caller_goes
 
 
 class FullStore:
-    def commit(self, writes: object) -> asyncio.Future[None]:
+    def write(self, writes: object, done: object) -> None:
         raise Throttled("full")
 
 

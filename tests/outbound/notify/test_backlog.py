@@ -12,7 +12,7 @@ import pytest
 
 from gateway.outbound.notify import backlog, receivers
 from gateway.outbound.notify.notifier import Done, Notifier
-from gateway.store.base import Delete, Store, Unit, Write
+from gateway.store.base import Delete, Store, Told, Unit, Write
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.work import Notification
 
@@ -42,18 +42,21 @@ class Shelf:
 
     def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.write(writes, lambda error: done.set_exception(error) if error else done.set_result(None))
+        return done
+
+    def write(self, writes: Sequence[Write], done: Told) -> None:
         if self.refused == "at once":
             raise Throttled("full")
         if self.refused:
-            done.set_exception(StoreError("disk full"))
-            return done
+            done(StoreError("disk full"))
+            return
         for write in writes:
             if isinstance(write, Notification):
                 self.rows[write.id] = write
             elif isinstance(write, Delete):
                 self.rows.pop(write.key[0], None)
-        asyncio.get_running_loop().call_soon(done.set_result, None)
-        return done
+        asyncio.get_running_loop().call_soon(done, None)
 
     def pending(self) -> list[Notification]:
         rows = [row for row in self.rows.values() if row.state == "pending"]

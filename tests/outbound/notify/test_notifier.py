@@ -20,7 +20,7 @@ from gateway.outbound.notify.hub import Hub
 from gateway.outbound.notify.notifier import AWAY_LIMIT_SECONDS, SCHEDULE, Awaited, Away, Notifier
 from gateway.outbound.notify.receivers import receiver_of
 from gateway.outbound.webhook.client import Client
-from gateway.store.base import Unit, Write
+from gateway.store.base import Told, Unit, Write
 from gateway.store.sqlite import SqliteStore
 from gateway.values.errors import StoreError
 from gateway.values.work import Notification
@@ -57,12 +57,11 @@ class Moody(SqliteStore):
             await self.delivered.wait()
         return found
 
-    def commit(self, writes: Sequence[Write]) -> asyncio.Future[None]:
-        if not self.full:
-            return super().commit(writes)
-        refused = asyncio.get_running_loop().create_future()
-        refused.set_exception(StoreError("disk full"))
-        return refused
+    def write(self, writes: Sequence[Write], done: Told) -> None:
+        if self.full:
+            done(StoreError("disk full"))
+        else:
+            super().write(writes, done)
 
 
 class Receiver:
