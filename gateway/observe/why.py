@@ -119,7 +119,10 @@ def _receipt(data: _Data) -> str:
     news = "" if data.get("final") else ", not the last word"
     code = f", code {data['code']}" if data.get("code") else ""
     about = f"part {data.get('part')} ({data.get('smsc_id')})"
-    return f"A receipt of {data.get('bind')} about {about}: {data.get('state')}{code}{news}."
+    said = f"{about}: {data.get('state')}{code}{news}."
+    if data.get("by") == "query_sm":
+        return f"No receipt had come; {data.get('bind')} was asked about {said}"
+    return f"A receipt of {data.get('bind')} about {said}"
 
 
 # -- what comes in -------------------------------------------------------------------------------------

@@ -78,6 +78,10 @@ SENTENCES: list[tuple[Event, str]] = [
         "A receipt of north about part 2 (A1): enroute, not the last word.",
     ),
     (
+        event("receipt", bind="north", smsc_id="A1", state="expired", final=True, part=1, by="query_sm"),
+        "No receipt had come; north was asked about part 1 (A1): expired.",
+    ),
+    (
         event(
             "sms.received",
             **{"from": "+447700900001", "to": "12345", "carrier": "north", "incomplete": False},
