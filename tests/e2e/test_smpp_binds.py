@@ -205,6 +205,26 @@ def test_an_id_is_found_by_its_text_and_then_without_padding_and_case(site: Site
     site.daemon.reaches(other, "failed")
 
 
+def test_of_messages_to_which_a_carrier_gives_one_id_the_recipient_tells_which_is_meant(site: Site) -> None:
+    site.own.ids = itertools.chain(itertools.repeat("0", 4), site.own.ids)
+    sent = [site.sent() for _ in range(4)]
+    for (to, _, _), stat in zip(sent[:3], ("DELIVRD", "UNDELIV", "DELIVRD"), strict=True):
+        site.receipt(to, f"id:0 stat:{stat}")
+    for (_, id, _), status in zip(sent, ("delivered", "failed", "delivered", "sent"), strict=True):
+        site.daemon.reaches(id, status)
+
+
+def test_after_a_restart_an_id_is_still_found_without_padding_and_case(site: Site) -> None:
+    site.own.ids = itertools.chain(["00CD9"], site.own.ids)
+    to, id, _ = site.sent()
+    site.daemon.terminate()
+    ups = len(site.daemon.log("bind.up"))
+    site.daemon.start()
+    until(lambda: len(site.daemon.log("bind.up")) >= ups + 3, "all three binds are up again")
+    site.receipt(to, "id:cd9 stat:DELIVRD")
+    site.daemon.reaches(id, "delivered")
+
+
 def test_what_waits_for_a_carrier_that_is_down_goes_by_another_once(site: Site) -> None:
     refused = consts.SMPP_ESME_RBINDFAIL
     for smsc in (site.first, site.second):
