@@ -8,6 +8,7 @@ from gateway.store.base import Store, Unit
 from gateway.values.message import Message
 
 _RECENT = 20_000
+_OVER = 5_000  # of the recent ones, those whose status is final: all that may come is a receipt twice
 
 
 class Memory:
@@ -17,6 +18,7 @@ class Memory:
         self._store = store
         self._live: dict[str, Message] = {}
         self._recent: OrderedDict[str, Message] = OrderedDict()
+        self._over: OrderedDict[str, None] = OrderedDict()  # of these, the final ones
         self._begun: set[str] = set()  # messages of which a carrier may have something
 
     @property
@@ -55,6 +57,8 @@ class Memory:
         if not tried:
             self._begun.discard(id)
         self._recent[id] = message
+        if message.status.final:
+            self._over[id] = None
         self._trim()
 
     def leave(self, id: str) -> bool:
@@ -76,7 +80,11 @@ class Memory:
 
     def _trim(self) -> None:
         if len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
+            self._over.pop(self._recent.popitem(last=False)[0], None)
+        if len(self._over) > _OVER:
+            id, _ = self._over.popitem(last=False)
+            if id in self._recent and self._recent[id].status.final:  # a failed unit may have taken it back
+                del self._recent[id]
 
     def _forget(self, id: str) -> None:
         self._live.pop(id, None)

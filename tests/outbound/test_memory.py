@@ -10,6 +10,7 @@ from gateway.outbound import memory
 from gateway.outbound.memory import Memory, being_tried, tries
 from gateway.store.base import Unit
 from gateway.values.message import Message, StepPlan, StepRecord, StepState
+from gateway.values.outcome import Status
 
 Gate = Any
 
@@ -107,6 +108,23 @@ async def test_the_oldest_of_the_recent_ones_are_read_from_the_store(
     assert [here.known(id) is not None for id in ids] == [False, True, True]
     assert [(await here.load(id)) for id in ids] == [message(id, StepState.SUCCEEDED) for id in ids]
     assert await here.load("m4") is None
+
+
+def test_those_that_are_over_make_room_for_those_that_are_not(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_OVER", 2)
+    here = Memory(gate.store)
+    sent = replace(message("m0", StepState.SUCCEEDED), status=Status.SENT)
+    over = [replace(message(f"m{n}", StepState.SUCCEEDED), status=Status.DELIVERED) for n in range(1, 6)]
+    here.remember(sent)
+    unit = Unit()
+    here.keep(unit, over[0])
+    unit.take_back()
+    here.remember(replace(over[0], status=Status.SENT))
+    for each in over[1:]:
+        here.remember(each)
+    assert [n for n in range(6) if here.known(f"m{n}")] == [0, 1, 4, 5]
 
 
 async def test_a_message_that_changes_while_it_is_read_is_given_as_changed(gate: Gate) -> None:
