@@ -50,6 +50,7 @@ _STATUS = {
     "empty": constants.ESME_RINVMSGLEN,
     "too_long": constants.ESME_RINVMSGLEN,
     "bad_priority": constants.ESME_RINVPRTFLG,
+    "receipt": constants.ESME_RINVESMCLASS,
     "two_payloads": constants.ESME_RINVOPTPARAMVAL,
     "no_default_message": constants.ESME_RINVDFTMSGID,
     **TIME_FAULTS,

@@ -185,7 +185,7 @@ def _done_date(stamp: receipt.Stamp | None, zone: str) -> str:
     return iso(stamp.at.replace(tzinfo=smpp.zone(zone)).timestamp())
 
 
-def is_receipt(pdu: DeliverSm | DataSm) -> bool:
+def is_receipt(pdu: DeliverSm | DataSm | SubmitSm) -> bool:
     """esm_class says so, whether it can be read or not."""
     return pdu.esm_class & _TYPE in (_RECEIPT, _INTERMEDIATE)
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.inbound.registered import ASKS
-from gateway.inbound.sms import AsIs, Inbound, as_is, read, text_of, unreadable
+from gateway.inbound.sms import AsIs, Inbound, as_is, is_receipt, read, text_of, unreadable
 from gateway.inbound.times import Times, times
 from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.fields import pack_tlvs, unpack_tlvs
@@ -67,6 +67,8 @@ def read_submission(pdu: SubmitSm | DataSm, now: float, *, pass_through: bool) -
 
     `pass_through`: segments, and whatever is in message_payload, are messages of their own.
     """
+    if is_receipt(pdu):  # a customer must not be texted one
+        raise BadInput("receipts come from the SMSC", field="esm_class", code="receipt")
     tlvs = unpack_tlvs(pdu.tlv_octets) if pdu.tlv_octets else {}
     when = _AT_ONCE
     if isinstance(pdu, SubmitSm):
@@ -100,8 +102,10 @@ def read_submission(pdu: SubmitSm | DataSm, now: float, *, pass_through: bool) -
     special = as_is([payload], unreadable=unreadable(decoded))
     text = text_of(decoded)
     form: Form | None
-    single = special is not None or data.concat is not None or data.fault is not None
-    if pass_through and (single or tlvs.get(constants.TLV_MESSAGE_PAYLOAD)):
+    # a header that nobody can read: it is not for us to say where the text begins
+    unread = bool(pdu.esm_class & constants.ESM_CLASS_UDHI and pdu.payload) and not data.header
+    whole = special is None and data.concat is None and not tlvs.get(constants.TLV_MESSAGE_PAYLOAD)
+    if unread or (pass_through and not whole):
         form = _single(pdu)
     else:
         form = form_of(pdu, special, inbound.data_coding)

@@ -253,6 +253,7 @@ LATER = b"000000010000000R"  # in an hour
         {"data_coding": 0x00, "short_message": WAP + b"a text to a port", "esm_class": 0x40},
         {"data_coding": 0xC8, "short_message": b""},  # a voicemail waits
         {"data_coding": 0x00, "short_message": b"caf\xe9, which is no GSM text"},
+        {"esm_class": 0x40, "short_message": b"\x90 is too long for a header"},
         {"data_coding": 0x10, "short_message": b"flash"},
         {"data_coding": 0xF0, "short_message": b"flash"},
         {"data_coding": 0x18, "short_message": "молния".encode("utf-16-be")},
@@ -384,6 +385,7 @@ def test_where_segments_pass_through_each_is_a_message(site: Site, form: str) ->
     ("fields", "status"),
     [
         ({"short_message": b"x", "priority_flag": 4}, consts.SMPP_ESME_RINVPRTFLG),
+        ({"short_message": b"id:1 stat:DELIVRD", "esm_class": 4}, consts.SMPP_ESME_RINVESMCLASS),
         ({"tlvs": tlv(PAYLOAD, b"x" * 40_000)}, consts.SMPP_ESME_RINVMSGLEN),
         ({"tlvs": tlv(PAYLOAD, bytes(40_000)), "data_coding": 4}, consts.SMPP_ESME_RINVMSGLEN),
         ({"short_message": b"x", "tlvs": tlv(PAYLOAD, b"x")}, consts.SMPP_ESME_RINVOPTPARAMVAL),

@@ -84,14 +84,19 @@ async def desk(open_world: Any) -> Desk:
 
 
 def submit_sm(
-    text: str = "Hello", *, to: bytes = b"447700900123", sender: bytes = b"12345", registered: int = 1
+    text: str = "Hello",
+    *,
+    to: bytes = b"447700900123",
+    sender: bytes = b"12345",
+    registered: int = 1,
+    esm_class: int = 0,
 ) -> list[SubmitSm]:
     return [
         SubmitSm(
             source_addr=sender,
             dest_addr_ton=1,
             destination_addr=to,
-            esm_class=0x40 if cut.udhi else 0,
+            esm_class=0x40 if cut.udhi else esm_class,
             registered_delivery=registered,
             data_coding=int(cut.data_coding),
             short_message=cut.octets,
@@ -116,6 +121,7 @@ async def test_a_submit_sm_is_durable_before_it_is_answered(desk: Desk) -> None:
         ({"to": b"12345"}, constants.ESME_RINVDSTADR),
         ({"sender": b"99999"}, constants.ESME_RINVSRCADR),
         ({"text": ""}, constants.ESME_RINVMSGLEN),
+        ({"text": "", "esm_class": 0x40}, constants.ESME_RINVMSGLEN),
     ],
 )
 async def test_what_cannot_be_sent_is_refused_with_its_status(

@@ -90,7 +90,6 @@ def test_a_segment_waits_for_the_others_or_is_a_message_of_its_own(fields: dict[
         ({"tlvs": {PAYLOAD: b"x" * 300}, "short_message": b""}, b"x" * 300, True),
         ({"data_coding": 4}, b"Hello", False),
         ({"data_coding": 4, "short_message": bytes(255)}, bytes(255), True),  # SMPP 5.0 allows one more
-        ({"esm_class": 0x40, "short_message": b"\x90abc"}, b"\x90abc", False),  # a header that is none
     ],
 )
 def test_passed_through_goes_as_it_came(fields: dict[str, Any], octets: bytes, payload: bool) -> None:
@@ -103,6 +102,13 @@ def test_passed_through_goes_as_it_came(fields: dict[str, Any], octets: bytes, p
         data_coding=pdu.data_coding,
         esm_class=pdu.esm_class,
     )
+
+
+@pytest.mark.parametrize("pass_through", [False, True])
+def test_what_has_a_header_that_is_none_goes_as_it_came(pass_through: bool) -> None:
+    pdu = submit_sm(esm_class=0x40, short_message=b"\x90abc")
+    octets = Form(raw=True, single=True, octets=b"\x90abc", esm_class=0x40)
+    assert read(pdu, pass_through=pass_through).form == octets
 
 
 def test_a_plain_text_is_recoded_even_where_segments_pass_through() -> None:
@@ -119,6 +125,8 @@ def test_a_data_sm_that_passes_through_is_a_payload_only_if_it_must(length: int,
     ("fields", "code"),
     [
         ({"priority_flag": 4}, "bad_priority"),
+        ({"esm_class": 0x04}, "receipt"),
+        ({"esm_class": 0x20}, "receipt"),
         ({"tlvs": {PAYLOAD: b"x"}}, "two_payloads"),
         ({"short_message": b"", "sm_default_msg_id": 1}, "no_default_message"),
         ({"schedule_delivery_time": b"x"}, "bad_schedule"),
