@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from typing import Any
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.config.endpoint import host_port
 from gateway.http import messages, openapi, preview, status, submission
 from gateway.http.auth import KEYS, Keys
 from gateway.http.deps import DEPS, Deps
 from gateway.http.front import Front
+from gateway.http.peer import Handler, peer_log
 from gateway.http.problem import problems
 
 _STOP_SECONDS = 5.0  # for requests under way
@@ -34,7 +34,8 @@ class HttpServer:
         """Raises ValueError."""
         self._host, self._port = host_port(listen)
         app = build(deps)
-        self._runner = web.AppRunner(app, access_log=None, logger=_peer_log(), shutdown_timeout=_STOP_SECONDS)
+        self._runner = web.AppRunner(app, shutdown_timeout=_STOP_SECONDS)
+        self._peer_log = peer_log(f"{__name__}.peer")
         self._front = Front(deps, app[KEYS], self._aiohttp)
         self._listener: asyncio.Server | None = None
 
@@ -61,27 +62,6 @@ class HttpServer:
 
     def _aiohttp(self) -> asyncio.Protocol:
         assert self._runner.server is not None  # there has been a request
-        return self._runner.server()
-
-
-def _peer_log() -> logging.Logger:
-    logger = logging.getLogger(f"{__name__}.peer")
-    if not logger.filters:
-        logger.addFilter(_peer_faults)
-    return logger
-
-
-def _peer_faults(record: logging.LogRecord) -> bool:
-    """A peer that speaks no HTTP, as port scans do, or is gone, is one line, no traceback."""
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, HttpProcessingError):
-        what, reason = "http.malformed", error.message.split("\n")[0]
-    elif isinstance(error, ConnectionError):
-        what, reason = "http.gone", str(error)
-    else:
-        return True
-    record.peer = record.args[0] if isinstance(record.args, tuple) and record.args else ""
-    record.reason = reason
-    record.msg, record.args, record.exc_info = what, (), None
-    record.levelno, record.levelname = logging.INFO, "INFO"
-    return logging.getLogger(record.name).isEnabledFor(logging.INFO)
+        loop = asyncio.get_running_loop()
+        no_log: Any = None  # which its type does not foresee
+        return Handler(self._runner.server, loop=loop, logger=self._peer_log, access_log=no_log)

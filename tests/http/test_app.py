@@ -53,23 +53,6 @@ def test_address_without_host_and_port_is_refused(listen: str, api: Api) -> None
         HttpServer(listen, api.deps)
 
 
-@pytest.mark.parametrize(
-    "octets",
-    [b"\x00\x00\x00\x10\x00\x00\x00\x15\x00\x00\x00\x00\x00\x00\x00\x01\r\n\r\n", b"nonsense\r\n\r\n"],
-)
-async def test_peer_that_speaks_no_http_is_one_line_with_its_address(
-    octets: bytes, api: Api, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO):
-        answer = await exchange(api.server.port, octets)
-    assert answer.startswith((b"HTTP/1.0 400", b"HTTP/1.1 400"))
-    assert b"<html" not in answer.lower()
-    assert not [record for record in caplog.records if record.exc_info]
-    for record in caplog.records:
-        assert (record.msg, record.levelno) == ("http.malformed", logging.INFO)
-        assert record.__dict__["peer"] == "127.0.0.1"
-
-
 async def test_body_that_breaks_its_own_encoding_is_400(api: Api) -> None:
     head = b"POST /v2/messages HTTP/1.1\r\nHost: x\r\nkey: alerts-key\r\nContent-Type: application/json\r\n"
     answer = await exchange(api.server.port, head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
@@ -104,16 +87,3 @@ async def test_stop_lets_a_request_under_way_finish(api: Api) -> None:
     await api.server.stop()
     status, body, _ = await request
     assert (status, api.channel.sent) == (202, [body["id"]])
-
-
-async def test_client_that_is_gone_before_it_is_told_to_continue_is_one_line(
-    api: Api, caplog: pytest.LogCaptureFixture
-) -> None:
-    head = b"POST /v2/messages HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
-    with caplog.at_level(logging.INFO):
-        for _ in range(20):
-            with socket.create_connection(("127.0.0.1", api.server.port)) as client:
-                client.send(head)
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close with RST
-        assert (await exchange(api.server.port, b"nonsense\r\n\r\n")).startswith(b"HTTP/1.")
-    assert not [record for record in caplog.records if record.exc_info]
