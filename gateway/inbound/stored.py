@@ -161,7 +161,12 @@ class Stored:
         """The account's messages from the PDU's source to its destination that have not gone out, oldest
         first."""
         query = MessageQuery(direction="mt", status=str(Status.QUEUED), address=_to(pdu), limit=_PAGE)
-        found = await self._store.messages(query)
+        found: list[Message] = []
+        if not query.address:  # would ask for everybody's
+            return found
+        while page := await self._store.messages(query):
+            found += page
+            query = replace(query, before=page[-1].id)
         return [
             message
             for message in reversed(found)

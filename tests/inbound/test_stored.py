@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.config.model import Account, Secret
+from gateway.inbound import stored
 from gateway.inbound.accounts import REASSEMBLY_SECONDS, Accounts, source_name
 from gateway.inbound.reassembly import Reassembly, Source
 from gateway.inbound.stored import Stored
@@ -433,3 +434,18 @@ async def test_a_service_type_tells_apart_what_is_replaced_and_cancelled(desk: D
     assert await desk.status(group) == constants.ESME_ROK
     assert await desk.status(group) == constants.ESME_RCANCELFAIL
     assert [str(message.status) for message in await desk.world.messages()] == ["failed", "queued"]
+
+
+async def test_a_group_of_any_size_is_cancelled(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored, "_PAGE", 3)
+    ids = [await desk.later() for _ in range(8)]
+    group = CancelSm(source_addr=b"12345", dest_addr_ton=1, destination_addr=TO)
+    assert await desk.status(group) == constants.ESME_ROK
+    assert [await desk.state(id) for id in ids] == [MessageState.DELETED] * 8
+
+
+async def test_a_group_without_a_destination_is_nobodys(desk: Desk) -> None:
+    id = await desk.later(service_type=b"NEWS")
+    group = CancelSm(source_addr=b"12345", service_type=b"NEWS")
+    assert await desk.status(group) == constants.ESME_RCANCELFAIL
+    assert await desk.state(id) is MessageState.ENROUTE
