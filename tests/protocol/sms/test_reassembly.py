@@ -316,7 +316,8 @@ def received(segment: Segment) -> UserData:
 @given(
     text=st.text(alphabet=st.sampled_from("ab[€"), min_size=161, max_size=900)
     | st.text(
-        alphabet=st.sampled_from("aЖ" + SMILE) | st.characters(exclude_categories=["Cs"]),
+        alphabet=st.sampled_from("aЖ" + SMILE)
+        | st.characters(exclude_categories=["Cs"], exclude_characters="\ufffe"),
         min_size=161,
         max_size=500,
     ),
@@ -348,7 +349,8 @@ def feed(parts: Assembler, segments: Iterable[Segment]) -> Iterable[Complete]:
             yield complete
 
 
-@given(text=st.text(max_size=400), cut=st.integers(1, 20))
+# U+FFFE, which is no character, says that the octets are the other way round
+@given(text=st.text(max_size=400).filter(lambda text: text[:1] != "\ufffe"), cut=st.integers(1, 20))
 def test_ucs2_cut_anywhere_by_a_careless_peer_comes_back(text: str, cut: int) -> None:
     octets = text.encode("utf-16-be")
     pieces = [octets[at : at + cut] for at in range(0, len(octets), cut)] or [b""]
