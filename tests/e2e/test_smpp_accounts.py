@@ -482,6 +482,19 @@ def test_octets_from_a_customer_reach_the_account_and_the_service_as_they_came(s
     }
 
 
+def test_a_long_push_from_a_customer_keeps_its_ports_in_each_part(site: Site) -> None:
+    customer, octets = next(CUSTOMERS), bytes(range(200))
+    head = bytes.fromhex("0b05040b8423f00003210200")[:-1]
+    with bound(site, "inbox") as session:
+        for part, cut in ((2, octets[100:]), (1, octets[:100])):
+            site.smsc.deliver(customer, "12345", head + bytes((part,)) + cut, esm_class=0x40, data_coding=4)
+        while len(session.delivered) < 2:
+            session.read()
+    headers = [pdu.short_message[:12] for pdu in session.delivered]
+    assert all(header[0] == 11 and bytes.fromhex("05040b8423f0") in header for header in headers)
+    assert b"".join(pdu.short_message[12:] for pdu in session.delivered) == octets
+
+
 # -- HTTP ---------------------------------------------------------------------------------------------
 
 
