@@ -1,7 +1,7 @@
 """The short way of the most frequent requests: POST /v2/messages and /v2/messages/batch.
 
 Every connection begins here.  As long as its requests are plain (http.head), each is read, accepted and
-answered without a task, a router or a stream, in a seventh of aiohttp's time.  The first request that is
+answered without a task, a router or a stream, in a quarter of aiohttp's time.  The first request that is
 anything else goes to aiohttp, with all that follows on the connection: it knows the whole of HTTP, and what
 is wrong it answers by the book.
 """
