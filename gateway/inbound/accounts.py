@@ -193,7 +193,10 @@ class Accounts:
             when=wanted.when,
             group=group,
         )
-        if isinstance(pdu, SubmitSm) and pdu.replace_if_present_flag == _REPLACES:
+        segment = (
+            wanted.form is not None and wanted.form.single
+        )  # it must not take the place of the one before
+        if isinstance(pdu, SubmitSm) and pdu.replace_if_present_flag == _REPLACES and not segment:
             id = await self._stored.replace_present(account, pdu, wanted)
             if id:
                 return id

@@ -392,6 +392,15 @@ async def test_where_segments_pass_through_each_is_a_message(desk: Desk) -> None
     assert [m.plan[0].form.octets for m in sent] == [pdu.short_message for pdu in pdus]
 
 
+async def test_a_segment_that_passes_through_replaces_none_before_it(desk: Desk) -> None:
+    desk.settings["acme"] = Account(
+        system_id="acme", password=Secret("x"), service="shop", long_messages="pass-through"
+    )
+    later = {"replace_if_present_flag": 1, "schedule_delivery_time": b"000000010000000R"}
+    answers = await desk.submitted(*(replace(pdu, **later) for pdu in submit_sm(LONG)))
+    assert len({id for _, id in answers}) == 3
+
+
 async def test_a_submit_multi_is_one_commit_and_judges_each_destination_by_itself(desk: Desk) -> None:
     [pdu] = submit_sm()
     fields = {name: value for name, value in asdict(pdu).items() if not name.startswith("dest")}
