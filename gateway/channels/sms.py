@@ -106,8 +106,8 @@ class SmsChannel:
     """`enqueue` hands a flight to the carrier's bind, False when it is full; `state` is (up, reason);
     `routes` gives the candidate binds; `refusal` is the consent test; `known` is told of each segment whose
     id is known, and before, where the bind has `query_sm`, `answered` with the id as the carrier wrote it;
-    `doubted` of each whose answer was lost, `give_back` of a step that a stopped bind has not written (effect
-    key, carrier, parts that were): it goes back to the store."""
+    `doubted` of each whose answer was lost, or told no id; `give_back` of a step that a stopped bind has not
+    written (effect key, carrier, parts that were): it goes back to the store."""
 
     def __init__(
         self,
@@ -254,7 +254,10 @@ class SmsChannel:
         if segment.smsc_id:
             if flight.bind.query_sm:
                 self._answered(flight.message, segment, result.message_id)
-            self._known(segment)
+            if flight.bind.receipts:  # else one that comes all the same finds it in the store
+                self._known(segment)
+        else:
+            self._doubted(segment, flight.message.recipient, flight.message.plan[flight.step].sender)
 
     def _again(self, flight: Flight, part: int) -> None:
         """Send a part once more, as the bind's on_in_doubt = "resend" says."""

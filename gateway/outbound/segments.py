@@ -38,7 +38,7 @@ _SAME_ID = 32  # segments of one id that are remembered
 
 class SegmentBook:
     def __init__(
-        self, store: Store, *, limit: int = 100_000, settled_limit: int = 5_000, early_limit: int = 10_000
+        self, store: Store, *, limit: int = 50_000, settled_limit: int = 5_000, early_limit: int = 10_000
     ) -> None:
         self._store = store
         self._limit, self._settled_limit, self._early_limit = limit, settled_limit, early_limit
@@ -63,7 +63,7 @@ class SegmentBook:
         return None
 
     def in_doubt(self, segment: Segment, recipient: str, sender: str) -> None:
-        """A segment whose response never came: only addresses can tie a receipt to it."""
+        """A segment whose response never came, or told no id: only addresses can tie a receipt to it."""
         between = (segment.bind, recipient, sender)
         self._in_doubt.setdefault(between, {})[_part(segment)] = segment
         self._between[_part(segment)] = between

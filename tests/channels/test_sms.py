@@ -331,10 +331,11 @@ def test_ids_are_kept_as_receipts_will_write_them(form: str, id: str) -> None:
     assert one.known[0].smsc_id == id
 
 
-def test_a_carrier_that_gives_no_id_is_not_asked_for_receipts_by_it(plain: Bench) -> None:
+def test_where_a_carrier_gives_no_id_its_receipts_are_found_by_their_addresses(plain: Bench) -> None:
     plain.send()
     plain.answer(0, "accepted")
     assert plain.known == [] and plain.outcomes[0].result is Result.ACCEPTED
+    assert [(s.state, *addresses) for s, *addresses in plain.doubted] == [("accepted", BOB, "12345")]
 
 
 def test_a_long_message_is_accepted_when_all_its_parts_are(plain: Bench) -> None:

@@ -195,6 +195,18 @@ async def test_a_long_message_in_doubt_after_a_crash_is_delivered_when_all_its_p
     assert (await gate.stored(message)).status is Status.DELIVERED
 
 
+async def test_where_a_carrier_gave_no_id_the_addresses_tell_which_is_meant(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    segment = gate.segment(message, smsc_id="")
+    gate.tell(message, Result.ACCEPTED, segment)
+    gate.book.in_doubt(segment, BOB, SHORT)
+    await arrive(gate, receipt("unheard-of", "enroute", False))
+    await arrive(gate, receipt("unheard-of"))
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    assert gate.statuses == ["sent", "delivered"]
+
+
 async def test_a_receipt_of_nobody_is_kept(gate: Gate) -> None:
     await arrive(gate, receipt("Z"))
     assert await gate.store.unmatched("north", "Z") == [receipt("Z")]
