@@ -9,10 +9,11 @@ or the caller.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Final, Literal
+
+from msgspec import Struct
 
 IdForm = Literal["same", "hex", "decimal"]
 
@@ -72,8 +73,7 @@ _STATES: Final[Mapping[str, MessageState]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True, gc=False):
     """A date as sent.  `at` is the SMSC's wall clock, its zone unknown; None if it reads in two ways or none.
 
     10 digits are YYMMDDhhmm, 14 YYYYMMDDhhmmss.  12 are YYMMDDhhmmss or YYYYMMDDhhmm: read only if just
@@ -84,8 +84,7 @@ class Stamp:
     at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True, gc=False):
     """News about an earlier segment.
 
     `message_id` is receipted_message_id where that came, else the text's id; `text_message_id` is the
@@ -117,6 +116,13 @@ _KEY: Final = re.compile(
     r"(?:(id|sub|dlvrd|text)|(submit|done)[ _-]{0,3}date|(stat)(?:us|e)?|(err)(?:or)?(?:[ _-]?code)?)\s?[:=]",
     re.ASCII | re.IGNORECASE,
 )
+# Appendix B to the letter, as most write it; no colon where it does not belong, so nothing to be found twice
+_AS_STANDARD: Final = re.compile(
+    r"id:([^\s:=]+) sub:([0-9]{1,9}) dlvrd:([0-9]{1,9}) submit date:([0-9]{1,14}) done date:([0-9]{1,14}) "
+    r"stat:([A-Z]{1,20}) err:([^\s:=]*)(?: text:([^:=]*))?",
+    re.IGNORECASE,
+)
+_STANDARD: Final = ("id", "sub", "dlvrd", "submit", "done", "stat", "err", "text")
 _GLUED_ID: Final = re.compile(r"id:(\S*)", re.IGNORECASE)
 _UCS2_BIG: Final = re.compile(
     rb"(?:..)*?(?:\x00i\x00d\x00:|\x00s\x00t\x00a\x00t\x00:)", re.IGNORECASE | re.DOTALL
@@ -248,13 +254,17 @@ def _readable(octets: bytes) -> str:
 def _fields(text: str) -> dict[str, str]:
     """Field name (as in Appendix B, small letters; `submit` and `done` for the dates) -> value, which goes on
     until the next field."""
+    if whole := _AS_STANDARD.fullmatch(text):
+        fields = dict(zip(_STANDARD, whole.groups(""), strict=True))
+        fields["text"] = fields["text"].strip(_BLANK)
+        return fields
     keys = list(_KEY.finditer(text))
     names = [str(key[key.lastindex or 0]).lower() for key in keys]
     starts = [key.start() for key in keys]
     starts.append(len(text))
     cut = names.index("text") if "text" in names else len(names)
 
-    fields: dict[str, str] = {}
+    fields = {}
     for n in range(cut):
         fields.setdefault(names[n], text[keys[n].end() : starts[n + 1]])
     if "id" not in fields and (glued := _GLUED_ID.search(text, 0, starts[0])):
@@ -308,7 +318,13 @@ def _stamp(value: str) -> Stamp | None:
 def _date(digits: str) -> datetime | None:
     """YYYYMMDDhhmm or YYYYMMDDhhmmss."""
     try:
-        month, day, hour, minute, second = (int(digits[at : at + 2] or 0) for at in range(4, 14, 2))
-        return datetime(int(digits[:4]), month, day, hour, minute, second)
+        return datetime(
+            int(digits[:4]),
+            int(digits[4:6]),
+            int(digits[6:8]),
+            int(digits[8:10]),
+            int(digits[10:12]),
+            int(digits[12:14] or 0),
+        )
     except ValueError:
         return None

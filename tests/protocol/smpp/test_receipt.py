@@ -494,3 +494,21 @@ def test_a_word_nobody_knows_is_never_a_delivery(word: str) -> None:
     receipt = parse(f"id:1 stat:{word}".encode())
     assert receipt is not None
     assert (receipt.state is D) == (word.upper().strip("\"'").rstrip(".") in {"DELIVRD", "DELIVERED"})
+
+
+@given(
+    id=st.text("0123456789abcdefXYZ-._@,;|\"'", min_size=1, max_size=20),
+    numbers=st.tuples(st.integers(0, 10**9 - 1), st.integers(0, 999)),
+    dates=st.tuples(st.text("0123456789", min_size=1, max_size=14), st.text("0123456789", min_size=1)),
+    stat=st.text("DELIVRDexpired", min_size=1, max_size=20),
+    err=st.text("0123456789ABx.;", max_size=6),
+    text=st.none() | st.text(st.characters(max_codepoint=0xFF, exclude_characters="\x00"), max_size=20),
+)
+def test_the_standards_form_reads_the_same_by_the_short_way_and_the_long(
+    id: str, numbers: tuple[int, int], dates: tuple[str, str], stat: str, err: str, text: str | None
+) -> None:
+    written = (
+        f"id:{id} sub:{numbers[0]:03} dlvrd:{numbers[1]:03} submit date:{dates[0]} done date:{dates[1]} "
+        f"stat:{stat} err:{err}" + ("" if text is None else f" text:{text}")
+    )
+    assert parse(written.encode("latin-1")) == parse(b" " + written.encode("latin-1"))
