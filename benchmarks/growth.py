@@ -9,8 +9,11 @@ Needs the measuring kit (benchmarks/kit.py).  The history is made of finished me
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import shutil
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import history
@@ -21,48 +24,49 @@ PRIMING = 20  # messages that go through first, to have one to copy
 Json = dict[str, Any]
 
 
-def measure(options: argparse.Namespace) -> list[Json]:
-    scenarios = options.scenarios.split(",")
-    gateway = kits.Gateway()
-    kit = kits.Kit()
-    rows: list[Json] = []
-    try:
-        kit.up()
-        gateway.prepare()
-        gateway.start()
-        kit.bench(kits.NAME, "priming", "B", n=PRIMING)
-        gateway.stop()
-        template, filled = history.finished(gateway.store), 0
-        for size in sorted(map(int, options.sizes.split(","))):
-            began = time.monotonic()
-            if size > filled:
-                history.fill(gateway.store, template, filled, size)
-                filled = size
-            fill_seconds = time.monotonic() - began
-            start_seconds = gateway.start()
-            for scenario in scenarios:
+def measure(options: argparse.Namespace) -> Iterator[Json]:
+    """The kit is held while something runs, not while the store is filled."""
+    gateway = kits.Gateway(f"{kits.NAME}-growth")
+    with kits.alone():
+        kit = kits.Kit()
+        with running(kit, gateway, fresh=True):
+            kit.bench(kits.NAME, "priming", "B", n=PRIMING)
+    template, filled = history.finished(gateway.store), 0
+    for size in sorted(map(int, options.sizes.split(","))):
+        began = time.monotonic()
+        if size > filled:
+            history.fill(gateway.store, template, filled, size)
+            filled = size
+        fill_seconds = time.monotonic() - began
+        with kits.alone(), running(kit, gateway) as start_seconds:
+            for scenario in options.scenarios.split(","):
                 kit.bench(kits.NAME, "warming up", scenario, n=1_000)
                 result = kits.run_scenario(kit, gateway, scenario, options)
-                rows.append(
-                    {
-                        "messages_before": size,
-                        "scenario": scenario,
-                        "per_second": result[kits.HEADLINES[scenario][0]],
-                        "cpu_ms_per_msg": result["cpu_ms_per_msg"],
-                        **result["by_thread"],
-                        "rss_mib": result["rss_mib"]["gateway"],
-                        "start_seconds": round(start_seconds, 2),
-                        "store_mib": round(gateway.store.stat().st_size / 2**20),
-                        "fill_seconds": round(fill_seconds),
-                    }
-                )
-                if not options.json:
-                    print(_line(rows[-1]), flush=True)
-            gateway.stop()
+                yield {
+                    "messages_before": size,
+                    "scenario": scenario,
+                    "per_second": result[kits.HEADLINES[scenario][0]],
+                    "cpu_ms_per_msg": result["cpu_ms_per_msg"],
+                    **result["by_thread"],
+                    "rss_mib": result["rss_mib"]["gateway"],
+                    "start_seconds": round(start_seconds, 2),
+                    "store_mib": round(gateway.store.stat().st_size / 2**20),
+                    "fill_seconds": round(fill_seconds),
+                }
+    shutil.rmtree(gateway.folder)
+
+
+@contextlib.contextmanager
+def running(kit: kits.Kit, gateway: kits.Gateway, *, fresh: bool = False) -> Iterator[float]:
+    """The kit's sinks and the gateway; seconds that its start took."""
+    try:
+        kit.up()
+        if fresh:
+            gateway.prepare()
+        yield gateway.start()
     finally:
         gateway.stop()
         kit.down()
-    return rows
 
 
 def _line(row: Json) -> str:
@@ -84,12 +88,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     options = parser.parse_args()
     options.label, options.conns, options.rate = "growth", 32, 200
-    with kits.alone():
+    if not options.json:
+        columns = "messages before,scenario,/s,CPU ms/msg,loop,writer,RSS MiB,start s,store MiB"
+        print(f"| {columns.replace(',', ' | ')} |")
+        print("|---:|---|" + "---:|" * 7, flush=True)
+    rows = []
+    for row in measure(options):
+        rows.append(row)
         if not options.json:
-            columns = "messages before,scenario,/s,CPU ms/msg,loop,writer,RSS MiB,start s,store MiB"
-            print(f"| {columns.replace(',', ' | ')} |")
-            print("|---:|---|" + "---:|" * 7, flush=True)
-        rows = measure(options)
+            print(_line(row), flush=True)
     if options.json:
         print(json.dumps(rows))
 

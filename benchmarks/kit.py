@@ -93,9 +93,9 @@ def scratch() -> Path:
 class Gateway:
     """This gateway as a program, with a state directory of its own."""
 
-    def __init__(self) -> None:
-        self.folder = scratch() / NAME
-        self.pids = self.folder / "pids"
+    def __init__(self, folder: str = NAME) -> None:
+        self.folder = scratch() / folder
+        self.pids = scratch() / NAME / "pids"  # where the kit looks, one gateway at a time
         self.state = self.folder / "state"
         self.store = self.state / "gateway.db"
 

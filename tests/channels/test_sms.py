@@ -323,6 +323,13 @@ def test_an_accepted_segment_is_reported_and_made_known(plain: Bench) -> None:
     assert plain.reports == [("m1", 0, Outcome(Result.ACCEPTED, carrier="north"), (segment,))]
 
 
+def test_no_receipt_is_waited_for_where_none_is_asked_for() -> None:
+    one = bench(system_id="gw", receipts=False)
+    one.send()
+    one.answer(0, "accepted", message_id="A1")
+    assert one.known == [] and [segment.smsc_id for segment in one.reports[0][3]] == ["A1"]
+
+
 @pytest.mark.parametrize(("form", "id"), [("same", "0A"), ("decimal", "a"), ("hex", "0A")])
 def test_ids_are_kept_as_receipts_will_write_them(form: str, id: str) -> None:
     one = bench(system_id="gw", receipt_id=form)
