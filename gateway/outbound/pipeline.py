@@ -23,6 +23,7 @@ from gateway.values.event import Event, Trigger
 from gateway.values.ids import NewId
 from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome, Status
+from gateway.values.story import no_longer_told
 from gateway.values.work import Timer
 
 log = logging.getLogger(__name__)
@@ -294,6 +295,8 @@ class OutboundPipeline:
             channel = self._channels[message.plan[decision.abandon].channel]
             unit.acts.append(lambda: channel.abandon(message.id, decision.abandon))
         if message.status is not before.status:
+            if before.status.final:
+                unit.writes.extend(no_longer_told(before, message))
             data = {
                 "status": str(message.status),
                 "reason": message.reason,

@@ -29,6 +29,12 @@ def told(message: Message, segments: Iterable[Segment] = ()) -> list[Event]:
     return sorted(events, key=lambda event: event.at)
 
 
+def no_longer_told(before: Message, after: Message) -> list[Event]:
+    """What the row of a message told, and does not tell any more: an end that was not the last word."""
+    still = told(after)
+    return [event for event in told(before) if event not in still]
+
+
 def merged(told: Sequence[Event], written: Sequence[Event]) -> list[Event]:
     """Both in the order in which they happened; of one moment, what was written stands before what it led
     to, and behind what began."""

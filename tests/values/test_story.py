@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from gateway.values.event import Event
 from gateway.values.message import Message, Segment, StepPlan, StepRecord, StepState
 from gateway.values.outcome import Result, Status
-from gateway.values.story import merged, told
+from gateway.values.story import merged, no_longer_told, told
 
 
 def message(*records: StepRecord, status: Status = Status.QUEUED, updated_at: float = 10.0) -> Message:
@@ -111,3 +111,17 @@ def test_what_was_written_stands_between_beginning_and_end_of_its_moment() -> No
     done = told(message(DELIVERED, status=Status.DELIVERED, updated_at=15.0))
     own = [written("rule", 15.0)]
     assert types(merged(done, own))[-3:] == ["rule", "step.succeeded", "sms.status"]
+
+
+def test_an_end_that_was_not_the_last_word_is_told_of_by_itself() -> None:
+    doubt = replace(TRYING, state=StepState.FAILED, result="in-doubt", ended_at=12.0)
+    before = message(doubt, status=Status.IN_DOUBT, updated_at=12.0)
+    after = message(
+        replace(doubt, state=StepState.SUCCEEDED, result="delivered", ended_at=15.0),
+        status=Status.DELIVERED,
+        updated_at=15.0,
+    )
+    gone = no_longer_told(before, after)
+    assert [(event.type, event.at) for event in gone] == [("step.failed", 12.0), ("sms.status", 12.0)]
+    statuses = [e.data["status"] for e in merged(told(after), gone) if e.type == "sms.status"]
+    assert statuses == ["in-doubt", "delivered"]
