@@ -75,8 +75,8 @@ class Site:
         raw = [octets for octets in list(self.smsc.raw) if b"\0" + b"\1\1" + to.encode() + b"\0" in octets]
         return [submitted(octets) for octets in raw[:count]]
 
-    def delivered(self, to: str, smsc_id: str) -> None:
-        receipt = f"id:{smsc_id} submit date:2601011200 done date:2601011201 stat:DELIVRD err:000 text:"
+    def delivered(self, to: str, smsc_id: str, stat: str = "DELIVRD") -> None:
+        receipt = f"id:{smsc_id} submit date:2601011200 done date:2601011201 stat:{stat} err:000 text:"
         assert self.smsc.deliver(to, "12345", receipt.encode(), esm_class=0x04).status == ROK
 
 
@@ -296,6 +296,44 @@ def test_a_command_packet_for_a_sim_keeps_its_header_in_its_first_part(site: Sit
     assert {(s.esm_class, s.data_coding, s.protocol_id) for s in sent} == {(0x40, 0xF6, 0x7F)}
     # the reference is the gateway's
     assert [s.short_message[:3] + s.short_message[4:] for s in sent] == [p[:3] + p[4:] for p in packet]
+
+
+# -- receipts -----------------------------------------------------------------------------------------
+
+
+def test_receipts_come_as_registered_delivery_asks_for_them(site: Site) -> None:
+    """Section 5.2.17, of 3 SMPP 5.0 section 4.7.21: none, all, failures, successes; 0x10 intermediate too."""
+    wishes = (0x00, 0x01, 0x02, 0x03, 0x10, 0x11)
+    expected, told = set(), set()
+    with bound(site) as session:
+        for stat, status, failed in (("DELIVRD", "delivered", False), ("UNDELIV", "failed", True)):
+            customers = [next(CUSTOMERS) for _ in wishes]
+            ids = session.submit(
+                *(
+                    submit_sm(to, b"hi", registered_delivery=wanted)
+                    for to, wanted in zip(customers, wishes, strict=True)
+                )
+            )
+            for to, id, wanted in zip(customers, ids, wishes, strict=True):
+                [segment] = site.daemon.reaches(id, "sent")["segments"]
+                site.delivered(to, segment["smsc_id"], stat)
+                site.daemon.reaches(id, status)
+                if wanted & 0x10:
+                    expected.add((id, 0x20, "ENROUTE"))
+                if wanted & 0x03 == 1 or wanted & 0x03 == (2 if failed else 3):
+                    expected.add((id, 0x04, stat))
+        last = next(CUSTOMERS)  # whatever else was owed has come before its receipt
+        [end] = session.submit(submit_sm(last, b"end", registered_delivery=1))
+        [segment] = site.daemon.reaches(end, "sent")["segments"]
+        site.delivered(last, segment["smsc_id"])
+        expected.add((end, 0x04, "DELIVRD"))
+        while (end, 0x04, "DELIVRD") not in told:
+            session.read()
+            for pdu in session.delivered:
+                found = re.search(rb"id:(\S+) .*stat:(\S+)", pdu.short_message)
+                assert found
+                told.add((found[1].decode(), pdu.esm_class, found[2].decode()))
+    assert told == expected and len(session.delivered) == len(expected)
 
 
 # -- segments -----------------------------------------------------------------------------------------
