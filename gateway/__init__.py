@@ -12,7 +12,7 @@ The house (* = pure: no socket, clock, database or await; it is told the time)
     rules/ *      keywords, conditions (CEL), ruleset, decide
     flows/ *      definition, run, engine, effects, nodes
     outbound/     from "please send" to an outcome: accept, chain *, routes *, pipeline (memory,
-                  backlog, recorder, recovery), notify
+                  backlog, recorder, recovery), notify, webhook (its HTTP client)
     channels/     sms, voice, app behind one contract
     directory/    who and what exists: service, consent, key
     content/      what is said: template

@@ -52,7 +52,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     batch: int = request.param
     with (
         Simulator("smsc", "--listen=127.0.0.1:0") as smsc,
-        Simulator("webhook", "--listen=127.0.0.1:0", "--secret=hub", "--delay=0.05") as webhook,
+        Simulator("webhook", "--listen=127.0.0.1:0", "--secret=hub", "--delay=0.2") as webhook,
     ):
         service = SERVICE.format(name="shop", key=KEY, webhook=webhook.port, batch=batch)
         with Daemon(tmp_path / "site", SETTINGS.format(smsc=smsc.port), {"shop": service}) as daemon:
