@@ -183,7 +183,9 @@ class Queries:
 
     def _wanted(self, message: Message, step: int) -> bool:
         """Whether somebody waits to hear what becomes of it."""
-        if message.plan[step].until is Result.DELIVERED or message.receipt_wanted or message.notify_url:
+        if message.plan[step].until is Result.DELIVERED or message.notify_url:
+            return True
+        if message.receipt_wanted or any(message.part_receipts):
             return True
         service = self._services.get(message.service)
         return service is not None and bool(service.notify.status)

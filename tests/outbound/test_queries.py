@@ -243,6 +243,8 @@ async def test_after_a_restart_it_goes_on(open_world: Open) -> None:
         ({"until": Result.ACCEPTED}, "", False),
         ({"until": Result.ACCEPTED, "notify_url": "https://a.example/"}, "", True),
         ({"until": Result.ACCEPTED, "receipt_wanted": 1}, "", True),
+        ({"until": Result.ACCEPTED, "part_receipts": bytes((0, 1))}, "", True),
+        ({"until": Result.ACCEPTED, "part_receipts": bytes(2)}, "", False),
         ({"until": Result.ACCEPTED}, "https://a.example/", True),
     ],
 )
