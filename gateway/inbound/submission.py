@@ -63,35 +63,15 @@ class Submission(Struct, frozen=True, kw_only=True):
 
 
 def read_submission(pdu: SubmitSm | DataSm, now: float, *, pass_through: bool) -> Submission:
-    """Raises BadInput with a code of STATUS in `accounts`.
+    """Raises BadInput; `accounts` has the command_status of each code.
 
     `pass_through`: segments, and whatever is in message_payload, are messages of their own.
     """
-    if is_receipt(pdu):  # a customer must not be texted one
-        raise BadInput("receipts come from the SMSC", field="esm_class", code="receipt")
     tlvs = unpack_tlvs(pdu.tlv_octets) if pdu.tlv_octets else {}
+    _check(pdu, bool(tlvs.get(constants.TLV_MESSAGE_PAYLOAD)))
     when = _AT_ONCE
-    if isinstance(pdu, SubmitSm):
-        if pdu.priority_flag > _HIGHEST_PRIORITY:
-            raise BadInput(
-                f"{pdu.priority_flag} is not within 0..{_HIGHEST_PRIORITY}",
-                field="priority_flag",
-                code="bad_priority",
-            )
-        if pdu.short_message and tlvs.get(constants.TLV_MESSAGE_PAYLOAD):
-            raise BadInput(
-                "short_message and message_payload exclude each other (SMPP 3.4 section 5.3.2.32)",
-                field="message_payload",
-                code="two_payloads",
-            )
-        if pdu.sm_default_msg_id and not pdu.payload:
-            raise BadInput(
-                f"no message {pdu.sm_default_msg_id} is kept here",
-                field="sm_default_msg_id",
-                code="no_default_message",
-            )
-        if pdu.schedule_delivery_time or pdu.validity_period:
-            when = times(pdu.schedule_delivery_time, pdu.validity_period, now)
+    if isinstance(pdu, SubmitSm) and (pdu.schedule_delivery_time or pdu.validity_period):
+        when = times(pdu.schedule_delivery_time, pdu.validity_period, now)
     inbound = read(pdu)
     registered_delivery = pdu.registered_delivery & ASKS
     if inbound.data.concat is not None and not pass_through:
@@ -118,6 +98,23 @@ def read_submission(pdu: SubmitSm | DataSm, now: float, *, pass_through: bool) -
         registered_delivery=registered_delivery,
         when=when,
     )
+
+
+def _check(pdu: SubmitSm | DataSm, has_payload: bool) -> None:
+    """Raises BadInput for what no text could make good."""
+    if is_receipt(pdu):  # a customer must not be texted one
+        raise BadInput("receipts come from the SMSC", field="esm_class", code="receipt")
+    if isinstance(pdu, DataSm):
+        return
+    if pdu.priority_flag > _HIGHEST_PRIORITY:
+        reason = f"{pdu.priority_flag} is not within 0..{_HIGHEST_PRIORITY}"
+        raise BadInput(reason, field="priority_flag", code="bad_priority")
+    if pdu.short_message and has_payload:
+        reason = "short_message and message_payload exclude each other (SMPP 3.4 section 5.3.2.32)"
+        raise BadInput(reason, field="message_payload", code="two_payloads")
+    if pdu.sm_default_msg_id and not pdu.short_message and not has_payload:
+        reason = f"no message {pdu.sm_default_msg_id} is kept here"
+        raise BadInput(reason, field="sm_default_msg_id", code="no_default_message")
 
 
 def form_of(pdu: SubmitSm | DataSm, special: AsIs | None, data_coding: int) -> Form | None:
