@@ -178,8 +178,8 @@ class Daemon:
             runs=self._runs,
             clock=self._clock,
         )
-        self._reassembly = Reassembly(self._sources(), self._new_id)
-        self._esme_reassembly = Reassembly(self._esme_sources(), self._new_id)
+        self._reassembly = Reassembly(self._sources(), self._new_id, self._clock.steady)
+        self._esme_reassembly = Reassembly(self._esme_sources(), self._new_id, self._clock.steady)
         self._decide_by(Keywords.build(self._services), Ruleset.build(self._services))
         self._accounts = Accounts(
             accounts=self._esmes,
@@ -446,8 +446,8 @@ class Daemon:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             try:
-                now = self._clock.now()
-                self._receipts.expire(now)
+                self._receipts.expire(self._clock.now())
+                now = self._clock.monotonic()
                 if (due := self._reassembly.deadline()) is not None and due <= now:
                     await self.inbound.expire_parts()
                 if (due := self._esme_reassembly.deadline()) is not None and due <= now:

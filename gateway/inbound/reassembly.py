@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, cast
@@ -60,10 +60,18 @@ class Reassembly:
     """One assembler for each peer, by name: references are a peer's own.
 
     Memory runs ahead of the store; a unit that is not stored takes its parts, and what it closed, back.
+    `now` is Unix seconds, `steady` gives the monotonic seconds of such a moment: parts are waited for as long
+    wherever the wall clock is set to.
     """
 
-    def __init__(self, sources: Mapping[str, Source], new_id: NewId) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        new_id: NewId,
+        steady: Callable[[float], float] = lambda at: at,
+    ) -> None:
         self._new_id = new_id
+        self._steady = steady
         self._waiting: dict[str, str] = {}  # parts by their ids: whose they are
         self._undurable: set[str] = set()  # ids of parts that are being written
         self._lost: set[Token] = set()  # and those that could not be, in a message that is being written
@@ -87,7 +95,7 @@ class Reassembly:
                 key = Key.of(part.sender, part.recipient, concat)
                 token = Token(part.id, part.registered_delivery)
                 payload = Payload(part.octets, part.data_coding, token, part.header)
-                assembler.add(key, part.part, payload, part.received_at)
+                assembler.add(key, part.part, payload, self._steady(part.received_at))
                 self._waiting[part.id] = part.bind
 
     def waits(self, bind: str, id: str) -> bool:
@@ -136,9 +144,10 @@ class Reassembly:
         )
         self._undurable.add(id)
         self._waiting[id] = bind
-        complete = assembler.add(key, concat.part, payload, now)
+        at = self._steady(now)
+        complete = assembler.add(key, concat.part, payload, at)
         due = assembler.deadline()
-        given_up = assembler.expire(now) if due is not None and due <= now else []
+        given_up = assembler.expire(at) if due is not None and due <= at else []
         closed: list[Complete | Incomplete] = [*given_up] if complete is None else [complete, *given_up]
 
         def stored() -> None:
@@ -150,7 +159,7 @@ class Reassembly:
             self._waiting.pop(id, None)
             if not assembler.take_back(key, concat.part, token):
                 self._lost.add(token)
-            self._reopen(assembler, closed, now)
+            self._reopen(assembler, closed, at)
 
         unit.acts.append(stored)
         unit.undo.append(take_back)
@@ -160,16 +169,17 @@ class Reassembly:
     def expire(self, unit: Unit, now: float) -> list[Whole]:
         """What came of messages whose time is up."""
         wholes: list[Whole] = []
+        at = self._steady(now)
         for bind, assembler in self._assemblers.items():
-            given_up = assembler.expire(now)
+            given_up = assembler.expire(at)
             if given_up:
                 unit.acts.append(partial(self._close, given_up))
-                unit.undo.append(partial(self._reopen, assembler, given_up, now))
+                unit.undo.append(partial(self._reopen, assembler, given_up, at))
             wholes += self._given_up(unit, bind, given_up)
         return wholes
 
     def deadline(self) -> float | None:
-        """When the next message's time is up, Unix seconds."""
+        """When the next message's time is up, as `steady` gives it."""
         due = [at for assembler in self._assemblers.values() if (at := assembler.deadline()) is not None]
         return min(due) if due else None
 
@@ -180,9 +190,9 @@ class Reassembly:
                 self._lost.discard(token)
                 self._waiting.pop(token.id, None)
 
-    def _reopen(self, assembler: Assembler, closed: Iterable[Complete | Incomplete], now: float) -> None:
+    def _reopen(self, assembler: Assembler, closed: Iterable[Complete | Incomplete], at: float) -> None:
         for message in closed:
-            assembler.reopen(message, self._lost, now)
+            assembler.reopen(message, self._lost, at)
             self._lost.difference_update(_tokens(message))
 
     def _given_up(self, unit: Unit, bind: str, given_up: Iterable[Incomplete]) -> list[Whole]:

@@ -26,6 +26,10 @@ class SystemClock:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def steady(self, at: float) -> float:
+        """The monotonic seconds of a moment of the wall clock, as that is set now."""
+        return time.monotonic() + at - time.time()
+
 
 class IdSource:
     """Makes UUIDv7, each greater than the one before: within a millisecond, and when the clock steps back.

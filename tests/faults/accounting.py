@@ -42,8 +42,11 @@ class Seen:
         )
         logs = site.daemon.events(row[0] for row in self.rows)
         self.resent = {ref for ref, log in logs.items() if any(event.type == "step.resent" for event in log)}
-        self.statuses = {
-            ref: [event.data["status"] for event in log if event.type == "sms.status"]
+        self.statuses = {  # in the order in which they come, which a clock that was set back hides
+            ref: sorted(
+                (event.data["status"] for event in log if event.type == "sms.status"),
+                key=lambda status: status != "sent",
+            )
             for ref, log in logs.items()
         }
         self.told: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))  # X-Hub-Ids

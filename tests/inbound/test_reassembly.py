@@ -248,3 +248,16 @@ def test_peers_of_the_same_reference_do_not_mix(bench: Bench, mo: Any) -> None:
     bench.take(second)
     unit = Unit()
     assert bench.reassembly.add(unit, "south", sms.read(third), 0.0)[1] == []
+
+
+def test_parts_are_waited_for_as_long_wherever_the_wall_clock_is_set_to(mo: Any) -> None:
+    ahead = 0.0
+    reassembly = Reassembly({"north": Source(60.0, Coding.GSM)}, lambda: "1", lambda at: at - ahead)
+    first, second, third = map(sms.read, mo(LONG))
+    reassembly.add(Unit(), "north", first, 0.0)
+    ahead = 3600.0
+    _, wholes = reassembly.add(Unit(), "north", second, 3601.0)
+    assert wholes == [] and reassembly.expire(Unit(), 3602.0) == []
+    ahead = -3600.0
+    _, [whole] = reassembly.add(Unit(), "north", third, -3597.0)
+    assert (whole.text, whole.incomplete) == (LONG, False)

@@ -28,6 +28,11 @@ def test_system_clock_tells_unix_time_and_never_steps_back() -> None:
     assert clock.monotonic() <= clock.monotonic() <= time.monotonic()
 
 
+def test_a_moment_of_the_wall_clock_has_its_place_on_the_monotonic_one() -> None:
+    clock = SystemClock()
+    assert abs(clock.steady(clock.now() - 60.0) - (clock.monotonic() - 60.0)) < 1
+
+
 def test_new_id_is_a_uuid_version_7_of_now() -> None:
     before = time.time()
     id = uuid.UUID(new_id())

@@ -140,6 +140,7 @@ class Daemon:
         self.http_port = free_port()
         self.environment: dict[str, str] = {}
         self.wrapper: tuple[str, ...] = ()  # a command in front of ours, which turns into it
+        self.module = "gateway"
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "services").mkdir(parents=True)
         self.write(settings)
@@ -175,7 +176,7 @@ class Daemon:
         environment = {**os.environ, "STATE_DIRECTORY": str(self.state), **self.environment}
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.wrapper, sys.executable, "-m", "gateway", "run", "-c", str(self.config)],
+                [*self.wrapper, sys.executable, "-m", self.module, "run", "-c", str(self.config)],
                 stdout=log,
                 stderr=log,
                 env=environment,

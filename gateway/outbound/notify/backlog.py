@@ -110,6 +110,12 @@ class Backlog:
         self._look[receiver] = 0.0
         return True
 
+    def all_back(self) -> None:
+        """The clock was set back: what waits would wait so much longer.  It goes out now."""
+        for receiver in self._look:
+            self._back.setdefault(receiver, _Back()).looks = 2
+            self._look[receiver] = 0.0
+
     def released(self, notification: Notification) -> None:
         """Its outcome is in the store: that it was taken, or when it goes out again."""
         if self._reading:

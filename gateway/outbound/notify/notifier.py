@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 SCHEDULE = (1, 5, 15, 60, 300, 900, 3600, 3600, 7200, 14400, 28800)  # seconds between attempts
 AWAY_LIMIT_SECONDS = 7 * 86400.0  # what has waited so long for a receiver that is away is dead
 _SWEEP_SECONDS = 1.0
+_SET_BACK_SECONDS = 1.0  # by which the wall clock has to be set back to be noticed
 
 # "" when it was taken, else why not; and whether that was no attempt, because the receiver is away
 Done = Callable[[str, bool], None]
@@ -99,6 +100,7 @@ class Notifier:
         self._backlog = Backlog(store, clock, self._memory, self._hold)
         self._outcomes = Outcomes(store, self._release)
         self._flying = 0
+        self._ahead = clock.now() - clock.monotonic()  # of the wall clock
         self._wake = asyncio.Event()
         self._landed = asyncio.Event()
         self._sweeper: asyncio.Task[None] | None = None
@@ -161,6 +163,10 @@ class Notifier:
         await self._outcomes.again()
         if not self._backlog.loaded:
             await self._backlog.load()
+        ahead = self._clock.now() - self._clock.monotonic()
+        if ahead < self._ahead - _SET_BACK_SECONDS:
+            self._backlog.all_back()
+        self._ahead = ahead
         await self._backlog.bring()
 
     async def _sweep_for_ever(self) -> None:

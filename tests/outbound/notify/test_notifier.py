@@ -27,13 +27,14 @@ from gateway.values.work import Notification
 
 
 class Hands:
-    """A clock that is set by hand."""
+    """A clock that is set by hand; `set_by` is what its wall clock is ahead."""
 
     def __init__(self) -> None:
         self.time = 1_763_906_709.5
+        self.set_by = 0.0
 
     def now(self) -> float:
-        return self.time
+        return self.time + self.set_by
 
     def monotonic(self) -> float:
         return self.time
@@ -356,6 +357,27 @@ async def test_those_in_turn_go_back_behind_the_one_that_failed(
     await until(lambda: not notifier.waiting)
     assert receiver.numbers == [1, 1, 1, 2, 3]
     assert [waiting.attempts for waiting in await owed(store)] == []
+
+
+async def test_what_waits_for_another_attempt_does_not_wait_for_a_clock_that_was_set_back(
+    store: Moody,
+    clock: Hands,
+    receivers: Callable[[], Awaitable[Receiver]],
+    notifiers: Callable[..., Awaitable[Notifier]],
+) -> None:
+    receiver, notifier = await receivers(), await notifiers()
+    receiver.status = 500
+    await owe(notifier, store, receiver.url(), 1)
+    await until(lambda: not notifier.waiting)
+    receiver.status = 200
+    clock.set_by = -3600.0
+    await owe(notifier, store, receiver.url(), 2)
+    clock.time += SCHEDULE[0]
+    await notifier.sweep()
+    clock.time += 1.0
+    await notifier.sweep()
+    await until(lambda: len(receiver.arrived) == 3)
+    assert receiver.numbers == [1, 1, 2]
 
 
 async def test_order_survives_a_restart(
