@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gateway.config.endpoint import host_port, is_host, network, port_range, transport_host_port
 from gateway.config.locate import join
-from gateway.config.model import Account, Bind, Gateway, Sip, Smpp, Store, Trunk
+from gateway.config.model import Account, Bind, Gateway, Sip, Smpp, Store, Trunk, receipts_about
 from gateway.values import smpp as codes
 from gateway.values.address import canonical
 from gateway.values.errors import BadAddress
@@ -39,7 +39,6 @@ _BIND: _Limits = {
     "throttle_pause": _MORE_THAN_ZERO,
     "retry_pause": _MORE_THAN_ZERO,
     "retry_limit": _NOT_NEGATIVE,
-    "query_sm": _NOT_NEGATIVE,
     "reassembly": _MORE_THAN_ZERO,
     "queue": _AT_LEAST_ONE,
 }
@@ -89,6 +88,7 @@ def _smpp(smpp: Smpp, services: Sequence[str]) -> Iterator[Fault]:
     for name, bind in smpp.binds.items():
         path = f"smpp.binds.{name}"
         yield from _bind(path, bind)
+        yield from _receipts(path, name, smpp.binds)
         holder = listeners.setdefault(bind.outbind, name) if bind.outbind else name
         if holder != name:
             yield Fault(f"{path}.outbind", f'"{bind.outbind}" is where bind {holder} listens already')
@@ -156,6 +156,21 @@ def _octets(path: str, settings: Struct, limits: Mapping[str, int]) -> Iterator[
     for key, limit in limits.items():
         if len(getattr(settings, key).encode()) > limit:
             yield Fault(f"{path}.{key}", f"must not be longer than {limit} octets")
+
+
+def _receipts(path: str, name: str, binds: Mapping[str, Bind]) -> Iterator[Fault]:
+    """Receipts are matched by the ids that another bind was given: both must know how these are written."""
+    bind = binds[name]
+    for index, other in enumerate(bind.receipts_of):
+        if other not in binds:
+            yield Fault(f"{path}.receipts_of[{index}]", f'"{other}" is no bind{nearest(other, binds)}')
+        elif other == name or binds[other].mode == "receiver":
+            why = "is this bind" if other == name else "only receives"
+            yield Fault(f"{path}.receipts_of[{index}]", f'"{other}" {why}; name binds that send')
+    for other in receipts_about(name, binds):
+        if other in binds and binds[other].receipt_id != bind.receipt_id:
+            what = f'must be "{binds[other].receipt_id}" as that of bind {other}, whose receipts come here'
+            yield Fault(f"{path}.receipt_id", what)
 
 
 def _tlv(path: str, written: str, value: str) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ written "250ms", "20s", "10m", "2h", "7d" or as a number of seconds; secrets as 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct, field
@@ -102,6 +103,9 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on_in_doubt: Literal["resend", "fail"] = "fail"
     addresses: list[str] = field(default_factory=list)
     receipts: bool = True  # ask for delivery receipts
+    # binds whose messages' receipts come by this one too; empty: for a receiver those that send to the same
+    # host as the same system_id, else none
+    receipts_of: list[str] = field(default_factory=list)
     registered_delivery: Literal["final", "failure", "intermediate"] = "final"  # the last: final ones too
     # type of number and numbering plan; default by the kind of address: number 1/1, shortcode 3/0, name 5/0
     source_addr_ton: int | None = None
@@ -164,6 +168,17 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retry_limit: Seconds = Seconds(300)  # from its first error on; a step's `within` may end it earlier
     reassembly: Seconds = Seconds(300)  # how long the parts of a long inbound message are waited for
     queue: int = 10_000  # messages held in memory; more wait in the store
+
+
+def receipts_about(name: str, binds: Mapping[str, Bind]) -> list[str]:
+    """Whose messages the receipts that come by bind `name` may be about: its own first, if it sends any."""
+    bind = binds[name]
+    receiver = bind.mode == "receiver"
+    others = bind.receipts_of
+    if receiver and not others:
+        account = (bind.host, bind.system_id)
+        others = [n for n, b in binds.items() if b.mode != "receiver" and (b.host, b.system_id) == account]
+    return others if receiver else [name, *others]
 
 
 class Smpp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ import logging
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from gateway.channels.voice.call import Line
 from gateway.channels.voice.channel import VoiceChannel
 from gateway.channels.voice.prompts import PromptCache
 from gateway.config.load import Loaded
-from gateway.config.model import Account, Bind, Gateway, Service
+from gateway.config.model import Account, Bind, Gateway, Service, receipts_about
 from gateway.daemon.reload import Reload, changed_binds, needs_restart
 from gateway.daemon.sip import SipSide
 from gateway.daemon.smpp import SmppSide
@@ -133,6 +133,7 @@ class Daemon:
             seen=self.metrics.receipt,
             orphaned=self.metrics.orphan_receipt,
             settled=lambda unit, segment: self._queries.settled(unit, segment),
+            about=self._receipts_about,
         )
         self._queries = Queries(
             binds=self._binds,
@@ -412,6 +413,12 @@ class Daemon:
             receipts=self._receipts,
             listeners=self._listeners,
         )
+
+    def _receipts_about(self, bind: str) -> Sequence[str]:
+        settings = self._binds.get(bind)
+        if settings is None or (settings.mode != "receiver" and not settings.receipts_of):
+            return (bind,)
+        return receipts_about(bind, self._binds)
 
     def _listeners(self, service: str) -> list[str]:
         """Accounts that the texts of a service go to, as URLs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 class Receipts:
     """`seen(bind, state)` is told of each receipt, `orphaned(bind)` of each that speaks of nothing known,
-    `settled(unit, segment)` of each segment whose final receipt has come, in the same commit."""
+    `settled(unit, segment)` of each segment whose final receipt has come, in the same commit.  `about(bind)`
+    names the binds whose messages its receipts may be about."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Receipts:
         seen: Callable[[str, str], None],
         orphaned: Callable[[str], None],
         settled: Callable[[Unit, Segment], None] = lambda unit, segment: None,
+        about: Callable[[str], Sequence[str]] = lambda bind: (bind,),
     ) -> None:
         self._store = store
         self._book = book
@@ -39,6 +41,7 @@ class Receipts:
         self._seen = seen
         self._orphaned = orphaned
         self._settled = settled
+        self._about = about
         self._details: dict[str, Mapping[str, str]] = {}  # of receipts that wait, by their id
         self.matched = 0
         self.unmatched = 0
@@ -54,8 +57,14 @@ class Receipts:
         """
         if self._pipeline.unrecorded:
             raise StoreError("the store refuses to record; the receipt must come again")
-        segment = await self._book.find(receipt.bind, receipt.smsc_id, recipient=recipient, sender=sender)
+        segment, about = None, self._about(receipt.bind)
+        for bind in about:
+            segment = await self._book.find(bind, receipt.smsc_id, recipient=recipient, sender=sender)
+            if segment is not None:
+                break
         if segment is None:
+            if about:  # where the response that tells its id will come
+                receipt = replace(receipt, bind=about[0])
             self.unmatched += 1
             unit.writes.append(receipt)  # it waits
             self._details[receipt.id] = details

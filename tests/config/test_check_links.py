@@ -134,6 +134,22 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
             "must be 0 to 255, not 256",
         ),
         ("bind", 'host = "a"\nreceipt_zone = "Berlin"', "smpp.binds.north.receipt_zone", "is no time zone"),
+        ("bind", 'host = "a"\nreceipts_of = ["nort"]', "smpp.binds.north.receipts_of[0]", 'mean "north"?'),
+        ("bind", 'host = "a"\nreceipts_of = ["north"]', "smpp.binds.north.receipts_of[0]", "is this bind"),
+        (
+            "bind",
+            'host = "a"\nreceipts_of = ["in"]\n[smpp.binds.in]\n'
+            'host = "b"\nsystem_id = "x"\nmode = "receiver"',
+            "smpp.binds.north.receipts_of[0]",
+            '"in" only receives',
+        ),
+        (
+            "bind",
+            'host = "a"\n[smpp.binds.in]\n'
+            'host = "a"\nsystem_id = "gw"\nmode = "receiver"\nreceipt_id = "hex"',
+            "smpp.binds.in.receipt_id",
+            'must be "same" as that of bind north, whose receipts come here',
+        ),
         ("bind", 'host = "a"\nretry_pause = 0', "smpp.binds.north.retry_pause", "more than 0"),
         (
             "bind",

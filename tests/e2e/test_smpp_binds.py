@@ -6,6 +6,7 @@ import http.client
 import itertools
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from smpplib import consts
@@ -223,6 +224,35 @@ def test_after_a_restart_an_id_is_still_found_without_padding_and_case(site: Sit
     until(lambda: len(site.daemon.log("bind.up")) >= ups + 3, "all three binds are up again")
     site.receipt(to, "id:cd9 stat:DELIVRD")
     site.daemon.reaches(id, "delivered")
+
+
+PAIR = """
+[smpp.binds.{mode}]
+host = "127.0.0.1"
+port = {port}
+system_id = "gw"
+mode = "{mode}"
+addresses = ["12345"]
+"""
+
+
+def test_the_receipts_of_a_transmitter_come_to_the_receiver(tmp_path: Path) -> None:
+    smsc = Smsc()
+    shop = f'name = "Shop"\nkey = "{KEY}"\nassets = ["12345"]\n'
+    settings = "".join(PAIR.format(mode=mode, port=smsc.port) for mode in ("transmitter", "receiver"))
+    try:
+        with Daemon(tmp_path / "pair", settings, {"shop": shop}) as daemon:
+            until(lambda: len(daemon.log("bind.up")) == 2, "both are up")
+            [receiver] = [number for number, command, _ in smsc.seen if command == "bind_receiver"]
+            smsc.connections.append(smsc.connections.pop(receiver))  # `deliver` takes the last one
+            to = next(CUSTOMERS)
+            id = daemon.send(to=f"+{to}", sender="12345", text="hi")
+            [segment] = daemon.reaches(id, "sent")["segments"]
+            receipt = f"id:{segment['smsc_id']} stat:DELIVRD err:000".encode()
+            assert smsc.deliver(to, "12345", receipt, esm_class=RECEIPT).status == ROK
+            daemon.reaches(id, "delivered")
+    finally:
+        smsc.close()
 
 
 def test_what_waits_for_a_carrier_that_is_down_goes_by_another_once(site: Site) -> None:

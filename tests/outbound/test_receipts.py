@@ -207,6 +207,24 @@ async def test_where_a_carrier_gave_no_id_the_addresses_tell_which_is_meant(gate
     assert gate.statuses == ["sent", "delivered"]
 
 
+@pytest.mark.parametrize("early", [False, True])
+async def test_a_receipt_may_come_by_another_bind_than_its_message_went(gate: Gate, early: bool) -> None:
+    gate.receipts._about = lambda bind: ("south", "north") if bind == "in" else (bind,)
+    message = await gate.submit()
+    await gate.begin(message)
+    segment = gate.segment(message, bind="south" if early else "north")
+    if not early:
+        gate.tell(message, Result.ACCEPTED, segment)
+        gate.receipts.known(segment)
+    await arrive(gate, receipt(bind="in"))
+    if early:
+        gate.tell(message, Result.ACCEPTED, segment)
+        gate.receipts.known(segment)
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    await arrive(gate, receipt("A2", bind="east"))
+    assert gate.receipts.unmatched == 1 + early
+
+
 async def test_a_receipt_of_nobody_is_kept(gate: Gate) -> None:
     await arrive(gate, receipt("Z"))
     assert await gate.store.unmatched("north", "Z") == [receipt("Z")]
