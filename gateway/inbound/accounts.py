@@ -173,7 +173,7 @@ class Accounts:
             pass_through = settings is not None and settings.long_messages == "pass-through"
             wanted = read_submission(pdu, self._clock.now(), pass_through=pass_through)
             if wanted.part:
-                return constants.ESME_ROK, self._part(unit, account, pdu, wanted, group)
+                return constants.ESME_ROK, await self._part(unit, account, pdu, wanted, group)
             return constants.ESME_ROK, await self._whole(unit, account, pdu, wanted, group)
         except BadInput as error:
             log.info("submit_sm.refused", extra={"account": account, "reason": str(error)})
@@ -202,7 +202,9 @@ class Accounts:
                 return id
         return self._accepting.accept(unit, request).id
 
-    def _part(self, unit: Unit, account: str, pdu: SubmitSm | DataSm, wanted: Submission, group: str) -> str:
+    async def _part(
+        self, unit: Unit, account: str, pdu: SubmitSm | DataSm, wanted: Submission, group: str
+    ) -> str:
         """The id of the part.  What is wrong with the message is said at once where one part tells it; if
         that is known only from the whole, its last part is refused, and the others are done with all the
         same.
@@ -220,6 +222,8 @@ class Accounts:
             try:
                 form = form_of(pdu, whole.as_is, whole.data_coding)
                 check_length(whole.text, form)
+                if isinstance(pdu, SubmitSm) and pdu.replace_if_present_flag == _REPLACES:
+                    await self._stored.withdraw_present(account, pdu)
                 self._accepting.accept(unit, self._of_parts(whole, form, wanted.when, group))
             except BadInput as error:
                 refusal = error

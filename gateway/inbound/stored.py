@@ -143,6 +143,12 @@ class Stored:
                 return message.id
         return ""
 
+    async def withdraw_present(self, account: str, pdu: SubmitSm) -> None:
+        """The same for a long message, which has the ids of its segments: what waits is taken back."""
+        for message in await self._waiting(account, pdu):
+            if service_type(message) == pdu.service_type:
+                await self._control.cancel(message.id, f"replaced by account {account}")
+
     async def _own(self, account: str, message_id: bytes) -> Message | None:
         """By the id that its submit_sm was answered with, be it that of one of its segments."""
         try:

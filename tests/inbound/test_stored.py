@@ -449,3 +449,12 @@ async def test_a_group_without_a_destination_is_nobodys(desk: Desk) -> None:
     group = CancelSm(source_addr=b"12345", service_type=b"NEWS")
     assert await desk.status(group) == constants.ESME_RCANCELFAIL
     assert await desk.state(id) is MessageState.ENROUTE
+
+
+async def test_a_long_message_takes_the_place_of_what_waits(desk: Desk) -> None:
+    waits, other = await desk.later(), await desk.later(service_type=b"NEWS")
+    for head in CONCAT:
+        pdu = submit_sm(esm_class=0x40, short_message=head + b"half", replace_if_present_flag=1)
+        assert await desk.status(pdu) == constants.ESME_ROK
+    assert desk.world.texts == ["halfhalf"]
+    assert [await desk.state(id) for id in (waits, other)] == [MessageState.DELETED, MessageState.ENROUTE]
