@@ -42,8 +42,6 @@ OURS = "this gateway, durable"
 ORDER = (VOLATILE.title, DURABLE.title, OURS)
 # Of L: what, its key, and the milliseconds of it that are the SMSC's
 _LATENCIES = (("answer", "http_latency", 0), ("to callback", "request_to_callback_incl_100ms", 100))
-# The durable Kannel does a few hundred cycles a second: fewer messages are enough
-FEWER = 0.5
 
 
 def kannel(kit: Kit, peer: Peer, scenarios: Sequence[str], options: argparse.Namespace) -> list[Json]:
@@ -52,8 +50,7 @@ def kannel(kit: Kit, peer: Peer, scenarios: Sequence[str], options: argparse.Nam
         _settled()
         found = []
         for scenario in scenarios:
-            n = int(options.n * (FEWER if peer is DURABLE else 1))
-            size = {"rate": options.rate} if scenario == "L" else {"n": n}
+            size = {"rate": options.rate} if scenario == "L" else {"n": options.n}
             found.append(kit.bench("kannel", peer.label, scenario, **size))
         return found
     finally:
