@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_smpp_abuse import (
+from tests.peers.hostile import (
     BIND_TRX,
     DELIVER,
     ENQUIRE_LINK,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_smpp_abuse import (
+from tests.peers.hostile import (
     BIND_TRX,
     ENQUIRE_LINK,
     GENERIC_NACK,
