@@ -12,6 +12,11 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+def test_the_benchmarks_configuration_has_no_findings() -> None:
+    status, said = run("check", "-c", "benchmarks/kit/gateway.toml")
+    assert (status, said) == (0, "benchmarks/kit/gateway.toml and 1 service: no findings\n")
+
+
 def test_the_example_configuration_has_no_findings() -> None:
     assert run("check") == (0, "conf/gateway.toml and 3 services: no findings\n")
 
