@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 # `on_in_doubt = "resend"`: a carrier that delivers and never answers must not have the customer get a text
 # for ever
 _RESENDS = 3
+_RETURNED = 10_000  # steps in the store whose resends are remembered
 
 
 class Tally:
@@ -137,6 +138,7 @@ class SmsChannel:
         self._give_back = give_back
         self.stopping = False
         self._flying: dict[str, Flight] = {}
+        self._resent: dict[str, dict[int, int]] = {}  # by effect key: of those that went back to the store
         self._ways: dict[str, _Way] = {}
 
     def _way(self, carrier: str) -> _Way | None:
@@ -188,11 +190,14 @@ class SmsChannel:
             for cut in wanted
         ]
         tally = Tally(len(cuts), set(done))
+        if self._resent:
+            tally.resent |= self._resent.get(f"{message.id}/{index}", {})
         parts = [cut.part for cut in wanted]
         validity = partial(self._left, expires) if expires and pdus[0].validity_period[-1:] == b"R" else None
         flight = Flight(message, index, carrier, way.bind, parts, pdus, tally, validity)
         self._flying[flight.key] = flight
         if self._enqueue(flight):
+            self._resent.pop(flight.key, None)
             return True
         del self._flying[flight.key]
         return False
@@ -284,6 +289,10 @@ class SmsChannel:
     def _return(self, flight: Flight) -> None:
         """Back to the store, to be sent when the bind takes messages again."""
         self._flying.pop(flight.key, None)
+        if flight.tally.resent:
+            self._resent[flight.key] = flight.tally.resent
+            if len(self._resent) > _RETURNED:
+                del self._resent[next(iter(self._resent))]
         self._give_back(flight.key, flight.carrier)
 
     def _doubt(self, flight: Flight, part: int) -> None:

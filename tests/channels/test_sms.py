@@ -480,6 +480,19 @@ def test_what_is_in_doubt_when_the_gateway_stops_fails_where_the_bind_says_so(pl
     assert plain.given_back == [] and plain.outcomes[0].result is Result.IN_DOUBT
 
 
+def test_what_went_back_to_the_store_in_between_is_sent_again_no_more_often(resending: Bench) -> None:
+    resending.send()
+    for n in range(3):
+        resending.room = False
+        resending.answer(0, "in_doubt", flight=-1)
+        resending.room = True
+        resending.send()
+        assert resending.outcomes == [] and len(resending.given_back) == n + 1
+    resending.answer(0, "in_doubt", flight=-1)
+    assert [o.result for o in resending.outcomes] == [Result.IN_DOUBT]
+    assert len(resending.flights) == 4
+
+
 def test_a_resend_that_finds_no_room_waits_in_the_store(resending: Bench) -> None:
     resending.send()
     resending.room = False
