@@ -269,7 +269,10 @@ class BindGroup:
         if not self.config.tls:
             return None
         if self._ssl is None:
-            self._ssl = ssl.create_default_context(cafile=self.config.tls_ca or None)
+            try:
+                self._ssl = ssl.create_default_context(cafile=self.config.tls_ca or None)
+            except OSError as error:
+                raise OSError(f"tls_ca {self.config.tls_ca}: {error}") from error
         return self._ssl
 
     def _take(self, link: SmppLink) -> str:

@@ -144,13 +144,20 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def _context(listen: Listen) -> ssl.SSLContext:
-    """Raises OSError when a file cannot be read, or holds no certificate or key."""
+    """Raises OSError, which names the setting, when a file cannot be read or holds no certificate or key."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = (
         ssl.TLSVersion.TLSv1_3 if listen.tls_minimum == "1.3" else ssl.TLSVersion.TLSv1_2
     )
-    context.load_cert_chain(listen.tls_certificate, listen.tls_key or None)
+    try:
+        context.load_cert_chain(listen.tls_certificate, listen.tls_key or None)
+    except OSError as error:
+        files = " with ".join(filter(None, (listen.tls_certificate, listen.tls_key)))
+        raise OSError(f"tls_certificate {files}: {error}") from error
     if listen.tls_client_ca:
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(listen.tls_client_ca)
+        try:
+            context.load_verify_locations(listen.tls_client_ca)
+        except OSError as error:
+            raise OSError(f"tls_client_ca {listen.tls_client_ca}: {error}") from error
     return context

@@ -229,6 +229,33 @@ addresses = ["12345"]
         site.reload(account("stays"))
 
 
+def test_the_server_itself_goes_and_comes(tmp_path: Path) -> None:
+    port = free_port()
+    without = LISTEN[LISTEN.index("[smpp.binds") :]
+    with Daemon(tmp_path / "site", LISTEN.format(port=port) + account("acme"), {"shop": SHOP}) as daemon:
+        site = Site(daemon, port)
+        peer = site.bound("acme")
+        daemon.write(without)
+        daemon.signal(signal.SIGHUP)
+        leaves(peer)
+        until(lambda: not _open(port), "nobody listens")
+        until(lambda: daemon.log("reload.done"), "the first is done")
+        site.reload(account("acme"))
+        site.bound("acme").lives()
+        daemon.write(
+            LISTEN.format(port=port).replace("[smpp.binds", BROKEN_TLS + "[smpp.binds") + account("acme")
+        )
+        daemon.signal(signal.SIGHUP)
+        until(lambda: daemon.log("reload.failed"), "the certificate is missed")
+        assert "tls_certificate nowhere.pem: " in daemon.log("reload.failed")[-1]["reason"]
+        site.peers[-1].lives()
+        for one in site.peers:
+            one.connection.close()
+
+
+BROKEN_TLS = 'tls_address = "127.0.0.1:0"\ntls_certificate = "nowhere.pem"\n\n'
+
+
 def _open(port: int) -> bool:
     try:
         socket.create_connection(("127.0.0.1", port), timeout=5).close()

@@ -504,7 +504,7 @@ async def test_without_its_authority_nothing_connects_and_the_reason_says_so(sms
     waits = caller.group._rng = Waits()
     caller.group.start()
     await asyncio.wait_for(waits.third.wait(), 10)
-    assert "No such file" in caller.group.reason
+    assert "tls_ca /nowhere/ca.pem: " in caller.group.reason and "No such file" in caller.group.reason
     assert await caller.group.stop(5) == [] and smsc.connections == []
 
 

@@ -121,10 +121,14 @@ async def test_an_address_that_cannot_be_had_changes_nothing(links: Links, what:
     assert await reaches(ports[0]) and await reaches(ports[1])
 
 
-async def test_a_certificate_that_cannot_be_read_changes_nothing(links: Links) -> None:
+@pytest.mark.parametrize("setting", ["tls_certificate", "tls_client_ca"])
+@pytest.mark.parametrize("file", ["nowhere.crt", "test_smpp_listener.py"])
+async def test_a_certificate_that_cannot_be_read_changes_nothing(
+    links: Links, setting: str, file: str
+) -> None:
     await links.configure(**TLS)
-    with pytest.raises(OSError):
-        await links.configure(**TLS | {"tls_certificate": str(HERE / "nowhere.crt")})
+    with pytest.raises(OSError, match=f"{setting} .*{file}.*: "):
+        await links.configure(**TLS | {setting: str(HERE / file)})
     await agree(links.listener.tls_port)
 
 
