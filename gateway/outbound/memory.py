@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from gateway.store.base import Store, Unit
+from gateway.store.base import Progress, Store, Unit
 from gateway.values.message import Message
 
 _RECENT = 20_000
@@ -37,13 +37,14 @@ class Memory:
         stored = self.known(id) or await self._store.message(id)
         return self.known(id) or stored  # it may have changed during the read
 
-    def keep(self, unit: Unit, message: Message, *, live: bool = True) -> None:
+    def keep(self, unit: Unit, message: Message, *, live: bool = True, progress: bool = False) -> None:
         """Write a changed message, known from now on; as it was before if the unit fails.
 
-        `live`: the step that is being tried, if there is one, is not left to the store.
+        `live`: the step that is being tried, if there is one, is not left to the store.  `progress`: the
+        store has it, and no more is new than how far it has come.
         """
         before, was_live = self.known(message.id), message.id in self._live
-        unit.writes.append(message)
+        unit.writes.append(Progress(message) if progress else message)
         self.remember(message, live=live)
         unit.undo.append(lambda: self.remember(before, live=was_live) if before else self._forget(message.id))
 

@@ -121,7 +121,7 @@ class OutboundPipeline:
             self.hold(unit, message, request.not_before)
             return message
         decision = chain.begin(message, lambda step: self._test(message, step), now)
-        self._apply(unit, message, decision)
+        self._apply(unit, message, decision, fresh=True)
         return decision.message
 
     # -- what outbound.control does to messages that wait ------------------------------------------
@@ -276,15 +276,16 @@ class OutboundPipeline:
         channel = self._channels[step.channel]
         return chain.Fitness(channel.available(message, step), channel.applicable(message, step))
 
-    def _apply(self, unit: Unit, before: Message, decision: chain.Decision) -> None:
-        """Turn a decision into writes, and into acts that follow them."""
+    def _apply(self, unit: Unit, before: Message, decision: chain.Decision, *, fresh: bool = False) -> None:
+        """Turn a decision into writes, and into acts that follow them.  `fresh`: the store does not have the
+        message."""
         message, now = decision.message, self._clock.now()
         if message is before and not decision.timer_done:
             return
         if message is not before:
             # news of an earlier step does not bring back one that is left to the store
             live = decision.start >= 0 or self._memory.live(message.id) is not None
-            self._memory.keep(unit, message, live=live)
+            self._memory.keep(unit, message, live=live, progress=not fresh)
         if before.waits and not (message.waits and message.step == before.step):
             self._begun.end(unit, f"{message.id}/{before.step}")
         if decision.timer_done:

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 
 from gateway.outbound.memory import Memory
-from gateway.store.base import Store, Unit, Write
+from gateway.store.base import Progress, Store, Unit, Write
 from gateway.values.errors import StoreError, Throttled, Unstorable
 from gateway.values.message import Message
 
@@ -64,7 +64,7 @@ class Recorder:
                 act()
             return
         if isinstance(error, Unstorable):  # asking again would hold up everything behind it for ever
-            ids = [write.id for write in unit.writes if isinstance(write, Message)]
+            ids = [write.id for write in map(_whole, unit.writes) if isinstance(write, Message)]
             log.critical("outcome.dropped", extra={"reason": str(error), "transids": ids})
             return
         log.error("outcome.unrecorded", extra={"reason": str(error)})
@@ -87,7 +87,17 @@ class Recorder:
 
     def _fresh(self, unit: Unit) -> list[Write]:
         """The unit's writes with messages as they are now: later units may have been written before it."""
-        return [
-            (self._memory.known(write.id) or write) if isinstance(write, Message) else write
-            for write in unit.writes
-        ]
+        return [self._fresh_write(write) for write in unit.writes]
+
+    def _fresh_write(self, write: Write) -> Write:
+        match write:
+            case Message():
+                return self._memory.known(write.id) or write
+            case Progress():
+                return Progress(self._memory.known(write.message.id) or write.message)
+            case _:
+                return write
+
+
+def _whole(write: Write) -> Write:
+    return write.message if isinstance(write, Progress) else write

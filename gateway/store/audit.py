@@ -131,7 +131,7 @@ class _Auditor:
 
     def _judge(self, status: Status, calling: set[str]) -> None:
         for id, service, updated_at, waits, timer, segment in self._walk(
-            str(status), "audit_open", after="", status=status
+            str(status), "audit_open", after=0, status=status
         ):
             if waits or timer or id in calling or (segment and status is Status.SENT):
                 continue

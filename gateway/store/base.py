@@ -62,7 +62,19 @@ class Delete(Struct, frozen=True):
     key: tuple[str, ...]
 
 
-Write = Record | Delete
+class Progress(Struct, frozen=True, gc=False):
+    """How far a message has come that the store holds already: of its row only that is written.
+
+    One that the store does not hold any more stays away.
+    """
+
+    message: Message
+
+
+# The fields that a message's way through its plan changes
+PROGRESS = ("status", "reason", "code", "carrier", "steps", "step", "waits", "updated_at")
+
+Write = Record | Delete | Progress
 
 
 class MessageQuery(Struct, frozen=True, kw_only=True):

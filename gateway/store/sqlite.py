@@ -37,7 +37,7 @@ T = TypeVar("T")
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 CHECKED_OCTETS = 64 << 20  # a file up to this size is checked page by page when opened (about 0.1 s)
 
-_LAST = "\U0010ffff"  # sorts after every id
+_LAST = (1 << 63) - 1  # no rowid is greater
 
 
 def path_of(url: str, state_directory: str | Path) -> Path:
@@ -137,9 +137,16 @@ class SqliteStore:
             status=query.status,
             address=query.address,
             correlationid=query.correlationid,
-            before=query.before or _LAST,
+            before=await self._place(query.before),
             limit=query.limit,
         )
+
+    async def _place(self, before: str) -> int:
+        """The rowid below which a search goes on."""
+        if not before:
+            return _LAST
+        found = await self._read(lambda reads: reads.execute(queries()["place"], {"id": before}).fetchone())
+        return found[0] if found else _LAST
 
     async def unhandled(self, limit: int) -> list[Message]:
         return await self._all(Message, "unhandled", limit=limit)

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.store.base import Told, Write
-from gateway.store.rows import Change, Key, Row, Statement, Table, change
+from gateway.store.rows import ADVANCE, MESSAGES, Advance, Change, Key, Row, Statement, Table, change
 from gateway.values.errors import StoreError, Throttled, Unstorable
 
 _log = logging.getLogger(__name__)
@@ -337,13 +337,26 @@ class Writer:
 def _statements(groups: list[Group]) -> list[Statement]:
     """What the groups come to, in their order."""
     tables: dict[Table[Any], _TableChanges] = {}
+    whole, advanced = dict[Key, Row | None](), dict[Key, Row]()  # messages by how they are to be written
     for group in groups:
         for table, key, row in group.changes:
+            if isinstance(table, Advance):
+                if key is None or row is None:
+                    raise TypeError("progress without a message")
+                if (pending := whole.get(key)) is not None:
+                    whole[key] = table.merged(pending, row)
+                else:
+                    advanced[key] = row
+                continue
             todo = tables.get(table)
             if todo is None:
                 todo = tables[table] = _TableChanges()
+                if table is MESSAGES:
+                    todo.keyed = whole
             if key is not None:
                 todo.keyed[key] = row
+                if table is MESSAGES:
+                    advanced.pop(key, None)
             elif row is not None:
                 todo.appended.append(row)
     statements: list[Statement] = []
@@ -352,4 +365,6 @@ def _statements(groups: list[Group]) -> list[Statement]:
         gone = [key for key, row in todo.keyed.items() if row is None]
         statements += table.upserts(rows)
         statements += table.deletes(gone)
+    if advanced:
+        statements += ADVANCE.updates(list(advanced.values()))
     return statements

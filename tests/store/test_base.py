@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.store.base import TABLES, Delete, MessageQuery, Record, Store, Unit, Write
+from gateway.store.base import TABLES, Delete, MessageQuery, Progress, Record, Store, Unit, Write
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.ids import uuid7
 from gateway.values.message import Form, StepPlan, StepRecord, StepState
@@ -301,8 +301,8 @@ async def test_unhandled_gives_the_received_mo_oldest_first(store: Store, record
     received = {"direction": "mo", "status": Status.RECEIVED}
     await store.commit(
         [
-            records.message("m2", **received),
             records.message("m1", **received),
+            records.message("m2", **received),
             records.message("m3", direction="mo", status=Status.HANDLED),
             records.message("m4"),
             records.message("m5", **received),
@@ -446,6 +446,56 @@ async def test_messages_that_wait_for_a_carrier_come_by_age(store: Store, record
     assert await store.carriers_owed() == ["north"]
     assert [message.id for message in await store.waiting("north", limit=9)] == ["m2", "m3"]
     assert await store.waiting("", limit=9) == []
+
+
+FURTHER = {
+    "status": Status.FAILED,
+    "reason": "no such number",
+    "code": "ESME_RINVDSTADR",
+    "carrier": "north",
+    "steps": (StepRecord(state=StepState.FAILED, reason="no such number", ended_at=4.0),),
+    "step": 0,
+    "updated_at": 4.0,
+}
+
+
+async def test_progress_changes_what_a_message_has_come_to_and_nothing_else(
+    store: Store, records: Records
+) -> None:
+    await store.commit([records.message("m1", waits="north"), records.message("m2", waits="north")])
+    later = records.message("m1", text="another", sender="another", **FURTHER)
+    await store.commit([Progress(later)])
+    assert await store.message("m1") == records.message("m1", **FURTHER)
+    assert await store.message("m2") == records.message("m2", waits="north")
+
+
+async def test_progress_of_a_message_that_is_not_there_is_none(store: Store, records: Records) -> None:
+    await store.commit([Progress(records.message("m1", **FURTHER))])
+    assert await store.message("m1") is None
+
+
+async def test_progress_may_share_a_transaction_with_what_it_changes(store: Store, records: Records) -> None:
+    await store.commit([records.message("m0")])
+    groups = [
+        [Progress(records.message("m0", step=0))],
+        [records.message("m1", waits="north")],
+        [Progress(records.message("m1", **FURTHER))],
+        [records.message("m2"), Progress(records.message("m2", step=1))],
+        [Progress(records.message("m0", step=1)), Progress(records.message("m0", step=2))],
+        [records.message("m0", text="all of it is new")],
+    ]
+    await asyncio.gather(*(store.commit(group) for group in groups))
+    assert await store.message("m0") == records.message("m0", text="all of it is new")
+    assert await store.message("m1") == records.message("m1", **FURTHER)
+    assert await store.message("m2") == records.message("m2", step=1)
+
+
+async def test_many_messages_come_further_at_once(store: Store, records: Records) -> None:
+    ids = [f"m{n:03}" for n in range(200)]
+    await store.commit([records.message(id) for id in ids])
+    await asyncio.gather(*(store.commit([Progress(records.message(id, **FURTHER))]) for id in ids[:150]))
+    counts = await store.counts()
+    assert (counts["messages.failed"], counts["messages"]) == (150, 200)
 
 
 async def test_timers_come_by_when_they_are_due(store: Store, records: Records) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.store.base import TABLES, Delete
 from gateway.store.migrations import migrate
-from gateway.store.rows import TABLE_OF, change
+from gateway.store.rows import ADVANCE, TABLE_OF, change
 from gateway.values.event import Event
 from gateway.values.message import Message
 from gateway.values.work import Effect, Timer
@@ -84,3 +84,14 @@ def test_change_refuses_what_has_no_table_or_no_key(records: Records) -> None:
 
 def test_every_record_has_a_table() -> None:
     assert set(TABLE_OF) == set(TABLES)
+
+
+def test_progress_is_found_by_the_key_of_each_message(records: Records) -> None:
+    rows = [ADVANCE.row(records.message(f"m{n}")) for n in range(3)]
+    [(sql, values)] = ADVANCE.updates(rows)
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, 0.0)
+    steps = [step[-1] for step in connection.execute("EXPLAIN QUERY PLAN " + sql, values)]
+    connection.close()
+    assert any(s.startswith("SEARCH messages USING") and "(id=?)" in s for s in steps), steps
+    assert not any(step.startswith("SCAN messages") for step in steps), steps

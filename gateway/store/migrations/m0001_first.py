@@ -177,12 +177,12 @@ _WITHOUT_ROWID = {"segments", "consents", "effects", "begun", "timers", "notific
 
 _INDEXES = (
     # not only the open ones: operators search for `failed`, and counts by status need no walk over the table
-    "messages_status ON messages (status, id)",
-    "messages_service ON messages (service, id)",
-    "messages_recipient ON messages (recipient, id)",
-    "messages_sender ON messages (sender, id)",
+    "messages_status ON messages (status)",
+    "messages_service ON messages (service)",
+    "messages_recipient ON messages (recipient)",
+    "messages_sender ON messages (sender)",
     "messages_waits ON messages (waits, id) WHERE waits != ''",
-    "messages_correlationid ON messages (correlationid, id) WHERE correlationid != ''",
+    "messages_correlationid ON messages (correlationid) WHERE correlationid != ''",
     # receipts write an id with more zeros, or in other case, than the response did
     "segments_smsc_id ON segments (bind, ltrim(lower(smsc_id), '0')) WHERE smsc_id != ''",
     "segments_in_doubt ON segments (message, step, part) WHERE state = 'in-doubt'",

@@ -5,12 +5,12 @@ SELECT rowid, service, direction, status FROM messages WHERE rowid > :after ORDE
 -- name: audit_open
 -- Messages in one status, with what would move them on.
 SELECT
-  id, id, service, updated_at,
+  rowid, id, service, updated_at,
   waits != '',
   EXISTS (SELECT 1 FROM timers WHERE kind = 'step' AND ref = m.id)
     OR EXISTS (SELECT 1 FROM timers WHERE kind = 'held' AND ref = m.id),
   EXISTS (SELECT 1 FROM segments WHERE message = m.id)
-FROM messages AS m WHERE status = :status AND id > :after ORDER BY id LIMIT :limit;
+FROM messages AS m WHERE status = :status AND rowid > :after ORDER BY rowid LIMIT :limit;
 
 -- name: audit_calls
 -- The messages of calls that are going on: few at a time.

@@ -2,63 +2,68 @@
 -- One message by its transid.
 SELECT * FROM messages WHERE id = :id;
 
+-- name: place
+-- Where a message, or else the next younger one, stands in the order of writing, which is by age.
+SELECT rowid FROM messages WHERE id >= :id ORDER BY id LIMIT 1;
+
 -- name: messages
--- Search, newest first (an id is a UUIDv7, so id order is age); parameters that are '' match all.
+-- Search, newest first: by rowid, which every index ends with by itself and which is small.  Parameters that
+-- are '' match all.
 SELECT * FROM messages
-WHERE id < :before
+WHERE rowid < :before
   AND (:direction = '' OR direction = :direction)
-ORDER BY id DESC LIMIT :limit;
+ORDER BY rowid DESC LIMIT :limit;
 
 -- name: messages_by_service
--- The same for one service: walks the index (service, id).
+-- The same for one service: walks the index on it.
 SELECT * FROM messages
-WHERE service = :service AND id < :before
+WHERE service = :service AND rowid < :before
   AND (:direction = '' OR direction = :direction)
   AND (:status = '' OR status = :status)
-ORDER BY id DESC LIMIT :limit;
+ORDER BY rowid DESC LIMIT :limit;
 
 -- name: messages_by_status
--- The same for one status: walks the index (status, id).
+-- The same for one status: walks the index on it.
 SELECT * FROM messages
-WHERE status = :status AND id < :before
+WHERE status = :status AND rowid < :before
   AND (:direction = '' OR direction = :direction)
-ORDER BY id DESC LIMIT :limit;
+ORDER BY rowid DESC LIMIT :limit;
 
 -- name: messages_by_address
 -- The same for one address, as sender or recipient: a shortcode has millions of messages, so each side
 -- walks its own index and stops at the limit (an OR would collect and sort them all).
 SELECT * FROM (
-  SELECT * FROM messages
-  WHERE recipient = :address AND id < :before
+  SELECT rowid AS place, * FROM messages
+  WHERE recipient = :address AND rowid < :before
     AND (:service = '' OR service = :service)
     AND (:direction = '' OR direction = :direction)
     AND (:status = '' OR status = :status)
     AND (:correlationid = '' OR correlationid = :correlationid)
-  ORDER BY id DESC LIMIT :limit)
+  ORDER BY rowid DESC LIMIT :limit)
 UNION
 SELECT * FROM (
-  SELECT * FROM messages
-  WHERE sender = :address AND id < :before
+  SELECT rowid AS place, * FROM messages
+  WHERE sender = :address AND rowid < :before
     AND (:service = '' OR service = :service)
     AND (:direction = '' OR direction = :direction)
     AND (:status = '' OR status = :status)
     AND (:correlationid = '' OR correlationid = :correlationid)
-  ORDER BY id DESC LIMIT :limit)
-ORDER BY id DESC LIMIT :limit;
+  ORDER BY rowid DESC LIMIT :limit)
+ORDER BY place DESC LIMIT :limit;
 
 -- name: messages_by_correlationid
 -- The same for one correlationid: few rows.
 SELECT * FROM messages
-WHERE correlationid = :correlationid AND correlationid != '' AND id < :before
+WHERE correlationid = :correlationid AND correlationid != '' AND rowid < :before
   AND (:service = '' OR service = :service)
   AND (:direction = '' OR direction = :direction)
   AND (:status = '' OR status = :status)
   AND (:address = '' OR sender = :address OR recipient = :address)
-ORDER BY id DESC LIMIT :limit;
+ORDER BY rowid DESC LIMIT :limit;
 
 -- name: unhandled
 -- MO whose decision is still owed, oldest first.
-SELECT * FROM messages WHERE status = 'received' AND direction = 'mo' ORDER BY id LIMIT :limit;
+SELECT * FROM messages WHERE status = 'received' AND direction = 'mo' ORDER BY rowid LIMIT :limit;
 
 -- name: waiting
 -- Messages whose step is being tried by a carrier, oldest first.
@@ -94,7 +99,7 @@ ORDER BY message DESC, step DESC, part DESC LIMIT 32;
 -- carriers give all messages the same, and a receipt's address tells which is meant.
 SELECT segments.* FROM messages CROSS JOIN segments ON segments.message = messages.id
 WHERE messages.recipient = :recipient AND segments.bind = :bind AND segments.smsc_id = :smsc_id
-ORDER BY messages.id DESC LIMIT 1;
+ORDER BY messages.rowid DESC LIMIT 1;
 
 -- name: unmatched
 -- Receipts that came before the id they speak of was known, oldest first.
