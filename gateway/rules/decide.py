@@ -70,8 +70,8 @@ def decide(
     opted_out: Container[str] = (),
 ) -> Decision:
     """Addresses are canonical; `match` and `services` are what Keywords says of the text and the number.
-    `open_run` is the session that is open between sender and recipient, "" if there is none; `opted_out` those
-    of the services that the sender has said STOP to.
+    `open_run` is the session that is open between sender and recipient, "" if there is none; `opted_out`
+    those of the services that the sender has said STOP to.
 
     Rules on sms.received are evaluated for each service of the number, by name, once no keyword matched.
     """
