@@ -170,7 +170,8 @@ class Notifier:
         await self._backlog.bring()
 
     async def _sweep_for_ever(self) -> None:
-        while True:
+        # wait_for loses a cancellation that comes together with what it waits for (Python 3.11)
+        while not self._stopping:
             try:
                 await self.sweep()
             except (StoreError, Throttled) as error:

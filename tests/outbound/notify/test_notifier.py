@@ -700,3 +700,17 @@ async def test_a_receiver_that_never_comes_back_is_given_up(store: Moody, clock:
     [dead] = await store.notifications(state="dead", due_before=clock.now() + 1e6, limit=10)
     assert dead.reason == "not bound"
     await account.notifier.stop()
+
+
+async def test_stopping_just_when_the_sweeper_is_woken_does_not_hang(store: Moody, clock: Hands) -> None:
+    account = Account(store, clock)
+    await account.notifier.sweep()
+    await account.owe(store, 1)
+    await account.settled()
+    account.notifier.start()
+    for _ in range(200):  # until it waits, with nothing to do
+        await asyncio.sleep(0)
+    account.notifier.back("smpp:acme")
+    await asyncio.sleep(0)  # it is woken and has not run
+    async with asyncio.timeout(5):
+        await account.notifier.stop()
