@@ -481,6 +481,8 @@ class Daemon:
         found = []
         if self.store.trouble:
             found.append(f"the store cannot write: {self.store.trouble}")
+        if self.store.damage:
+            found.append(f"the store is damaged: {self.store.damage}; stop the gateway, restore a backup")
         if self.outbound.unrecorded:
             found.append(f"{self.outbound.unrecorded} outcomes wait to be recorded")
         return found

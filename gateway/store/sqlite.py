@@ -6,6 +6,7 @@ Beside the file lie `-wal` and `-shm` (SQLite's own) and `.lock`, which one daem
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 import stat
@@ -31,12 +32,15 @@ from gateway.values.message import Consent, Message, Part, Receipt, Segment
 from gateway.values.story import merged, told
 from gateway.values.work import Begun, Effect, FlowVersion, Notification, Run, Timer
 
+log = logging.getLogger(__name__)
+
 R = TypeVar("R", bound=Struct)
 T = TypeVar("T")
 
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 CHECKED_OCTETS = 64 << 20  # a file up to this size is checked page by page when opened (about 0.1 s)
 
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # primary result codes
 _LAST = (1 << 63) - 1  # no rowid is greater
 
 
@@ -68,6 +72,7 @@ class SqliteStore:
         self._reads: sqlite3.Connection | None = None
         self._reader: ThreadPoolExecutor | None = None
         self._writer: Writer | None = None
+        self.damage = ""  # what a read has found broken in the file; stays until a restart
 
     async def open(self) -> None:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
@@ -274,7 +279,18 @@ class SqliteStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(reader, function, connection)
         except sqlite3.Error as error:
+            self._note_unread(error)
             raise StoreError(f"cannot read {self.path}: {error}") from error
+
+    def _note_unread(self, error: sqlite3.Error) -> None:
+        if self._read_only:
+            return  # whoever looks is told by the exception
+        fields = {"path": str(self.path), "reason": str(error)}
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+            log.error("store.unreadable", extra=fields)
+        elif not self.damage:
+            self.damage = f"{self.path}: {error}"
+            log.critical("store.damaged", extra=fields)
 
     # From here on: in the reading thread
 

@@ -1,4 +1,7 @@
-"""A store that cannot be used: the gateway does not start on it, names the file and the way out."""
+"""A store that cannot be used: the gateway does not start on it, and names the file and the way out.
+
+Nor is damage that comes later passed over in silence.
+"""
 
 from __future__ import annotations
 
@@ -130,3 +133,17 @@ def test_a_directory_that_is_a_file_is_refused(daemon: Daemon, tmp_path: Path) -
     daemon.state = tmp_path / "plain"
     daemon.state.write_text("")
     assert str(daemon.state) in refusal(daemon)
+
+
+def test_damage_while_it_runs_is_told_and_not_passed_over(daemon: Daemon) -> None:
+    file = daemon.state / "gateway.db"
+    with daemon:
+        bad_pages(file)
+        daemon.request("POST", "/v2/messages", {"to": "447700900999", "text": "hi"})  # what was read is old
+        status, answer = daemon.get("/v2/messages?limit=500")
+        assert (status, answer["code"]) == (503, "store")
+        status, ready = daemon.get("/readyz")
+        assert status == 503 and str(file) in ready["reasons"][-1] and "backup" in ready["reasons"][-1]
+        daemon.get("/v2/messages?limit=500")
+        [told] = daemon.log("store.damaged")
+        assert told["level"] == "critical" and told["path"] == str(file)

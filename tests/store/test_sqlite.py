@@ -14,6 +14,8 @@ import pytest
 from gateway.store.base import MessageQuery
 from gateway.store.sqlite import SqliteStore, path_of
 from gateway.values.errors import StoreError, StoreUnusable
+from gateway.values.event import Event
+from gateway.values.work import Timer
 
 Records = Any
 
@@ -242,3 +244,26 @@ async def test_what_was_acknowledged_is_there_after_kill_9(tmp_path: Path) -> No
     assert ids <= messages
     # and a group is whole or not there at all
     assert messages == effects and events == len(messages)
+
+
+async def test_damage_that_a_read_finds_is_told_and_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "gateway.db"
+    event = Event(ref="r", type="t", service="s", at=0.0, data={"text": "x" * 500})
+    store = SqliteStore(path)
+    await store.open()
+    await store.commit([event] * 500)
+    await store.close()
+    await store.open()
+    with path.open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(b"\xa5" * (path.stat().st_size - 2 * 4096))
+    await store.commit([Timer(kind="step", ref="m", due=0.0)])
+    assert store.damage == ""
+    for _ in range(2):
+        with pytest.raises(StoreError, match="malformed"):
+            await store.events("r")
+    await store.close()
+    assert str(path) in store.damage
+    assert [record.getMessage() for record in caplog.records] == ["store.damaged"]
