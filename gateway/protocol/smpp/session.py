@@ -124,6 +124,7 @@ class SmppSession:
         self._leaving: int | None = None  # the sequence_number of an unbind that waits for those answers
         self._leave_by = 0.0  # at the latest, if some of ours have none either
         self._finished = False  # the peer has shut down its side: nothing comes any more
+        self._parting = False  # either of these
 
     # what happened, what to write, when to wake
 
@@ -236,7 +237,7 @@ class SmppSession:
     def finished(self) -> None:
         """The peer has shut down its side of the connection: `Closed` follows once it has its answers."""
         if not self.closed:
-            self._finished = True
+            self._finished = self._parting = True
             self._leave()
 
     def lost(self, reason: str) -> None:
@@ -303,10 +304,6 @@ class SmppSession:
 
     # inside
 
-    @property
-    def _parting(self) -> bool:
-        return self._leaving is not None or self._finished
-
     def _send(self, request: Request, now: float, context: object) -> int:
         sequence_number = self._sequence_number
         while True:
@@ -353,6 +350,7 @@ class SmppSession:
             self._write(EnquireLinkResp(sequence_number=pdu.sequence_number))
         elif kind is Unbind:
             self._leaving = pdu.sequence_number
+            self._parting = True
             self._leave_by = now + LEAVE_SECONDS
             self._leave()
         elif isinstance(pdu, Bind):
@@ -371,7 +369,8 @@ class SmppSession:
 
     def _has_answered(self) -> None:
         self._asked -= 1
-        self._leave()
+        if self._parting:
+            self._leave()
 
     def _leave(self, *, at_last: bool = False) -> None:
         """Let the peer go once all that was asked before has its answer: it, or we, would ask again."""
