@@ -56,8 +56,7 @@ class IdSource:
             self._tail = int.from_bytes(octets, "big") & ~(1 << 61)
         else:
             self._tail += int.from_bytes(octets[:4], "big") + 1
-        # half a millisecond more: the division must not come out just below the whole number
-        return uuid7((self._milliseconds + 0.5) / 1000, self._tail.to_bytes(10, "big"))
+        return uuid7(self._milliseconds, self._tail)
 
 
 new_id: NewId = IdSource(SystemClock())

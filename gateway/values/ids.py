@@ -8,15 +8,14 @@ NewId = Callable[[], str]
 _HYPHENS = 4  # in a UUID
 
 
-def uuid7(now: float, randomness: bytes) -> str:
-    """A UUIDv7 in its 36-character text form.  `now` is Unix seconds, `randomness` 10 octets."""
-    milliseconds = int(now * 1000) & 0xFFFFFFFFFFFF
-    tail = int.from_bytes(randomness[:10], "big")
-    value = (
-        milliseconds << 80 | 0x7 << 76 | (tail >> 68 & 0xFFF) << 64 | 0b10 << 62 | (tail & 0x3FFFFFFFFFFFFFFF)
-    )
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+def uuid7(milliseconds: int, randomness: int) -> str:
+    """A UUIDv7 in its 36-character text form, `milliseconds` of Unix time.
+
+    Of `randomness` the lowest 62 bits are rand_b, the 12 from bit 68 on rand_a.
+    """
+    rand_a, rand_b = randomness >> 68 & 0xFFF, randomness & 0x3FFFFFFFFFFFFFFF
+    high, low = milliseconds >> 16 & 0xFFFFFFFF, milliseconds & 0xFFFF
+    return f"{high:08x}-{low:04x}-7{rand_a:03x}-{0x8000 | rand_b >> 48:04x}-{rand_b & 0xFFFFFFFFFFFF:012x}"
 
 
 def part_id(message: str, part: int) -> str:

@@ -394,7 +394,7 @@ async def test_receipts_that_nobody_claimed_are_found_again_by_their_time(
 async def test_segments_in_doubt_are_found_again_by_the_age_of_their_message(
     store: Store, records: Records
 ) -> None:
-    old, young = uuid7(9.9, bytes(10)), uuid7(10.0, bytes(10))
+    old, young = uuid7(9_900, 0), uuid7(10_000, 0)
     doubtful = [records.segment(young, part=part, state="in-doubt") for part in (1, 3)]
     await store.commit([*doubtful, records.segment(young, part=2, state="accepted")])
     await store.commit([records.segment(old, state="in-doubt")])
