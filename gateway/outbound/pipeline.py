@@ -19,11 +19,11 @@ from gateway.store.base import Store, Unit
 from gateway.store.timers import Timers
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput, StoreError, Throttled
-from gateway.values.event import Event, Trigger
+from gateway.values.event import Event
 from gateway.values.ids import NewId
 from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome, Status
-from gateway.values.story import no_longer_told
+from gateway.values.story import no_longer_told, reached
 from gateway.values.work import Timer
 
 log = logging.getLogger(__name__)
@@ -298,16 +298,7 @@ class OutboundPipeline:
         if message.status is not before.status:
             if before.status.final:
                 unit.writes.extend(no_longer_told(before, message))
-            data = {
-                "status": str(message.status),
-                "reason": message.reason,
-                "code": message.code,
-                "carrier": message.carrier,
-                "channel": message.plan[message.step].channel if message.step >= 0 else "",
-                "step": message.step,
-            }
-            event = Event(ref=message.id, type=Trigger.SMS_STATUS, service=message.service, at=now, data=data)
-            self._consequences(unit, event, message)
+            self._consequences(unit, reached(message, now), message)
 
     def _start(self, unit: Unit, message: Message, decision: chain.Decision) -> None:
         index, carrier = decision.start, message.waits

@@ -35,6 +35,19 @@ def no_longer_told(before: Message, after: Message) -> list[Event]:
     return [event for event in told(before) if event not in still]
 
 
+def reached(message: Message, at: float) -> Event:
+    """That the message has come to its status."""
+    data = {
+        "status": str(message.status),
+        "reason": message.reason,
+        "code": message.code,
+        "carrier": message.carrier,
+        "channel": message.plan[message.step].channel if message.step >= 0 else "",
+        "step": message.step,
+    }
+    return _event(message, Trigger.SMS_STATUS, at, data)
+
+
 def merged(told: Sequence[Event], written: Sequence[Event]) -> list[Event]:
     """Both in the order in which they happened; of one moment, what was written stands before what it led
     to, and behind what began."""
@@ -94,15 +107,7 @@ def _receipt(message: Message, segment: Segment) -> Event:
 
 def _end(message: Message) -> Iterator[Event]:
     if message.status.final:
-        data = {
-            "status": str(message.status),
-            "reason": message.reason,
-            "code": message.code,
-            "carrier": message.carrier,
-            "channel": message.plan[message.step].channel if message.step >= 0 else "",
-            "step": message.step,
-        }
-        yield _event(message, Trigger.SMS_STATUS, message.updated_at, data)
+        yield reached(message, message.updated_at)
 
 
 def _event(message: Message, type: str, at: float, data: dict[str, Any]) -> Event:
