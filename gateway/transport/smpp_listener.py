@@ -19,7 +19,7 @@ from gateway.transport.smpp_link import SmppLink
 
 log = logging.getLogger(__name__)
 
-HANDSHAKE_LIMIT = 500  # at once; further connections to the TLS port are cut
+HANDSHAKE_LIMIT = 200  # at once; the oldest of more are cut
 _BACKLOG = 100
 _PAUSE_SECONDS = 1.0  # when the system has no descriptor for one more connection
 
@@ -93,7 +93,7 @@ class _TlsPort:
         self._context: ssl.SSLContext | None = None
         self._seconds = 0.0
         self._accepting: asyncio.Task[None] | None = None
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._handshakes: dict[asyncio.Task[None], None] = {}  # oldest first
 
     def start(self, context: ssl.SSLContext, handshake_seconds: float) -> None:
         """Handshakes from now on are by this context."""
@@ -121,11 +121,12 @@ class _TlsPort:
                     await asyncio.sleep(_PAUSE_SECONDS)
                     continue
                 if len(self._handshakes) >= HANDSHAKE_LIMIT:
-                    connection.close()
-                    continue
+                    oldest = next(iter(self._handshakes))
+                    del self._handshakes[oldest]
+                    oldest.cancel()
                 task = asyncio.create_task(self._agree(connection, str(address[0])))
-                self._handshakes.add(task)
-                task.add_done_callback(self._handshakes.discard)
+                self._handshakes[task] = None
+                task.add_done_callback(lambda task: self._handshakes.pop(task, None))
 
     async def _agree(self, connection: socket.socket, peer: str) -> None:
         try:

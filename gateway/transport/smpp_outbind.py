@@ -31,7 +31,7 @@ LONGEST_SECONDS = 300.0
 CALLS = 12  # in a row; after them the next thing that is owed begins anew
 
 OUTBIND_SECONDS = 10.0  # for the SMSC to say outbind
-WAITING_LIMIT = 100  # connections without an outbind that we believe; further ones are cut
+WAITING_LIMIT = 100  # connections without an outbind that we believe; the oldest of more are cut
 LISTEN_SECONDS = 1.0  # until an address that is taken is tried again; doubles up to LONGEST_SECONDS
 
 
@@ -121,7 +121,7 @@ class OutbindListener:
         self._writable_again = writable_again
         self._networks = [network(text) for text in config.outbind_allow]
         self._doorman = Doorman()
-        self._waiting: set[SmppLink] = set()
+        self._waiting: dict[SmppLink, None] = {}  # oldest first
         self._judging: dict[SmppLink, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
         self._stopping = False
@@ -171,8 +171,12 @@ class OutbindListener:
         return SmppLink(session, f"{self._name}/outbind", self._event, self._connected, self._writable_again)
 
     def _connected(self, link: SmppLink) -> None:
-        self._waiting.add(link)
-        if not link.peer_address or self._stopping or len(self._waiting) > WAITING_LIMIT:
+        self._waiting[link] = None
+        if len(self._waiting) > WAITING_LIMIT:
+            oldest = next((link for link in self._waiting if link not in self._judging), link)
+            del self._waiting[oldest]
+            oldest.abort()
+        if not link.peer_address or self._stopping:
             link.abort()
         elif self._networks and not allowed(link.peer_address, self._networks):
             self._refuse(link, "address not allowed")
@@ -182,7 +186,7 @@ class OutbindListener:
             case Notified(pdu=Outbind() as request):
                 self._asked(link, request)
             case Closed():
-                self._waiting.discard(link)
+                self._waiting.pop(link, None)
                 log.info("smpp.closed", extra={"link": link.label, "peer": link.peer, "reason": event.reason})
             case StrayResponse(pdu=response):
                 link.log_unexpected(response)
@@ -217,7 +221,7 @@ class OutbindListener:
         if reason := self._take(link):
             self._refuse(link, reason)
         else:
-            self._waiting.discard(link)
+            self._waiting.pop(link, None)
 
     def _refuse(self, link: SmppLink, reason: str) -> None:
         fields = {"bind": self._name, "peer": link.peer, "reason": reason}

@@ -52,7 +52,7 @@ from gateway.transport.smpp_password import Doorman, hashed, is_hash, matches
 
 log = logging.getLogger(__name__)
 
-UNBOUND_LIMIT = 1000  # connections without a bind; further ones are cut at once
+UNBOUND_LIMIT = 500  # connections without a bind; the oldest of more are cut
 RESPONSE_SECONDS = 10.0  # for deliver_sm_resp, enquire_link_resp, unbind_resp
 DISMISS_SECONDS = 5.0  # for the requests of a session that has to leave
 UNBIND_SECONDS = 2.0  # for unbind_resp then
@@ -82,7 +82,7 @@ class SmppServer:
         self._on_request = on_request
         self._on_state = on_state
         self._system_id = system_id.encode()
-        self._unbound: set[SmppLink] = set()
+        self._unbound: dict[SmppLink, None] = {}  # oldest first
         self._links: dict[SmppLink, Customer] = {}
         self._listener = Listener(partial(self._link, self._connected))
         self._caller = OutbindCaller(lambda customer: self._link(partial(self._called, customer)))
@@ -207,10 +207,14 @@ class SmppServer:
             customer.room.set()
 
     def _connected(self, link: SmppLink) -> None:
-        self._unbound.add(link)
-        gone = not link.peer_address  # reset before it was accepted: nobody knows whose it was
-        if gone or len(self._unbound) > UNBOUND_LIMIT or self._stopping:
+        self._unbound[link] = None
+        if not link.peer_address or self._stopping:  # reset before it was accepted: nobody knows whose it was
             link.abort()
+        elif len(self._unbound) > UNBOUND_LIMIT:
+            # who means it has bound long before: a flood of others keeps nobody out
+            oldest = next((link for link in self._unbound if link.session.state is State.OPEN), link)
+            del self._unbound[oldest]
+            oldest.abort()
 
     def _called(self, customer: Customer, link: SmppLink) -> None:
         self._connected(link)
@@ -274,7 +278,7 @@ class SmppServer:
         self._doorman.succeeded(link.peer_address)
         link.label = customer.name
         customer.fit(link)
-        self._unbound.discard(link)
+        self._unbound.pop(link, None)
         self._links[link] = customer
         customer.links.append(link)
         link.version = request.interface_version
@@ -324,7 +328,7 @@ class SmppServer:
         for _, answer in event.unanswered:
             if isinstance(answer, asyncio.Future):
                 _unknown(answer, event.reason)
-        self._unbound.discard(link)
+        self._unbound.pop(link, None)
         customer = self._links.pop(link, None)
         if customer and link in customer.links:
             customer.links.remove(link)

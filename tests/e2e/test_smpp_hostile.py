@@ -196,6 +196,16 @@ def test_connections_that_come_and_go_by_the_hundred(site: Site) -> None:
     binds(site)
 
 
+def test_more_idle_connections_than_may_be_keep_nobody_out(site: Site) -> None:
+    idle = [socket.create_connection(("127.0.0.1", site.port), timeout=5) for _ in range(700)]
+    began = time.monotonic()
+    with site.abuser() as peer:
+        assert peer.ask(pdu(SUBMIT, 2, short_message())) == (SUBMIT | RESPONSE, ROK, 2)
+    assert time.monotonic() - began < 1
+    for connection in idle:
+        connection.close()
+
+
 @pytest.mark.parametrize("length", [0x10000, 0x100])
 def test_announced_pdus_that_never_come(site: Site, length: int) -> None:
     peers = [Peer(socket.create_connection(("127.0.0.1", site.port), timeout=5)) for _ in range(100)]

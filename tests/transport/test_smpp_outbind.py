@@ -239,16 +239,18 @@ async def test_who_calls_and_says_nothing_or_nonsense_is_cut(
     await us.bound()
 
 
-async def test_too_many_callers_are_cut(wait: Waiter, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_flood_of_callers_keeps_nobody_out(wait: Waiter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smpp_outbind, "WAITING_LIMIT", 2)
     us = await wait()
-    await us.bound()  # does not count
-    waiting = [await us.carrier() for _ in range(2)]
-    with pytest.raises(ConnectionError):
-        assert await (await us.carrier()).next() is None
-        raise ConnectionError  # a clean end is as good as a reset
-    await waiting[0].send(CALL)
-    assert await waiting[0].next() is None  # heard, but there is no session left
+    waiting = [await us.carrier() for _ in range(4)]
+    for oldest in waiting[:2]:
+        with pytest.raises(ConnectionError):
+            assert await oldest.next() is None
+            raise ConnectionError  # a clean end is as good as a reset
+    await waiting[2].send(CALL)
+    assert isinstance(await waiting[2].next(), BindReceiver)
+    await waiting[3].send(CALL)
+    assert await waiting[3].next() is None  # heard, but there is no session left
 
 
 async def test_a_refused_bind_ends_the_call(wait: Waiter) -> None:
