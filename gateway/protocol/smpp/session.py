@@ -13,8 +13,6 @@ A response that comes later still is a `StrayResponse` with the request's contex
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from gateway.protocol.smpp.codec import HEADER_OCTETS, RESPONSE_BIT, Framer, decode, header_only
 from gateway.protocol.smpp.constants import (
     ESME_RALYBND,
@@ -57,10 +55,9 @@ from gateway.protocol.smpp.pdu import (
     pack_header,
 )
 from gateway.protocol.smpp.states import BOUND, LEGAL, NEVER_ANSWERED, Cause, Role, State, after
+from gateway.protocol.smpp.unanswered import LINK_REQUESTS, Unanswered
 
-LAST_SEQUENCE_NUMBER = 0x7FFFFFFF
 LEAVE_SECONDS = 1.0  # for the peer to answer what we have asked before its unbind
-LATE_LIMIT = 1000  # timed-out requests of which the context is kept for a late response
 
 
 class NotBound(Exception):
@@ -76,18 +73,11 @@ BOUND_AS: dict[type[Bind], Cause] = {
     BindReceiver: Cause.BOUND_AS_RECEIVER,
     BindTransceiver: Cause.BOUND_AS_TRANSCEIVER,
 }
-_LINK_REQUESTS = (Bind, EnquireLink, Unbind)  # the session's own: outside the window
-_NOT_SENT = (*_LINK_REQUESTS, Outbind, AlertNotification)  # by `send`, which waits for an answer
+_NOT_SENT = (*LINK_REQUESTS, Outbind, AlertNotification)  # by `send`, which waits for an answer
 _SENDS = {
     Role.ESME: frozenset({State.BOUND_TX, State.BOUND_TRX}),
     Role.SMSC: frozenset({State.BOUND_RX, State.BOUND_TRX}),
 }
-
-
-class _Slot(Struct, frozen=True, gc=False):
-    kind: type[Request]
-    sent_at: float
-    context: object
 
 
 class SmppSession:
@@ -115,9 +105,7 @@ class SmppSession:
         self._framer = Framer()
         self._events: list[Event] = []
         self._out: list[bytes] = []
-        self._slots: dict[int, _Slot] = {}  # oldest first: one timeout for all keeps their deadlines in order
-        self._late: dict[int, object] = {}
-        self._sequence_number = 0
+        self._unanswered = Unanswered()
         self._last_received = now
         self._enquiring = False
         self._asked = 0  # `Requested` and `BindRequested` without our answer
@@ -139,7 +127,8 @@ class SmppSession:
 
     def deadline(self) -> float | None:
         """When `tick` is due; None = nothing pending."""
-        due = [self._slots[next(iter(self._slots))].sent_at + self.response_timeout] if self._slots else []
+        slots = self._unanswered.slots
+        due = [slots[next(iter(slots))].sent_at + self.response_timeout] if slots else []
         if self.state in BOUND and self.enquire_link and not self._enquiring and not self._parting:
             due.append(self._last_received + self.enquire_link)
         elif self.state is State.OPEN:
@@ -163,7 +152,7 @@ class SmppSession:
     def bind(self, request: Bind, now: float) -> None:
         """ESME side: ask for the bind.  Raises IllegalTransition when it is too late for that."""
         self.state = after(self.state, Cause.BIND_REQUESTED)
-        self._send(request, now, None)
+        self._ask(request, now)
 
     def answer_bind(self, request: Bind, command_status: int, system_id: bytes = b"") -> None:
         """SMSC side: grant the bind (ESME_ROK) or refuse it.  Raises IllegalTransition if none is open."""
@@ -191,8 +180,8 @@ class SmppSession:
         EncodeError."""
         if self.state is not State.OPEN or self.role is not Role.SMSC:
             raise NotBound(f"outbind in {self.state.name}")
-        self._sequence_number += 1
-        self._out.append(request.encode(self._sequence_number))
+        self._unanswered.sequence_number += 1
+        self._out.append(request.encode(self._unanswered.sequence_number))
 
     def send(self, request: Request, now: float, context: object = None) -> int:
         """Send a request and give its sequence_number; `context` comes back with the answer.
@@ -205,9 +194,10 @@ class SmppSession:
             raise NotBound(f"{request.name} after the peer's last word")
         if self.outstanding >= self.window:
             raise WindowFull(f"{self.outstanding} requests without an answer")
-        sequence_number = self._send(request, now, context)
+        unanswered = self._unanswered
+        self._out.append(unanswered.ask(request, now, context))
         self.outstanding += 1
-        return sequence_number
+        return unanswered.sequence_number
 
     def respond(self, request: Request, command_status: int = ESME_ROK, message_id: bytes = b"") -> bool:
         """Answer a `Requested`.  False: the link is gone, the peer will ask again."""
@@ -230,7 +220,7 @@ class SmppSession:
         """Leave in an orderly way: `Closed` follows.  Does nothing on a session that is on its way out."""
         if self.state in BOUND:
             self.state = after(self.state, Cause.UNBIND_SENT)
-            self._send(Unbind(), now, None)
+            self._ask(Unbind(), now)
         elif self.state in (State.OPEN, State.BINDING):
             self._close(Cause.LINK_LOST, "left before the bind")
 
@@ -276,44 +266,29 @@ class SmppSession:
         if self._leaving is not None and now >= self._leave_by:
             self._leave(at_last=True)
         doubtful = False
-        while self._slots:
-            sequence_number = next(iter(self._slots))
-            slot = self._slots[sequence_number]
-            kind, sent_at, context = slot.kind, slot.sent_at, slot.context
-            if now < sent_at + self.response_timeout:
-                break
-            del self._slots[sequence_number]
-            if kind is EnquireLink:
+        while overdue := self._unanswered.overdue(now, self.response_timeout):
+            sequence_number, slot = overdue
+            if slot.kind is EnquireLink:
                 self._enquiring = False
-                if self._last_received <= sent_at:
+                if self._last_received <= slot.sent_at:
                     self._close(Cause.LINK_LOST, "peer is silent: enquire_link was not answered")
-            elif issubclass(kind, _LINK_REQUESTS):
-                self._close(Cause.LINK_LOST, f"{kind.name} was not answered")
+            elif issubclass(slot.kind, LINK_REQUESTS):
+                self._close(Cause.LINK_LOST, f"{slot.kind.name} was not answered")
             else:
                 doubtful = True
                 self.outstanding -= 1
-                if len(self._late) >= LATE_LIMIT:
-                    del self._late[next(iter(self._late))]
-                self._late[sequence_number] = context
-                self._events.append(TimedOut(sequence_number, context))
+                self._unanswered.keep(sequence_number, slot.context)
+                self._events.append(TimedOut(sequence_number, slot.context))
         if self.state not in BOUND or self._enquiring or self._parting:
             return
         if doubtful or (self.enquire_link and now >= self._last_received + self.enquire_link):
             self._enquiring = True
-            self._send(EnquireLink(), now, None)
+            self._ask(EnquireLink(), now)
 
     # inside
 
-    def _send(self, request: Request, now: float, context: object) -> int:
-        sequence_number = self._sequence_number
-        while True:
-            sequence_number = sequence_number % LAST_SEQUENCE_NUMBER + 1
-            if sequence_number not in self._slots and sequence_number not in self._late:
-                break
-        self._out.append(request.encode(sequence_number))
-        self._sequence_number = sequence_number
-        self._slots[sequence_number] = _Slot(type(request), now, context)
-        return sequence_number
+    def _ask(self, request: Request, now: float) -> None:
+        self._out.append(self._unanswered.ask(request, now, None))
 
     def _write(self, response: Response) -> None:
         self._out.append(response.encode(response.sequence_number))
@@ -386,14 +361,15 @@ class SmppSession:
 
     def _response(self, pdu: Response) -> None:
         sequence_number = pdu.sequence_number
-        slot = self._slots.get(sequence_number)
+        slots = self._unanswered.slots
+        slot = slots.get(sequence_number)
         if slot is None or not (
             pdu.command_id == slot.kind.command_id | RESPONSE_BIT or isinstance(pdu, GenericNack)
         ):
-            context = None if slot else self._late.pop(sequence_number, None)
+            context = None if slot else self._unanswered.late(sequence_number)
             self._events.append(StrayResponse(pdu, context))
             return
-        del self._slots[sequence_number]
+        del slots[sequence_number]
         kind = slot.kind
         if kind is EnquireLink:
             self._enquiring = False  # a generic_nack is a sign of life too
@@ -431,11 +407,5 @@ class SmppSession:
 
     def _close(self, cause: Cause, reason: str) -> None:
         self.state = after(self.state, cause)
-        unanswered = [
-            (number, slot.context)
-            for number, slot in self._slots.items()
-            if not issubclass(slot.kind, _LINK_REQUESTS)
-        ]
-        self._slots.clear()
         self.outstanding = 0
-        self._events.append(Closed(reason, unanswered))
+        self._events.append(Closed(reason, self._unanswered.clear()))

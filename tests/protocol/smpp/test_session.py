@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.smpp import session as session_module
 from gateway.protocol.smpp.codec import Framer, decode
 from gateway.protocol.smpp.constants import (
     ESME_RALYBND,
@@ -414,16 +413,6 @@ def test_unknown_repeated_and_mismatched_answers_are_news_not_errors() -> None:
     assert session.state is State.BOUND_TRX
 
 
-def test_sequence_numbers_wrap_and_skip_those_still_open() -> None:
-    session = bound(window=5)
-    first = session.send(SubmitSm(), 0.0)
-    session._sequence_number = session_module.LAST_SEQUENCE_NUMBER - 1
-    assert session.send(SubmitSm(), 0.0) == 0x7FFFFFFF
-    assert session.send(SubmitSm(), 0.0) == 1
-    assert first == 2
-    assert session.send(SubmitSm(), 0.0) == 3
-
-
 # time
 
 
@@ -455,16 +444,6 @@ def test_a_late_answer_comes_with_its_request() -> None:
     assert stray.context == "mine" and isinstance(stray.pdu, SubmitSmResp)
     feed(session, SubmitSmResp(sequence_number=number, message_id=b"late"), now=11.0)
     assert only(session, StrayResponse).context is None
-
-
-def test_late_requests_are_kept_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "LATE_LIMIT", 2)
-    session = bound(response_timeout=1.0)
-    numbers = [session.send(SubmitSm(), 0.0, name) for name in "abc"]
-    session.tick(1.0)
-    session.events()
-    feed(session, *[SubmitSmResp(sequence_number=number) for number in numbers])
-    assert [event.context for event in session.events()] == [None, "b", "c"]  # type: ignore[union-attr]
 
 
 def test_an_idle_link_is_asked_and_a_silent_peer_is_dead() -> None:

@@ -36,8 +36,9 @@ from gateway.protocol.smpp.pdu import (
     SubmitSm,
     SubmitSmResp,
 )
-from gateway.protocol.smpp.session import LAST_SEQUENCE_NUMBER, NotBound, SmppSession, WindowFull
+from gateway.protocol.smpp.session import NotBound, SmppSession, WindowFull
 from gateway.protocol.smpp.states import BOUND, Role, State
+from gateway.protocol.smpp.unanswered import LAST_SEQUENCE_NUMBER
 
 RESPONSE_TIMEOUT, ENQUIRE_LINK = 5.0, 20.0
 SIDES = st.sampled_from([Role.ESME, Role.SMSC])
@@ -55,7 +56,7 @@ class Side:
         self.session = SmppSession(
             role, now=0.0, window=window, response_timeout=RESPONSE_TIMEOUT, enquire_link=ENQUIRE_LINK
         )
-        self.session._sequence_number = first
+        self.session._unanswered.sequence_number = first
         self.wire = bytearray()  # on its way to the other side
         self.written = Framer()
         self.sent = 0
@@ -196,7 +197,7 @@ class Traffic(RuleBasedStateMachine):
         side = self.sides[role]
         if numbers := {**side.open, **side.doubtful}.values():
             number = max(numbers) - behind
-            side.session._sequence_number = number % LAST_SEQUENCE_NUMBER
+            side.session._unanswered.sequence_number = number % LAST_SEQUENCE_NUMBER
 
     @rule(role=SIDES, number=st.sampled_from([0, 1, 2, 9, LAST_SEQUENCE_NUMBER, 0xFFFFFFFF]))
     def invent(self, role: Role, number: int) -> None:
