@@ -34,7 +34,8 @@ from gateway.protocol.smpp.pacing import Backoff
 from gateway.protocol.smpp.pdu import Request, Response
 from gateway.protocol.smpp.session import NotBound, SmppSession
 from gateway.protocol.smpp.states import Role
-from gateway.transport.smpp_dispatch import Dispatcher, Lane
+from gateway.transport.smpp_dispatch import Dispatcher
+from gateway.transport.smpp_lanes import Lane
 from gateway.transport.smpp_link import Answer, SmppLink
 from gateway.transport.smpp_outbind import OutbindListener
 from gateway.transport.smpp_submission import Begun, Submission, SubmitResult

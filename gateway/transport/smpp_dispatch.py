@@ -16,7 +16,7 @@ import asyncio
 import logging
 import zlib
 from collections.abc import Awaitable, Callable
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import TypeVarTuple
 
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ from gateway.protocol.smpp.constants import ESME_ROK, status_text
 from gateway.protocol.smpp.fields import EncodeError
 from gateway.protocol.smpp.pacing import Throttle, TokenBucket
 from gateway.protocol.smpp.pdu import Response, SubmitSmResp
+from gateway.transport.smpp_lanes import Lane, Lanes
 from gateway.transport.smpp_link import SmppLink
 from gateway.transport.smpp_queue import Queue
 from gateway.transport.smpp_submission import Begun, Submission, SubmitResult, acts
@@ -37,26 +38,6 @@ log = logging.getLogger(__name__)
 BATCH_LIMIT = 1000  # messages handed over at once
 HAND_OVER_PAUSE_SECONDS = 1.0  # after the caller could not take note
 _ILL = 3  # messages in a row with a temporary error: it is not they, it is the carrier
-
-
-class Lane:
-    """One of the bind's sessions as seen from the queue; its connections (`link`) come and go."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.link: SmppLink | None = None
-        self.bound = False
-        self.ready: list[tuple[int, int, Begun]] = []  # heap by order of messages, then part
-
-    @property
-    def room(self) -> int:
-        return self.link.session.room if self.link and self.link.writable else 0
-
-    def first(self) -> tuple[int, ...]:
-        """Order and part of the first segment to write, past what was given up or rests; empty: none."""
-        while self.ready and not _writable(self.ready[0]):
-            heappop(self.ready)
-        return self.ready[0][:2] if self.ready else ()
 
 
 class Dispatcher:
@@ -76,7 +57,7 @@ class Dispatcher:
     ) -> None:
         self.name = name
         self.config = config
-        self.lanes = [Lane(number) for number in range(lanes)]
+        self.lanes = Lanes(lanes)
         self.stopping = False
         self.on_room: Callable[[], None] | None = None
         self.queue = Queue()
@@ -90,7 +71,6 @@ class Dispatcher:
         self._on_put_off = on_put_off
         self._refused_entry = False
         self._begun: dict[int, Begun] = {}
-        self._homeless: list[tuple[int, int, Begun]] = []  # unwritten segments whose session is gone
         self._order = 0
         self._throttle = Throttle(config.throttle_pause)
         self._bucket = TokenBucket(config.throughput, 0.0)
@@ -101,7 +81,7 @@ class Dispatcher:
 
     @property
     def outstanding(self) -> int:
-        return sum(lane.link.session.outstanding for lane in self.lanes if lane.link)
+        return self.lanes.outstanding
 
     def enqueue(self, submission: Submission) -> bool:
         if not submission.pdus:
@@ -176,9 +156,7 @@ class Dispatcher:
         if not begun.held:
             due = begun.hold(now, self.config.retry_pause, self.config.retry_limit)
             heappush(self._held, (due, begun.order, begun))
-            if self._homeless:  # it comes back as a whole
-                self._homeless = [entry for entry in self._homeless if entry[2] is not begun]
-                heapify(self._homeless)
+            self.lanes.forget(begun)
             fields = {"bind": self.name, "status": result.status_text, "pause_seconds": due - now}
             log.info("submit_sm.retry", extra=fields)
         if fresh:
@@ -215,9 +193,7 @@ class Dispatcher:
             match context:
                 case (Begun() as begun, int(part)):
                     self.doubt(begun, part, reason)
-        for entry in filter(_writable, lane.ready):
-            heappush(self._homeless, entry)
-        lane.ready.clear()
+        self.lanes.lost(lane)
 
     def give_up(self, reason: str) -> None:
         """Whatever was begun and not written stays unsent."""
@@ -275,11 +251,7 @@ class Dispatcher:
                 self._rested = rested + self._rested
                 await asyncio.sleep(HAND_OVER_PAUSE_SECONDS)
                 continue
-            for begun in (*rested, *batch):
-                lane = self.lanes[begun.lane]
-                waiting = lane.ready if lane.bound else self._homeless
-                for part in begun.unwritten:
-                    heappush(waiting, (begun.order, part, begun))
+            self.lanes.wait((*rested, *batch))
 
     def _admit(self, now: float) -> list[Begun]:
         """The messages for which windows and throughput have room now."""
@@ -291,8 +263,7 @@ class Dispatcher:
             limit = 0 if len(self._begun) > len(self._held) else 1
         limit = min(limit, self.config.queue - len(self._held))
         rooms = [lane.room - len(lane.ready) for lane in self.lanes]
-        waiting = sum(len(lane.ready) for lane in self.lanes) + len(self._homeless)
-        budget = self._bucket.available(now) - waiting
+        budget = self._bucket.available(now) - self.lanes.waiting
         while self.queue and budget >= 1 and len(batch) < limit:
             index = max(range(len(rooms)), key=rooms.__getitem__)
             if rooms[index] <= 0:
@@ -333,12 +304,12 @@ class Dispatcher:
 
     def _write(self, now: float) -> None:
         """Write the segments of begun messages that windows, throughput and throttling allow."""
-        self._house()
+        self.lanes.house()
         touched: dict[int, SmppLink] = {}
         while not self._throttle.resting(now):
             if self._throttle.probing and self.outstanding:
                 break
-            lane = self._next()
+            lane = self.lanes.next()
             if lane is None or not self._bucket.take(now):
                 break
             _, part, begun = heappop(lane.ready)
@@ -356,27 +327,6 @@ class Dispatcher:
                 touched[lane.number] = lane.link
         for link in touched.values():
             link.settle()
-
-    def _next(self) -> Lane | None:
-        """The session whose turn it is: that of the oldest segment among those with room."""
-        found: Lane | None = None
-        oldest: tuple[int, ...] = ()
-        for lane in self.lanes:
-            if lane.ready and lane.room and (first := lane.first()) and (found is None or first < oldest):
-                found, oldest = lane, first
-        return found
-
-    def _house(self) -> None:
-        """Give the segments whose session is gone a session that lives, those of one message the same."""
-        while self._homeless:
-            lane = max(self.lanes, key=lambda lane: lane.room - len(lane.ready))
-            if not lane.room:
-                return
-            order = self._homeless[0][0]
-            while self._homeless and self._homeless[0][0] == order:
-                entry = heappop(self._homeless)
-                entry[2].lane = lane.number
-                heappush(lane.ready, entry)
 
     async def _rest(self, now: float) -> None:
         """Until something happens, the throttling ends, or there are tokens for a batch worth its commit."""
@@ -401,8 +351,3 @@ def _result(part: int, response: Response) -> SubmitResult:
     if status == ESME_ROK and isinstance(response, SubmitSmResp):
         return SubmitResult(part, "accepted", response.message_id.decode("latin-1"))
     return SubmitResult(part, "rejected", "", status, status_text(status))
-
-
-def _writable(entry: tuple[int, int, Begun]) -> bool:
-    _, part, begun = entry
-    return part in begun.unwritten and not begun.held
