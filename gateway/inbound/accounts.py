@@ -51,6 +51,7 @@ _STATUS = {
     "too_long": constants.ESME_RINVMSGLEN,
     "bad_priority": constants.ESME_RINVPRTFLG,
     "receipt": constants.ESME_RINVESMCLASS,
+    "bad_parameter_length": constants.ESME_RINVPARLEN,
     "two_payloads": constants.ESME_RINVOPTPARAMVAL,
     "no_default_message": constants.ESME_RINVDFTMSGID,
     **TIME_FAULTS,

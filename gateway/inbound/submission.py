@@ -15,6 +15,7 @@ from gateway.inbound.sms import AsIs, Inbound, as_is, is_receipt, read, text_of,
 from gateway.inbound.times import Times, times
 from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.fields import pack_tlvs, unpack_tlvs
+from gateway.protocol.smpp.parameters import wrong_length
 from gateway.protocol.smpp.pdu import DataSm, SubmitSm
 from gateway.protocol.sms import user_data
 from gateway.protocol.sms.coding import classify
@@ -68,6 +69,8 @@ def read_submission(pdu: SubmitSm | DataSm, now: float, *, pass_through: bool) -
     `pass_through`: segments, and whatever is in message_payload, are messages of their own.
     """
     tlvs = unpack_tlvs(pdu.tlv_octets) if pdu.tlv_octets else {}
+    if fault := wrong_length(tlvs):  # carriers would refuse the message for it, or lose their way in it
+        raise BadInput(fault[1], field=fault[0], code="bad_parameter_length")
     _check(pdu, bool(tlvs.get(constants.TLV_MESSAGE_PAYLOAD)))
     when = _AT_ONCE
     if isinstance(pdu, SubmitSm) and (pdu.schedule_delivery_time or pdu.validity_period):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 
 CUSTOMERS = (f"4477009{n:05}" for n in itertools.count(70_000))
 ROK = consts.SMPP_ESME_ROK
-SUBMIT, MULTI, QUERY, CANCEL, REPLACE = 0x04, 0x21, 0x03, 0x08, 0x07
+SUBMIT, DATA, MULTI, QUERY, CANCEL, REPLACE = 0x04, 0x103, 0x21, 0x03, 0x08, 0x07
 WAP = bytes.fromhex("0605040b8423f0")  # a WAP push: to port 2948, from 9200
 WSP = bytes.fromhex("01060403ae81ea02056a0045c60c037777772e6578616d706c652e6f7267000101")
 ENROUTE, DELIVERED, DELETED = 1, 2, 4  # message_state
@@ -435,6 +435,25 @@ def test_where_segments_pass_through_each_is_a_message(site: Site, form: str) ->
 def test_a_message_that_cannot_go_out_is_refused(site: Site, fields: dict[str, Any], status: int) -> None:
     with bound(site) as session:
         assert session.status(submit_sm(next(CUSTOMERS), **fields)) == status
+
+
+@pytest.mark.parametrize("tag", [0x0005, 0x0204, 0x020C, 0x0426], ids=hex)
+@pytest.mark.parametrize("value", [b"", b"\0\1\2"], ids=["empty", "long"])
+def test_a_standard_parameter_of_a_wrong_length_is_refused_in_any_request(
+    site: Site, tag: int, value: bytes
+) -> None:
+    to = next(CUSTOMERS)
+    wrong, vendors = tlv(tag, value), tlv(0x1400, value)
+    data_sm = b"\0\3\0" + b"12345\0\1\1" + to.encode() + b"\0" + bytes(3) + tlv(PAYLOAD, b"x")
+    with bound(site) as session:
+        for command_id, body in (
+            (SUBMIT, submit_sm(to, b"x")),
+            (DATA, data_sm),
+            (MULTI, submit_multi([to, next(CUSTOMERS)], b"x")),
+        ):
+            assert session.status(body + vendors + wrong, command_id) == consts.SMPP_ESME_RINVPARLEN
+            assert session.status(body + vendors, command_id) == ROK
+        assert [one.tlvs for one in site.sent(to, 3)] == [vendors] * 3
 
 
 # -- service_type -------------------------------------------------------------------------------------
