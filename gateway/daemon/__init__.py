@@ -44,7 +44,7 @@ from gateway.outbound.accept import Counted, Planner
 from gateway.outbound.control import Control
 from gateway.outbound.fetch import Fetcher
 from gateway.outbound.notify.hub import Hub
-from gateway.outbound.notify.notifier import Awaited, Notifier
+from gateway.outbound.notify.notifier import Notifier
 from gateway.outbound.pipeline import HELD, OutboundPipeline
 from gateway.outbound.queries import TIMER as QUERY_TIMER
 from gateway.outbound.queries import Queries
@@ -60,6 +60,7 @@ from gateway.store.base import Unit
 from gateway.store.sqlite import SqliteStore, path_of
 from gateway.store.timers import Timers
 from gateway.transport.smpp_client import Inbound
+from gateway.transport.smpp_link import Respond
 from gateway.transport.smpp_submission import SubmitResult
 from gateway.values.call import Call
 from gateway.values.errors import BadInput, GatewayError
@@ -151,7 +152,24 @@ class Daemon:
             self._clock,
             batch=lambda service: self._services[service].notify.batch,
         )
-        self._to_accounts = Awaited(lambda notification: self._accounts.deliver(notification))
+        self._esme_reassembly = Reassembly(self._esme_sources(), self._new_id, self._clock.steady)
+        self._accounts = Accounts(
+            accounts=self._esmes,
+            store=self.store,
+            clock=self._clock,
+            accepting=Counted(self.outbound, partial(self.metrics.accepted, by="smpp")),
+            reassembly=self._esme_reassembly,
+            stored=Stored(
+                store=self.store,
+                clock=self._clock,
+                control=Control(
+                    store=self.store, clock=self._clock, timers=self._timers, pipeline=self.outbound
+                ),
+                load=self.outbound.load,
+                waits=lambda account, id: self._esme_reassembly.waits(esme.source_name(account), id),
+            ),
+            deliver=lambda *what: self._smpp.deliver_to_account(*what),
+        )
         self._notifier = Notifier(
             store=self.store,
             clock=self._clock,
@@ -159,7 +177,7 @@ class Daemon:
             posts={
                 "http": self._hub,
                 "https": self._hub,
-                ACCOUNT_SCHEME: self._to_accounts,
+                ACCOUNT_SCHEME: self._accounts,
             },
         )
         self._fetcher = Fetcher(self.store, lambda *done: self._runs.fetched(*done))
@@ -180,25 +198,7 @@ class Daemon:
             clock=self._clock,
         )
         self._reassembly = Reassembly(self._sources(), self._new_id, self._clock.steady)
-        self._esme_reassembly = Reassembly(self._esme_sources(), self._new_id, self._clock.steady)
         self._decide_by(Keywords.build(self._services), Ruleset.build(self._services))
-        self._accounts = Accounts(
-            accounts=self._esmes,
-            store=self.store,
-            clock=self._clock,
-            accepting=Counted(self.outbound, partial(self.metrics.accepted, by="smpp")),
-            reassembly=self._esme_reassembly,
-            stored=Stored(
-                store=self.store,
-                clock=self._clock,
-                control=Control(
-                    store=self.store, clock=self._clock, timers=self._timers, pipeline=self.outbound
-                ),
-                load=self.outbound.load,
-                waits=lambda account, id: self._esme_reassembly.waits(esme.source_name(account), id),
-            ),
-            deliver=lambda account, pdu: self._smpp.deliver_to_account(account, pdu),
-        )
         self._smpp = SmppSide(
             self._binds,
             hand_over=self._hand_over,
@@ -308,7 +308,6 @@ class Daemon:
         self._timers.stop()
         await self._queries.stop()
         await self._notifier.stop(GRACE_SECONDS / 5)
-        await self._to_accounts.close()
         await self._hub.close()
         await self._fetcher.stop()
         await self.outbound.stop()
@@ -330,9 +329,9 @@ class Daemon:
         self.metrics.segment(flight.carrier, result.kind)
         self._sms.result(flight, result)
 
-    async def _deliver(self, inbound: Inbound) -> int:
+    def _deliver(self, inbound: Inbound, respond: Respond) -> None:
         self.metrics.received(inbound.bind)
-        return await self.inbound.deliver(inbound.bind, inbound.pdu)
+        self.inbound.deliver(inbound.bind, inbound.pdu, respond)
 
     def _answer_calls(self, sip: SipSide) -> None:
         """Both directions of calls, now that the endpoint knows its address."""

@@ -13,12 +13,12 @@ from gateway.channels.query_sm import query_sm, standing
 from gateway.channels.sms import Flight
 from gateway.config.model import Account, Bind, Smpp
 from gateway.observe.health import CarrierState
-from gateway.outbound.notify.notifier import Away
+from gateway.protocol.smpp.constants import ESME_ROK
 from gateway.protocol.smpp.fields import EncodeError
-from gateway.protocol.smpp.pdu import DeliverSm, Request, Response
-from gateway.protocol.smpp.session import NotBound, WindowFull
-from gateway.transport.smpp_account import NoAnswer
+from gateway.protocol.smpp.pdu import DeliverSm, Request
+from gateway.protocol.smpp.session import NotBound
 from gateway.transport.smpp_client import BindGroup, Inbound
+from gateway.transport.smpp_link import Respond
 from gateway.transport.smpp_server import SmppServer
 from gateway.transport.smpp_submission import Submission, SubmitResult
 from gateway.values.errors import GatewayError
@@ -28,18 +28,14 @@ log = logging.getLogger(__name__)
 GRACE_SECONDS = 5.0  # for the sessions of a server that is no more
 
 
-class NotDelivered(GatewayError):
-    """An account was sent something, or had no room for it, and nobody knows that it has it."""
-
-
 class CannotListen(GatewayError):
     """The SMPP server's new settings cannot be had; it goes on with the old ones."""
 
 
 class SmppSide:
     """`hand_over(keys, bind)` makes effects "begun", durably; `result` is told what became of a segment;
-    `deliver` takes an inbound PDU and gives the status to answer with, `request(account, pdu)` an account's
-    and gives its answer; `bound(account)` is told of an account that has sessions, `room(bind)` of a bind
+    `deliver` takes an inbound PDU and tells the status to answer with, `request(account, pdu)` an account's
+    and tells its answer; `bound(account)` is told of an account that has sessions, `room(bind)` of a bind
     whose queue has room, `give_back(key, bind)` of a message that a stopped bind has not begun."""
 
     def __init__(
@@ -48,8 +44,8 @@ class SmppSide:
         *,
         hand_over: Callable[[list[str], str], Awaitable[None]],
         result: Callable[[Flight, SubmitResult], None],
-        deliver: Callable[[Inbound], Awaitable[int]],
-        request: Callable[[str, Request], Awaitable[tuple[int, str] | Response]],
+        deliver: Callable[[Inbound, Respond], None],
+        request: Callable[[str, Request, Respond], None],
         bound: Callable[[str], None],
         room: Callable[[str], None],
         give_back: Callable[[str, str], None],
@@ -164,16 +160,14 @@ class SmppSide:
             return False, "not started"
         return (True, "") if group.up else (False, group.reason)
 
-    async def deliver_to_account(self, account: str, pdu: DeliverSm) -> int:
-        """The status of the answer.  Raises Away without a session that receives, else NotDelivered."""
+    def deliver_to_account(self, account: str, pdu: DeliverSm, done: Callable[[str, bool], None]) -> None:
+        """`done` is told "" when the account took it, else why not, and whether it has no session to take
+        it."""
         if self._server is None or account not in self._accounts:
-            raise Away(f"there is no account {account!r} to be reached")
-        try:
-            return await self._server.deliver(account, pdu)
-        except NotBound as error:
-            raise Away(str(error)) from None
-        except (WindowFull, NoAnswer) as error:
-            raise NotDelivered(str(error)) from None
+            reason = f"there is no account {account!r} to be reached"
+            asyncio.get_running_loop().call_soon(done, reason, True)
+        else:
+            self._server.deliver(account, pdu, partial(_delivered, done))
 
     def states(self) -> list[CarrierState]:
         return [
@@ -209,3 +203,13 @@ class SmppSide:
         log.info("account.sessions", extra={"account": account, "sessions": sessions, "reason": reason})
         if sessions:
             self._bound(account)
+
+
+def _delivered(done: Callable[[str, bool], None], answer: int | Exception) -> None:
+    """An account's answer in the words of the notifier."""
+    if answer == ESME_ROK:
+        done("", False)
+    elif isinstance(answer, Exception):
+        done(str(answer), isinstance(answer, NotBound))
+    else:
+        done(f"deliver_sm_resp 0x{answer:08x}", False)

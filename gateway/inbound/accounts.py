@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec.structs import asdict
 
 from gateway.config.model import Account
 from gateway.inbound.deliveries import receipt, text
+from gateway.inbound.later import Later
 from gateway.inbound.reassembly import Reassembly, Whole
 from gateway.inbound.stored import Stored
 from gateway.inbound.submission import Submission, check_length, form_of, read_submission
@@ -36,6 +38,11 @@ from gateway.values.message import Form
 from gateway.values.work import Notification
 
 log = logging.getLogger(__name__)
+
+# command_status and message_id, or a whole response
+Answer: TypeAlias = tuple[int, str] | Response
+# "" when something was taken, else why not; and whether that was no attempt: nobody is there to take it
+Done: TypeAlias = Callable[[str, bool], None]
 
 REASSEMBLY_SECONDS = 60.0
 _REPLACES = 1  # replace_if_present_flag
@@ -69,7 +76,8 @@ def account_of(source: str) -> str:
 
 class Accounts:
     """`stored` is about messages submitted before; `deliver` hands a PDU to a session of an account that
-    receives and gives the command_status of its answer, or raises when there is none."""
+    receives, and tells "" when it was taken, else why not, and whether there is no such session; never before
+    it has returned."""
 
     def __init__(
         self,
@@ -80,7 +88,7 @@ class Accounts:
         accepting: Accepting,
         reassembly: Reassembly,
         stored: Stored,
-        deliver: Callable[[str, DeliverSm], Awaitable[int]],
+        deliver: Callable[[str, DeliverSm, Done], None],
     ) -> None:
         self._accounts = accounts
         self._store = store
@@ -89,41 +97,44 @@ class Accounts:
         self._reassembly = reassembly
         self._stored = stored
         self._deliver = deliver
+        self._later = Later()
 
-    async def requested(self, account: str, request: Request) -> tuple[int, str] | Response:
-        """What to answer to a request of an account, once what it asks for is durable."""
+    def requested(self, account: str, request: Request, told: Callable[[Answer | Exception], None]) -> None:
+        """`told` what to answer to a request of an account, once what it asks for is durable."""
+        unit = Unit()
+        self._later.run(self._answer(unit, account, request), partial(self._decided, unit, account, told))
+
+    def _decided(
+        self, unit: Unit, account: str, told: Callable[[Answer | Exception], None], answer: Answer | Exception
+    ) -> None:
+        if isinstance(answer, Exception):
+            unit.take_back()
+            told(_failure(account, answer))
+            return
         try:
-            match request:
-                case SubmitSm() | DataSm():
-                    return await self.submitted(account, request)
-                case SubmitMulti():
-                    return await self._multi(account, request)
-                case QuerySm():
-                    return await self._stored.query(account, request)
-                case CancelSm():
-                    return await self._stored.cancel(account, request)
-                case ReplaceSm():
-                    return await self._stored.replace(account, request)
-        except Throttled:
-            return constants.ESME_RMSGQFUL, ""
-        except StoreError as error:
-            log.error("account.not_stored", extra={"account": account, "reason": str(error)})
-            return constants.ESME_RSYSERR, ""
+            unit.commit_soon(
+                self._store, lambda error: told(answer if error is None else _failure(account, error))
+            )
+        except Throttled as error:
+            told(_failure(account, error))
+
+    async def _answer(self, unit: Unit, account: str, request: Request) -> Answer:
+        """What to answer once `unit` is durable."""
+        match request:
+            case SubmitSm() | DataSm():
+                self._accepting.check_room()
+                return await self._take(unit, account, request)
+            case SubmitMulti():
+                return await self._multi(unit, account, request)
+            case QuerySm():
+                return await self._stored.query(account, request)
+            case CancelSm():
+                return await self._stored.cancel(account, request)
+            case ReplaceSm():
+                return await self._stored.replace(account, request)
         return constants.ESME_RINVCMDID, ""
 
-    async def submitted(self, account: str, pdu: SubmitSm | DataSm) -> tuple[int, str]:
-        """(command_status, message_id) for a submit_sm or data_sm, once it is durable."""
-        self._accepting.check_room()
-        unit = Unit()
-        try:
-            status, id = await self._take(unit, account, pdu)
-        except BaseException:
-            unit.take_back()
-            raise
-        await unit.commit(self._store)
-        return status, id
-
-    async def _multi(self, account: str, pdu: SubmitMulti) -> tuple[int, str] | Response:
+    async def _multi(self, unit: Unit, account: str, pdu: SubmitMulti) -> Answer:
         """Each destination is a message.  All their receipts, and the answer, speak of the first one's id."""
         if not pdu.destinations:
             return constants.ESME_RINVNUMDESTS, ""
@@ -131,22 +142,16 @@ class Accounts:
         fields = asdict(pdu)
         del fields["destinations"]
         id, refused = "", list[Unsuccessful]()
-        unit = Unit()
-        try:
-            for destination in pdu.destinations:
-                if isinstance(destination, bytes):  # the name of a distribution list, of which we keep none
-                    refused.append((0, 0, destination, constants.ESME_RINVDLNAME))
-                    continue
-                ton, npi, number = destination
-                single = SubmitSm(**fields, dest_addr_ton=ton, dest_addr_npi=npi, destination_addr=number)
-                status, own = await self._take(unit, account, single, group=id)
-                if status != constants.ESME_ROK:
-                    refused.append((ton, npi, number, status))
-                id = id or own
-        except BaseException:
-            unit.take_back()
-            raise
-        await unit.commit(self._store)
+        for destination in pdu.destinations:
+            if isinstance(destination, bytes):  # the name of a distribution list, of which we keep none
+                refused.append((0, 0, destination, constants.ESME_RINVDLNAME))
+                continue
+            ton, npi, number = destination
+            single = SubmitSm(**fields, dest_addr_ton=ton, dest_addr_npi=npi, destination_addr=number)
+            status, own = await self._take(unit, account, single, group=id)
+            if status != constants.ESME_ROK:
+                refused.append((ton, npi, number, status))
+            id = id or own
         if not id:
             return refused[0][3], ""
         return SubmitMultiResp(message_id=id.encode(), unsuccessful=tuple(refused))
@@ -289,16 +294,35 @@ class Accounts:
             correlationid=group,
         )
 
-    async def deliver(self, notification: Notification) -> str:
-        """Carry out a notification to an account: a receipt, or a customer's text.  "" when it was taken.
+    # it is a notify.notifier.Post: carries out what is owed to accounts
 
-        A long text goes in parts; one that is refused is tried again as a whole.
-        """
-        account = notification.url.partition(":")[2]
+    def together(self, notification: Notification) -> int:
+        return 1
+
+    def send(self, notifications: Sequence[Notification], done: Done) -> None:
+        """A receipt, or a customer's text: a long one in parts, of which one that is refused is tried again
+        as a whole."""
+        [notification] = notifications
         body = msgspec.json.decode(notification.body, type=dict[str, Any])
         pdus = text(body) if body["type"] == Trigger.SMS_RECEIVED else [receipt(body)]
-        for pdu in pdus:
-            status = await self._deliver(account, pdu)
-            if status != constants.ESME_ROK:
-                return f"deliver_sm_resp 0x{status:08x}"
-        return ""
+        self._deliver_next(notification.url.partition(":")[2], iter(pdus), done, "", False)
+
+    def _deliver_next(
+        self, account: str, pdus: Iterator[DeliverSm], done: Done, reason: str, away: bool
+    ) -> None:
+        """Go on after a part; `reason` why it was not taken."""
+        pdu = None if reason else next(pdus, None)
+        if pdu is None:
+            done(reason, away)
+        else:
+            self._deliver(account, pdu, partial(self._deliver_next, account, pdus, done))
+
+
+def _failure(account: str, error: Exception) -> Answer | Exception:
+    """What to answer when nothing became durable."""
+    if isinstance(error, Throttled):
+        return constants.ESME_RMSGQFUL, ""
+    if isinstance(error, StoreError):
+        log.error("account.not_stored", extra={"account": account, "reason": str(error)})
+        return constants.ESME_RSYSERR, ""
+    return error

@@ -13,6 +13,7 @@ from gateway.config.model import Bind, Service
 from gateway.directory.consent import Consents
 from gateway.inbound import sms
 from gateway.inbound.actions import Actions, Subject
+from gateway.inbound.later import Later
 from gateway.inbound.reassembly import Reassembly, Whole
 from gateway.outbound.accept import Owing
 from gateway.protocol.smpp import constants
@@ -99,21 +100,34 @@ class InboundPipeline:
         self._reassembly = reassembly
         self._receipts = receipts
         self._listeners = listeners
+        self._later = Later()
 
-    async def deliver(self, bind: str, pdu: DeliverSm | DataSm) -> int:
-        """Take what a carrier brings; the command_status to answer with, given once it is durable."""
+    def deliver(self, bind: str, pdu: DeliverSm | DataSm, told: Callable[[int | Exception], None]) -> None:
+        """Take what a carrier brings; `told` the command_status to answer with, once it is durable."""
         unit = Unit()
-        try:
+        self._later.run(self._read(unit, bind, pdu), partial(self._was_read, unit, bind, told))
+
+    def _was_read(
+        self, unit: Unit, bind: str, told: Callable[[int | Exception], None], error: Exception | None
+    ) -> None:
+        if error is None:
             try:
-                await self._read(unit, bind, pdu)
-            except BaseException:
-                unit.take_back()
-                raise
-            await unit.commit(self._store)
-        except (StoreError, Throttled) as error:
+                unit.commit_soon(self._store, partial(self._answer, bind, told))
+                return
+            except Throttled as refusal:
+                error = refusal
+        else:
+            unit.take_back()
+        self._answer(bind, told, error)
+
+    def _answer(self, bind: str, told: Callable[[int | Exception], None], error: Exception | None) -> None:
+        if error is None:
+            told(constants.ESME_ROK)
+        elif isinstance(error, StoreError | Throttled):
             log.warning("deliver_sm.refused", extra={"bind": bind, "reason": str(error)})
-            return constants.ESME_RX_T_APPN  # the SMSC keeps it and tries again
-        return constants.ESME_ROK
+            told(constants.ESME_RX_T_APPN)  # the SMSC keeps it and tries again
+        else:
+            told(error)
 
     async def _read(self, unit: Unit, bind: str, pdu: DeliverSm | DataSm) -> None:
         now = self._clock.now()

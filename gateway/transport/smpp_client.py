@@ -36,7 +36,7 @@ from gateway.protocol.smpp.session import NotBound, SmppSession
 from gateway.protocol.smpp.states import Role
 from gateway.transport.smpp_dispatch import Dispatcher
 from gateway.transport.smpp_lanes import Lane
-from gateway.transport.smpp_link import Answer, SmppLink
+from gateway.transport.smpp_link import Respond, SmppLink
 from gateway.transport.smpp_outbind import OutbindListener
 from gateway.transport.smpp_submission import Begun, Submission, SubmitResult
 
@@ -67,7 +67,7 @@ class BindGroup:
     over, `on_late` when the answer to a segment in doubt comes after all.  `on_rest` is called when a message
     rests after a temporary error: the carrier has nothing of it but the parts it accepted, and it will be
     handed over again; `on_put_off(name, "throttled" or "retried")` of each answer that puts a segment off.
-    `on_deliver` gives the status that answers an inbound message.  `on_state(name, up, reason)` tells when
+    `on_deliver` tells the status that answers an inbound message.  `on_state(name, up, reason)` tells when
     the first session is bound and when the last is gone.  `on_room`, if set, is called when the queue has
     room again after `enqueue` said False.
     """
@@ -79,7 +79,7 @@ class BindGroup:
         *,
         hand_over: Callable[[list[Submission]], Awaitable[None]],
         on_result: Callable[[Submission, SubmitResult], None],
-        on_deliver: Callable[[Inbound], Awaitable[int]],
+        on_deliver: Callable[[Inbound, Respond], None],
         on_state: Callable[[str, bool, str], None],
         on_late: Callable[[Submission, SubmitResult], None] | None = None,
         on_rest: Callable[[Submission], None] | None = None,
@@ -298,7 +298,8 @@ class BindGroup:
             case Answered(context=(Begun() as begun, int(part)), pdu=response):
                 self._dispatcher.answered(lane, begun, part, response)
             case Requested(pdu=pdu.DeliverSm() | pdu.DataSm() as request):
-                link.answer_later(request, self._deliver(lane, request), ESME_RX_T_APPN)
+                inbound = Inbound(self.name, lane.number, request)
+                link.ask(request, partial(self._on_deliver, inbound), ESME_RX_T_APPN)
             case Answered(context=asyncio.Future() as asked, pdu=response):
                 _tell(asked, response)
             case TimedOut(context=asyncio.Future() as asked):
@@ -344,9 +345,6 @@ class BindGroup:
                 self._dispatcher.tell(self._on_state, self.name, False, event.reason)
         if self._dispatcher.stopping and not any(other.link for other in self._dispatcher.lanes):
             self._dispatcher.idle.set()  # nothing more can happen to what was begun
-
-    async def _deliver(self, lane: Lane, request: pdu.DeliverSm | pdu.DataSm) -> Answer:
-        return await self._on_deliver(Inbound(self.name, lane.number, request)), b""
 
 
 def _tell(asked: asyncio.Future[Response | None], response: Response | None) -> None:

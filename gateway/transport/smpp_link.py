@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TypeAlias, cast
 
 from msgspec.structs import replace
@@ -25,8 +25,10 @@ PENDING_LIMIT = 1000  # requests of one peer that may wait for our answer before
 CLOSE_SECONDS = 5.0  # for the last octets to leave
 GRACE_SECONDS = 1.0  # after reading again, before the answers that queued up meanwhile count as missing
 
-# command_status and message_id, or a whole response (its sequence_number is set here)
-Answer: TypeAlias = tuple[int, bytes] | Response
+# command_status alone, with a message_id, or a whole response (its sequence_number is set here)
+Answer: TypeAlias = int | tuple[int, str] | Response
+# Told the answer to a request, or why there is none: once, within the call that it was given to or later
+Respond: TypeAlias = Callable[[Answer | BaseException], None]
 
 
 class SmppLink(asyncio.Protocol):
@@ -62,7 +64,8 @@ class SmppLink(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._tls = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._unanswered = 0
+        self._all_answered = asyncio.Event()  # set when the last of them is; cleared by those who wait
         self._reading = True
         self._overloaded = False
         self._tick_from = 0.0
@@ -153,12 +156,22 @@ class SmppLink(asyncio.Protocol):
             self._settle_due = True
             self._loop.call_soon(self._settle_now)
 
-    def answer_later(self, request: Request, answer: Coroutine[object, object, Answer], failure: int) -> None:
-        """Answer the request when `answer` is known, with the status `failure` if finding it raises."""
-        task = self._loop.create_task(self._answer(request, answer, failure))
-        self._tasks.add(task)
-        task.add_done_callback(self._answered)
-        if len(self._tasks) >= self._pending_limit and not self._overloaded:
+    def ask(
+        self,
+        request: Request,
+        ask: Callable[[Respond], None],
+        failure: int,
+        answered: Callable[[], None] | None = None,
+    ) -> None:
+        """Answer the request with what `ask` tells, now or later; with the status `failure` if it raises, or
+        tells an exception.  `answered` is called then, also when the link is gone."""
+        pending = _Pending(self, request, failure, answered)
+        self._unanswered += 1
+        try:
+            ask(pending)
+        except Exception as error:
+            pending(error)
+        if self._unanswered >= self._pending_limit and not self._overloaded:
             self._overloaded = True
             self._set_reading()
             self._stop_timer()  # no deadline counts against a peer that we do not read
@@ -169,36 +182,39 @@ class SmppLink(asyncio.Protocol):
 
     async def finish(self) -> None:
         """Wait until no request of the peer is being worked on."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._unanswered:
+            self._all_answered.clear()
+            await self._all_answered.wait()
 
     def abort(self) -> None:
         """Cut the connection without ceremony."""
         if self._transport:
             self._transport.abort()
 
-    async def _answer(
-        self, request: Request, answer: Coroutine[object, object, Answer], failure: int
-    ) -> None:
+    def answered(self, request: Request, answer: Answer | BaseException, failure: int) -> None:
+        """What `ask` has led to, once for each request."""
+        self._unanswered -= 1
         try:
-            said = await answer
-            if isinstance(said, Response):
-                self.session.answer(replace(said, sequence_number=request.sequence_number))
+            if isinstance(answer, BaseException):
+                raise answer
+            if isinstance(answer, int):
+                self.session.respond(request, answer)
+            elif isinstance(answer, tuple):
+                self.session.respond(request, answer[0], answer[1].encode())
             else:
-                self.session.respond(request, *said)
+                self.session.answer(replace(answer, sequence_number=request.sequence_number))
         except Exception:
             fields = {"link": self.label, "peer": self.peer, "pdu": request.name}
             log.exception("smpp.request_failed", extra=fields)
             self.session.respond(request, failure)
-        self.settle_soon()
-
-    def _answered(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if self._overloaded and len(self._tasks) <= self._pending_limit // 2:
+        if not self._unanswered:
+            self._all_answered.set()
+        if self._overloaded and self._unanswered <= self._pending_limit // 2:
             self._overloaded = False
             self._tick_from = self._loop.time() + GRACE_SECONDS
             self._set_reading()
-            self.settle_soon()  # the deadline counts again
+        if not self._settling:  # else the answer leaves with what is being settled
+            self.settle_soon()
 
     def _set_reading(self) -> None:
         reading = self.writable and not self._overloaded
@@ -247,6 +263,30 @@ class SmppLink(asyncio.Protocol):
                 "count": self._malformed,
             }
             log.warning("smpp.malformed", extra=fields)
+
+
+class _Pending:
+    """A request of the peer that has no answer yet, as the `Respond` of its answer."""
+
+    __slots__ = ("_answered", "_failure", "_link", "_request")
+
+    def __init__(
+        self, link: SmppLink, request: Request, failure: int, answered: Callable[[], None] | None
+    ) -> None:
+        self._link: SmppLink | None = link
+        self._request = request
+        self._failure = failure
+        self._answered = answered
+
+    def __call__(self, answer: Answer | BaseException) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            if self._answered is not None:
+                self._answered()
+            link.answered(self._request, answer, self._failure)
+        else:  # the peer has its answer; a second would be about another request of its
+            fault = answer if isinstance(answer, BaseException) else None
+            log.error("smpp.answered_twice", exc_info=fault, extra={"pdu": self._request.name})
 
 
 def _is_noted(count: int) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from gateway.config.model import Account, Listen
@@ -41,11 +41,11 @@ from gateway.protocol.smpp.events import (
     TimedOut,
 )
 from gateway.protocol.smpp.operations import Outbind, SubmitMulti
-from gateway.protocol.smpp.pdu import Bind, DataSm, DeliverSm, Request, Response, SubmitSm
+from gateway.protocol.smpp.pdu import Bind, DataSm, DeliverSm, Request, SubmitSm
 from gateway.protocol.smpp.session import NotBound, SmppSession
 from gateway.protocol.smpp.states import Role, State
-from gateway.transport.smpp_account import Customer, NoAnswer
-from gateway.transport.smpp_link import Answer, SmppLink
+from gateway.transport.smpp_account import Customer, Delivery, NoAnswer, Told
+from gateway.transport.smpp_link import Respond, SmppLink
 from gateway.transport.smpp_listener import Listener
 from gateway.transport.smpp_outbind import OutbindCaller
 from gateway.transport.smpp_password import Doorman, hashed, is_hash, matches
@@ -61,8 +61,8 @@ _SEGMENT_OCTETS = 165  # of optional parameters: 160 septets, the parameter's he
 
 
 class SmppServer:
-    """`on_request(account, request)` gives command_status and message_id, or a whole response, once what it
-    tells is durable.
+    """`on_request(account, request, respond)` tells command_status and message_id, or a whole response, once
+    what it tells is durable.
 
     `on_state(account, sessions, reason)` tells how many sessions the account has after a bind or its end.
     """
@@ -72,7 +72,7 @@ class SmppServer:
         listen: Listen,
         accounts: Mapping[str, Account],
         *,
-        on_request: Callable[[str, Request], Awaitable[tuple[int, str] | Response]],
+        on_request: Callable[[str, Request, Respond], None],
         on_state: Callable[[str, int, str], None],
         system_id: str = "trunkline",
     ) -> None:
@@ -138,7 +138,7 @@ class SmppServer:
         if not links:
             return
         customer.links = [link for link in customer.links if link not in links]
-        customer.room.set()  # whoever waits for one of them finds out
+        customer.go_on()  # whoever waits for one of them finds out
         self._tell(customer, reason)
         task = asyncio.create_task(self._farewell(links, DISMISS_SECONDS))
         self._dismissing.add(task)
@@ -175,21 +175,24 @@ class SmppServer:
                 link.abort()
                 await link.gone.wait()
 
-    async def deliver(self, account: str, request: DeliverSm | DataSm) -> int:
-        """Send a receipt or an inbound message by the account's freest receiving session; its command_status.
+    def deliver(self, account: str, request: DeliverSm | DataSm, told: Told) -> None:
+        """Send a receipt or an inbound message by the account's freest receiving session.
 
-        Those that find no room wait for it, in their order.  Raises NotBound without such a session (an
-        account with `outbind` is called then), WindowFull when none has had room for ROOM_SECONDS, NoAnswer.
+        Those that find no room wait for it, in their order.  `told` the command_status of the answer, or
+        NotBound without such a session (an account with `outbind` is called then), WindowFull when none has
+        had room for ROOM_SECONDS, NoAnswer, EncodeError; never before this has returned.
         """
         customer = self._customers.get(account)
         if customer is None:
-            raise NotBound(f"there is no account {account!r}")
-        try:
-            return await customer.deliver(request)
-        except NotBound:
-            if not self._stopping:
-                self._caller.call(customer)
-            raise
+            error = NotBound(f"there is no account {account!r}")
+            asyncio.get_running_loop().call_soon(told, error)
+        else:
+            customer.deliver(request, partial(self._delivered, customer, told))
+
+    def _delivered(self, customer: Customer, told: Told, answer: int | Exception) -> None:
+        if isinstance(answer, NotBound) and not self._stopping:
+            self._caller.call(customer)
+        told(answer)
 
     # one connection
 
@@ -204,7 +207,7 @@ class SmppServer:
 
     def _room(self, link: SmppLink) -> None:
         if customer := self._links.get(link):
-            customer.room.set()
+            customer.go_on()
 
     def _connected(self, link: SmppLink) -> None:
         self._unbound[link] = None
@@ -226,13 +229,12 @@ class SmppServer:
         match event:
             case Requested(pdu=request):
                 self._requested(link, self._links[link], request)
-            case Answered(context=asyncio.Future() as answer, pdu=response):
+            case Answered(context=Delivery() as delivery, pdu=response):
+                delivery.told(response.command_status)
                 self._room(link)
-                if not answer.done():
-                    answer.set_result(response.command_status)
-            case TimedOut(context=asyncio.Future() as answer):
+            case TimedOut(context=Delivery() as delivery):
+                delivery.told(NoAnswer("no deliver_sm_resp in time"))
                 self._room(link)
-                _unknown(answer, "no deliver_sm_resp in time")
             case BindRequested(pdu=request):
                 self._bind(link, request)
             case Bound(state=state):
@@ -283,7 +285,7 @@ class SmppServer:
         customer.links.append(link)
         link.version = request.interface_version
         link.session.answer_bind(request, ESME_ROK, self._system_id)
-        customer.room.set()
+        customer.go_on()
         if customer.receives:
             self._caller.hush(customer.name)
         self._tell(customer, f"{request.name} from {link.peer}")
@@ -315,24 +317,18 @@ class SmppServer:
             link.session.respond(request, ESME_RTHROTTLED)
             return
         customer.pending += 1
-        link.answer_later(request, self._ask(customer, request), ESME_RSYSERR)
-
-    async def _ask(self, customer: Customer, request: Request) -> Answer:
-        try:
-            answer = await self._on_request(customer.name, request)
-        finally:
-            customer.pending -= 1
-        return answer if isinstance(answer, Response) else (answer[0], answer[1].encode())
+        ask = partial(self._on_request, customer.name, request)
+        link.ask(request, ask, ESME_RSYSERR, customer.answered)
 
     def _closed(self, link: SmppLink, event: Closed) -> None:
-        for _, answer in event.unanswered:
-            if isinstance(answer, asyncio.Future):
-                _unknown(answer, event.reason)
+        for _, context in event.unanswered:
+            if isinstance(context, Delivery):
+                context.told(NoAnswer(event.reason))
         self._unbound.pop(link, None)
         customer = self._links.pop(link, None)
         if customer and link in customer.links:
             customer.links.remove(link)
-            customer.room.set()  # whoever waits finds out that nobody receives
+            customer.go_on()  # whoever waits finds out that nobody receives
             self._tell(customer, event.reason)
         log.info("smpp.closed", extra={"link": link.label, "peer": link.peer, "reason": event.reason})
 
@@ -351,8 +347,3 @@ def _segments(request: Request) -> int:
         case SubmitMulti():
             return max(len(request.destinations), 1) * (1 + len(request.tlv_octets) // _SEGMENT_OCTETS)
     return 1
-
-
-def _unknown(answer: asyncio.Future[int], reason: str) -> None:
-    if not answer.done():
-        answer.set_exception(NoAnswer(reason))

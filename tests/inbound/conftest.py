@@ -40,6 +40,7 @@ from gateway.values.errors import StoreError, Throttled
 from gateway.values.message import Message, Receipt, StepPlan
 from gateway.values.outcome import Outcome, Result
 from gateway.values.work import Effect, Notification
+from tests.peers.callbacks import asked
 
 CUSTOMER = "+447700900123"
 START = 1_800_000_000.0
@@ -239,7 +240,7 @@ class World:
         await self.start()
 
     async def deliver(self, *pdus: DeliverSm, bind: str = "north") -> list[int]:
-        statuses = [await self.inbound.deliver(bind, pdu) for pdu in pdus]
+        statuses = [await asked(self.inbound.deliver, bind, pdu) for pdu in pdus]
         await self.settled()
         return statuses
 

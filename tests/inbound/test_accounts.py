@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -25,6 +27,7 @@ from gateway.protocol.sms.segments import LongMethod, split
 from gateway.values.message import Form
 from gateway.values.outcome import Result, Status
 from gateway.values.work import Notification
+from tests.peers.callbacks import asked
 
 CUSTOMER = "+447700900123"
 SHOP = 'name = "Shop"\nassets = ["12345", "PIZZA"]\n'
@@ -32,15 +35,15 @@ LONG = "0123456789" * 40  # three parts
 
 
 class Peer:
-    """An account's session: keeps what is delivered to it and answers with `status`."""
+    """An account's session: keeps what is delivered to it, and takes it unless it has a `refusal`."""
 
     def __init__(self) -> None:
         self.got: list[tuple[str, DeliverSm]] = []
-        self.status = constants.ESME_ROK
+        self.refusal = ""
 
-    async def deliver(self, account: str, pdu: DeliverSm) -> int:
+    def deliver(self, account: str, pdu: DeliverSm, done: Callable[[str, bool], None]) -> None:
         self.got.append((account, pdu))
-        return self.status
+        asyncio.get_running_loop().call_soon(done, self.refusal, False)
 
 
 class Desk:
@@ -68,7 +71,7 @@ class Desk:
         )
 
     async def submitted(self, *pdus: SubmitSm) -> list[tuple[int, str]]:
-        answers = [await self.accounts.requested("acme", pdu) for pdu in pdus]
+        answers = [await asked(self.accounts.requested, "acme", pdu) for pdu in pdus]
         await self.world.settled()
         return answers
 
@@ -106,7 +109,7 @@ def submit_sm(
 
 
 async def test_a_submit_sm_is_durable_before_it_is_answered(desk: Desk) -> None:
-    [(status, id)] = [await desk.accounts.requested("acme", pdu) for pdu in submit_sm("Hi €")]
+    [(status, id)] = [await asked(desk.accounts.requested, "acme", pdu) for pdu in submit_sm("Hi €")]
     stored = await desk.world.store.message(id)
     assert status == constants.ESME_ROK
     assert (stored.text, stored.recipient, stored.sender) == ("Hi €", CUSTOMER, "12345")
@@ -235,6 +238,14 @@ async def test_parts_of_an_account_that_is_gone_are_dropped(desk: Desk) -> None:
     assert desk.world.texts == [] and await desk.world.store.parts() == []
 
 
+async def carried_out(desk: Desk, owed: Notification) -> str:
+    """ "" when it was taken, else why not."""
+    answer = asyncio.get_running_loop().create_future()
+    desk.accounts.send([owed], lambda reason, away: answer.set_result(reason))
+    assert not answer.done()
+    return str(await answer)
+
+
 async def notification(desk: Desk, result: Result, code: str = "") -> Notification:
     """What the status of a message that the account submitted comes to."""
     await desk.submitted(*submit_sm())
@@ -267,7 +278,7 @@ async def test_a_receipt_reads_as_the_standard_writes_it(
     desk: Desk, result: Result, code: str, state: MessageState, err: str
 ) -> None:
     owed = await notification(desk, result, code)
-    assert await desk.accounts.deliver(owed) == ""
+    assert await carried_out(desk, owed) == ""
     [(account, pdu)] = desk.peer.got
     assert (account, pdu.esm_class) == ("acme", 0x04)
     assert (pdu.source_addr, pdu.destination_addr) == (b"447700900123", b"12345")
@@ -282,8 +293,8 @@ async def test_a_receipt_reads_as_the_standard_writes_it(
 
 async def test_a_receipt_that_the_account_refuses_is_owed_further(desk: Desk) -> None:
     owed = await notification(desk, Result.DELIVERED)
-    desk.peer.status = constants.ESME_RX_T_APPN
-    assert await desk.accounts.deliver(owed) == "deliver_sm_resp 0x00000064"
+    desk.peer.refusal = "deliver_sm_resp 0x00000064"
+    assert await carried_out(desk, owed) == "deliver_sm_resp 0x00000064"
 
 
 async def test_a_status_in_doubt_is_unknown_to_the_account(desk: Desk) -> None:
@@ -319,7 +330,7 @@ async def test_a_submit_multi_of_a_segment_is_one_too(desk: Desk) -> None:
     answers = []
     for pdu in submit_sm(LONG):
         fields = {name: value for name, value in asdict(pdu).items() if not name.startswith("dest")}
-        answer = await desk.accounts.requested("acme", SubmitMulti(**fields, destinations=numbers))
+        answer = await asked(desk.accounts.requested, "acme", SubmitMulti(**fields, destinations=numbers))
         assert isinstance(answer, SubmitMultiResp) and answer.unsuccessful == ()
         answers.append(answer.message_id.decode())
     await desk.world.settled()
@@ -406,7 +417,7 @@ async def test_a_submit_multi_is_one_commit_and_judges_each_destination_by_itsel
     fields = {name: value for name, value in asdict(pdu).items() if not name.startswith("dest")}
     numbers = [b"4477009%05d" % n for n in range(253)]
     destinations = (*((1, 1, number) for number in numbers), b"list", (3, 0, b"12345"))
-    answer = await desk.accounts.requested("acme", SubmitMulti(**fields, destinations=destinations))
+    answer = await asked(desk.accounts.requested, "acme", SubmitMulti(**fields, destinations=destinations))
     await desk.world.settled()
     sent = desk.world.sms.sent
     assert isinstance(answer, SubmitMultiResp) and answer.command_status == constants.ESME_ROK
@@ -430,7 +441,7 @@ async def test_each_part_of_a_customers_text_must_be_taken(desk: Desk) -> None:
         due=0.0,
         created_at=0.0,
     )
-    assert await desk.accounts.deliver(owed) == ""
+    assert await carried_out(desk, owed) == ""
     assert [account for account, _ in desk.peer.got] == ["acme"] * 3
-    desk.peer.status = constants.ESME_RX_T_APPN
-    assert await desk.accounts.deliver(owed) == "deliver_sm_resp 0x00000064"
+    desk.peer.refusal = "deliver_sm_resp 0x00000064"
+    assert await carried_out(desk, owed) == "deliver_sm_resp 0x00000064"

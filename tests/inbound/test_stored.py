@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from gateway.protocol.smpp.receipt import MessageState
 from gateway.protocol.sms.coding import Coding
 from gateway.values.message import Form
 from gateway.values.outcome import Result, Status
+from tests.peers.callbacks import asked
 
 TO = b"447700900123"
 SHOP = 'name = "Shop"\nassets = ["12345", "PIZZA"]\n'
@@ -59,12 +61,12 @@ class Desk:
             deliver=self.deliver,
         )
 
-    async def deliver(self, account: str, pdu: DeliverSm) -> int:
+    def deliver(self, account: str, pdu: DeliverSm, done: Callable[[str, bool], None]) -> None:
         self.got.append(pdu)
-        return constants.ESME_ROK
+        asyncio.get_running_loop().call_soon(done, "", False)
 
     async def ask(self, request: Request, account: str = "acme") -> Response | tuple[int, str]:
-        answer = await self.accounts.requested(account, request)
+        answer = await asked(self.accounts.requested, account, request)
         await self.world.settled()
         return answer
 

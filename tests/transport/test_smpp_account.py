@@ -17,6 +17,7 @@ from gateway.protocol.smpp.session import NotBound, SmppSession
 from gateway.protocol.smpp.states import Role
 from gateway.transport.smpp_account import Customer
 from gateway.transport.smpp_link import SmppLink
+from tests.peers.callbacks import asked
 
 OLD = Account(system_id="acme", password=Secret("sesame"), service="alerts")
 
@@ -75,7 +76,7 @@ async def test_a_transmitter_is_no_receiver() -> None:
     link(customer, bind=BindTransmitter())
     assert not customer.receives
     with pytest.raises(NotBound, match="acme has no session that receives"):
-        await customer.deliver(DeliverSm())
+        await asked(customer.deliver, DeliverSm())
     link(customer)
     assert customer.receives
 
@@ -84,7 +85,7 @@ async def test_deliveries_that_wait_find_out_when_the_window_grows() -> None:
     customer = Customer("acme", replace(OLD, window=1))
     session = link(customer).session
     customer.configure(replace(OLD, window=1))
-    waiting = [asyncio.create_task(customer.deliver(DeliverSm())) for _ in range(3)]
+    waiting = [asked(customer.deliver, DeliverSm()) for _ in range(3)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert session.outstanding == 1

@@ -32,6 +32,7 @@ from gateway.protocol.smpp.session import NotBound
 from gateway.transport import smpp_dispatch
 from gateway.transport.smpp_client import BindGroup, Inbound
 from gateway.transport.smpp_submission import Submission, SubmitResult
+from tests.peers.callbacks import answering
 from tests.peers.smpplib_smsc import DROP, SILENCE, THROTTLE_AND_DROP, Smsc
 
 CERTIFICATES = Path(__file__).parent
@@ -57,7 +58,7 @@ class Caller:
             hand_over=self.hand_over,
             on_result=lambda submission, result: self.note(self.told, result),
             on_late=lambda submission, result: self.note(self.late, result),
-            on_deliver=self.deliver,
+            on_deliver=answering(self.deliver),
             on_state=lambda name, up, reason: self.note(self.states, (up, reason)),
             on_rest=lambda submission: self.note(self.rested, submission),
             on_put_off=lambda *what: self.put_off.append(what),

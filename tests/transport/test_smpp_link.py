@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.config.model import Account, Bind, Listen, Seconds, Secret
-from gateway.protocol.smpp.constants import ESME_ROK, ESME_RX_T_APPN
+from gateway.protocol.smpp.codec import Framer, decode
+from gateway.protocol.smpp.constants import ESME_ROK, ESME_RSYSERR, ESME_RX_T_APPN
 from gateway.protocol.smpp.events import BindRequested, Event, Requested
-from gateway.protocol.smpp.pdu import BindTransmitter, Request, SubmitSm
+from gateway.protocol.smpp.pdu import BindTransmitter, Request, Response, SubmitSm, SubmitSmResp
 from gateway.protocol.smpp.session import SmppSession
 from gateway.protocol.smpp.states import Role
 from gateway.transport import smpp_link
 from gateway.transport.smpp_client import BindGroup, Inbound
-from gateway.transport.smpp_link import Answer, SmppLink
+from gateway.transport.smpp_link import Answer, Respond, SmppLink
 from gateway.transport.smpp_server import SmppServer
 from gateway.transport.smpp_submission import Submission, SubmitResult
+from tests.peers.callbacks import answering
 
 
 class Wire(asyncio.Transport):
@@ -74,11 +76,11 @@ class Slow:
             case BindRequested(pdu=request):
                 link.session.answer_bind(request, ESME_ROK)
             case Requested(pdu=request):
-                link.answer_later(request, self.answer(), ESME_RX_T_APPN)
+                link.ask(request, answering(self.answer), ESME_RX_T_APPN)
 
     async def answer(self) -> Answer:
         await self.gate.wait()
-        return ESME_ROK, b"id"
+        return ESME_ROK, "id"
 
 
 async def test_one_read_gives_one_write() -> None:
@@ -104,6 +106,107 @@ async def test_a_peer_that_asks_too_much_waits_and_is_not_blamed_for_it() -> Non
     assert slow.wire.reading
     slow.link.connection_lost(None)
     await asyncio.wait_for(slow.link.gone.wait(), 1)
+
+
+class Prompt:
+    """An SMSC's link whose requests are answered as `ask` says."""
+
+    def __init__(self, ask: Callable[[Respond], None]) -> None:
+        self.ask = ask
+        self.answered = 0
+        self.wire = Wire()
+        session = SmppSession(Role.SMSC, now=asyncio.get_running_loop().time())
+        self.link = SmppLink(session, "prompt", self.handle, lambda link: None, lambda link: None)
+        self.link.connection_made(self.wire)
+        self.link.data_received(BindTransmitter().encode(1))
+        self.wire.written.clear()
+
+    def handle(self, link: SmppLink, event: Event) -> None:
+        match event:
+            case BindRequested(pdu=request):
+                link.session.answer_bind(request, ESME_ROK)
+            case Requested(pdu=request):
+                link.ask(request, self.ask, ESME_RX_T_APPN, self.count)
+
+    def count(self) -> None:
+        self.answered += 1
+
+    def answers(self) -> list[Response]:
+        octets = b"".join(self.wire.written)
+        self.wire.written.clear()
+        answers = []
+        for frame in Framer().feed(octets):
+            answer = decode(frame)
+            assert isinstance(answer, Response)
+            answers.append(answer)
+        return answers
+
+
+async def test_what_is_known_at_once_is_answered_in_the_same_turn() -> None:
+    prompt = Prompt(lambda respond: respond((ESME_ROK, "id")))
+    prompt.link.data_received(b"".join(SubmitSm().encode(number) for number in (5, 6)))
+    assert len(prompt.wire.written) == 1
+    assert prompt.answers() == [SubmitSmResp(sequence_number=n, message_id=b"id") for n in (5, 6)]
+    assert prompt.answered == 2
+    await prompt.link.finish()
+
+
+@pytest.mark.parametrize(
+    "answer", [ESME_RSYSERR, (ESME_RSYSERR, ""), SubmitSmResp(command_status=ESME_RSYSERR)]
+)
+async def test_a_status_alone_or_a_whole_response_is_an_answer(answer: Answer) -> None:
+    prompt = Prompt(lambda respond: respond(answer))
+    prompt.link.data_received(SubmitSm().encode(5))
+    [said] = prompt.answers()
+    assert (said.sequence_number, said.command_status) == (5, ESME_RSYSERR)
+
+
+def raises(respond: Respond) -> None:
+    raise OSError("broken")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [raises, lambda respond: respond(OSError("broken")), lambda respond: respond((ESME_ROK, "i" * 65))],
+)
+async def test_a_fault_of_ours_is_answered_with_its_status_and_logged(
+    ask: Callable[[Respond], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    prompt = Prompt(ask)
+    prompt.link.data_received(SubmitSm().encode(5))
+    [said] = prompt.answers()
+    assert (said.sequence_number, said.command_status) == (5, ESME_RX_T_APPN)
+    assert prompt.answered == 1
+    [record] = caplog.records
+    assert (record.message, record.__dict__["peer"]) == ("smpp.request_failed", "192.0.2.7:4711")
+    assert record.exc_info is not None
+
+
+def answers_and_raises(respond: Respond) -> None:
+    respond((ESME_ROK, "id"))
+    raise OSError("broken")
+
+
+async def test_a_request_is_answered_once(caplog: pytest.LogCaptureFixture) -> None:
+    prompt = Prompt(answers_and_raises)
+    prompt.link.data_received(SubmitSm().encode(5))
+    assert prompt.answers() == [SubmitSmResp(sequence_number=5, message_id=b"id")]
+    assert prompt.answered == 1
+    assert [record.message for record in caplog.records] == ["smpp.answered_twice"]
+    await prompt.link.finish()
+
+
+async def test_who_waits_for_the_last_answer_is_told_of_it_also_when_the_link_is_gone() -> None:
+    pending: list[Respond] = []
+    prompt = Prompt(pending.append)
+    prompt.link.data_received(SubmitSm().encode(5))
+    finished = asyncio.create_task(prompt.link.finish())
+    prompt.link.connection_lost(None)
+    await asyncio.sleep(0)
+    assert not finished.done()
+    pending[0](ESME_ROK)
+    await asyncio.wait_for(finished, 1)
+    assert prompt.answered == 1
 
 
 async def test_a_peer_that_does_not_read_is_not_read_from() -> None:
@@ -168,7 +271,7 @@ class Both:
         self.server = SmppServer(
             Listen(address="127.0.0.1:0"),
             {"gw": account},
-            on_request=self.on_request,
+            on_request=answering(self.on_request),
             on_state=lambda account, sessions, reason: None,
         )
 
@@ -198,7 +301,7 @@ class Both:
             ),
             hand_over=self.hand_over,
             on_result=lambda submission, result: self.results.append(result),
-            on_deliver=self.on_deliver,
+            on_deliver=answering(self.on_deliver),
             on_state=lambda name, up, reason: self.up.set() if up else self.up.clear(),
             ssl_context=context,
         )

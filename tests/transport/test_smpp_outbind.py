@@ -40,6 +40,7 @@ from gateway.transport.smpp_outbind import OutbindCaller
 from gateway.transport.smpp_password import hashed
 from gateway.transport.smpp_server import SmppServer
 from gateway.transport.smpp_submission import Submission, SubmitResult
+from tests.peers.callbacks import answering, asked
 from tests.peers.raw_smpp import Raw, RawServer
 
 CALL = Outbind(sequence_number=1, system_id=b"smsc", password=b"knock")
@@ -68,7 +69,7 @@ class Us:
             Bind(**(defaults | options)),
             hand_over=self.hand_over,
             on_result=lambda submission, result: None,
-            on_deliver=self.deliver,
+            on_deliver=answering(self.deliver),
             on_state=lambda name, up, reason: self.states.append((up, reason)),
         )
 
@@ -317,7 +318,7 @@ class Them:
         self.server = SmppServer(
             Listen(address="127.0.0.1:0", bind_timeout=Seconds(0.2)),
             {"acme": account, "other": replace(account, system_id="other", outbind="")},
-            on_request=self.request,
+            on_request=answering(self.request),
             on_state=lambda name, sessions, reason: self.sessions.append(sessions),
         )
 
@@ -326,7 +327,7 @@ class Them:
 
     async def owe(self) -> None:
         with pytest.raises(NotBound):
-            await self.server.deliver("acme", DeliverSm())
+            await asked(self.server.deliver, "acme", DeliverSm())
 
 
 @pytest.fixture
@@ -364,7 +365,7 @@ async def test_an_account_that_is_owed_something_is_called_and_binds(esme: RawSe
     answer = await peer.next()
     assert isinstance(answer, BindReceiverResp) and answer.command_status == ESME_ROK
     assert them.sessions == [1]
-    delivery = asyncio.create_task(them.server.deliver("acme", DeliverSm(short_message=b"receipt")))
+    delivery = asked(them.server.deliver, "acme", DeliverSm(short_message=b"receipt"))
     deliver = await peer.next()
     assert isinstance(deliver, DeliverSm)
     await peer.send(DeliverSmResp(sequence_number=deliver.sequence_number))
@@ -375,7 +376,7 @@ async def test_an_account_that_is_owed_something_is_called_and_binds(esme: RawSe
 
 async def test_nobody_is_called_for_nothing(esme: RawServer, them: Them) -> None:
     with pytest.raises(NotBound):
-        await them.server.deliver("other", DeliverSm())
+        await asked(them.server.deliver, "other", DeliverSm())
     await asyncio.sleep(0.05)
     assert esme.peers.empty()
 
@@ -462,11 +463,11 @@ def test_both_ways_work_on_uvloop() -> None:
         them.server._index()
         await them.server.start()
         with pytest.raises(NotBound):
-            await them.server.deliver("acme", DeliverSm())
+            await asked(them.server.deliver, "acme", DeliverSm())
         async with asyncio.timeout(5):
             while them.sessions != [1]:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
-        assert await them.server.deliver("acme", DeliverSm(short_message=b"x")) == ESME_ROK
+        assert await asked(them.server.deliver, "acme", DeliverSm(short_message=b"x")) == ESME_ROK
         await us.stop()
         await them.server.stop(0.1)
 

@@ -63,6 +63,7 @@ from gateway.transport import smpp_account, smpp_password, smpp_server
 from gateway.transport.smpp_account import Customer, NoAnswer
 from gateway.transport.smpp_password import hashed
 from gateway.transport.smpp_server import SmppServer
+from tests.peers.callbacks import answering, asked
 from tests.peers.raw_smpp import Raw
 
 T = TypeVar("T")
@@ -115,7 +116,11 @@ class House:
         accounts = {"acme": account(**options), "other": account(system_id="other", password=Secret("other"))}
         listening = Listen(address="127.0.0.1:0", bind_timeout=Seconds(bind_timeout), **listen)
         self.server = SmppServer(
-            listening, accounts, on_request=self.app.on_request, on_state=self.app.on_state, system_id="us"
+            listening,
+            accounts,
+            on_request=answering(self.app.on_request),
+            on_state=self.app.on_state,
+            system_id="us",
         )
         self.clients: list[Any] = []
         self.raws: list[Raw] = []
@@ -506,7 +511,7 @@ async def test_receipts_go_to_a_session_that_receives(build: Builder) -> None:
     house = await build()
     await thread(house.bound, "transmitter")
     with pytest.raises(NotBound):
-        await house.server.deliver("acme", DeliverSm())
+        await asked(house.server.deliver, "acme", DeliverSm())
     receiver = await thread(house.bound, "receiver")
     got: list[Any] = []
 
@@ -516,9 +521,7 @@ async def test_receipts_go_to_a_session_that_receives(build: Builder) -> None:
 
     receiver.set_message_received_handler(receive)
     for text, status in ((b"id:1 stat:DELIVRD", ESME_ROK), (b"id:2 stat:DELIVRD", ESME_RTHROTTLED)):
-        delivery = asyncio.create_task(
-            house.server.deliver("acme", DeliverSm(esm_class=4, short_message=text))
-        )
+        delivery = asked(house.server.deliver, "acme", DeliverSm(esm_class=4, short_message=text))
         await thread(receiver.read_once)
         assert await delivery == status
     assert [(pdu.short_message, pdu.esm_class) for pdu in got] == [
@@ -526,16 +529,14 @@ async def test_receipts_go_to_a_session_that_receives(build: Builder) -> None:
         (b"id:2 stat:DELIVRD", 4),
     ]
     with pytest.raises(NotBound):
-        await house.server.deliver("other", DeliverSm())
+        await asked(house.server.deliver, "other", DeliverSm())
 
 
 async def test_deliveries_wait_for_room_in_the_window_and_keep_their_order(build: Builder) -> None:
     house = await build(window=2)
     peer = await house.peer()
     texts = [b"%d" % number for number in range(7)]
-    deliveries = [
-        asyncio.create_task(house.server.deliver("acme", DeliverSm(short_message=text))) for text in texts
-    ]
+    deliveries = [asked(house.server.deliver, "acme", DeliverSm(short_message=text)) for text in texts]
     got: list[bytes] = []
     while len(got) < len(texts):
         waiting = [await peer.next() for _ in range(min(2, len(texts) - len(got)))]
@@ -554,11 +555,11 @@ async def test_what_finds_no_room_in_time_is_told_so_and_the_fate_of_the_others(
     monkeypatch.setattr(smpp_account, "ROOM_SECONDS", 0.05)
     house = await build(window=2)
     peer = await house.peer()
-    deliveries = [asyncio.create_task(house.server.deliver("acme", DeliverSm())) for _ in range(2)]
+    deliveries = [asked(house.server.deliver, "acme", DeliverSm()) for _ in range(2)]
     assert isinstance(await peer.next(), DeliverSm)
     with pytest.raises(WindowFull):
-        await house.server.deliver("acme", DeliverSm())
-    third = asyncio.create_task(house.server.deliver("acme", DeliverSm()))
+        await asked(house.server.deliver, "acme", DeliverSm())
+    third = asked(house.server.deliver, "acme", DeliverSm())
     await asyncio.sleep(0)
     peer.hang_up()
     for delivery in deliveries:
@@ -574,7 +575,7 @@ async def test_a_peer_of_version_3_3_gets_no_parameters(build: Builder) -> None:
     bound = await old.next()
     assert isinstance(bound, BindTransceiverResp) and bound.tlvs == {}
     receipt = DeliverSm(short_message=b"id:1", tlv_octets=pack_tlvs({0x427: b"\2"}))
-    delivery = asyncio.create_task(house.server.deliver("acme", receipt))
+    delivery = asked(house.server.deliver, "acme", receipt)
     pdu = await old.next()
     assert isinstance(pdu, DeliverSm) and pdu.short_message == b"id:1" and pdu.tlvs == {}
     await old.send(DeliverSmResp(sequence_number=pdu.sequence_number))
@@ -594,7 +595,7 @@ async def test_a_delivery_nobody_answers_is_in_doubt(build: Builder, monkeypatch
     house = await build()
     await house.peer()
     with pytest.raises(NoAnswer, match="in time"):
-        await house.server.deliver("acme", DeliverSm())
+        await asked(house.server.deliver, "acme", DeliverSm())
 
 
 async def test_a_silent_customer_is_asked_and_cut_off(
@@ -700,7 +701,7 @@ async def test_an_account_that_is_removed_gets_its_answers_and_an_unbind(build: 
     await house.server.configure(house.server._listen, accounts)
     assert house.app.states[-1] == ("acme", 0)
     with pytest.raises(NotBound, match="no account 'acme'"):
-        await house.server.deliver("acme", DeliverSm())
+        await asked(house.server.deliver, "acme", DeliverSm())
     await peer.send(SubmitSm(sequence_number=3))
     assert await peer.next() == SubmitSmResp(sequence_number=3, command_status=ESME_RTHROTTLED)
     gate.set()

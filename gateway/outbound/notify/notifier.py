@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ from gateway.outbound.notify.outcomes import Outcome, Outcomes
 from gateway.outbound.notify.receivers import Receiver, Receivers, receiver_of
 from gateway.store.base import Delete, Store, Unit, Write
 from gateway.values.clock import Clock
-from gateway.values.errors import GatewayError, StoreError, Throttled
+from gateway.values.errors import StoreError, Throttled
 from gateway.values.event import Event
 from gateway.values.ids import NewId
 from gateway.values.work import Notification
@@ -38,10 +38,6 @@ _SET_BACK_SECONDS = 1.0  # by which the wall clock has to be set back to be noti
 Done = Callable[[str, bool], None]
 
 
-class Away(GatewayError):
-    """The receiver is not there to be asked: not a failed attempt."""
-
-
 class Post(Protocol):
     """Carries notifications out."""
 
@@ -52,41 +48,6 @@ class Post(Protocol):
     def send(self, notifications: Sequence[Notification], done: Done) -> None:
         """`done` is called once, never before this has returned."""
         ...
-
-
-class Awaited:
-    """A Post that is a coroutine function: gives "" or why not, raises Away."""
-
-    def __init__(self, post: Callable[[Notification], Awaitable[str]]) -> None:
-        self._post = post
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def together(self, notification: Notification) -> int:
-        return 1
-
-    def send(self, notifications: Sequence[Notification], done: Done) -> None:
-        task = asyncio.create_task(self._carry_out(notifications[0], done))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def close(self) -> None:
-        """What is under way learns nothing."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _carry_out(self, notification: Notification, done: Done) -> None:
-        reason, away = "", False
-        try:
-            reason = await self._post(notification)
-        except Away as error:
-            reason, away = str(error), True
-        except GatewayError as error:
-            reason = str(error)
-        except Exception as error:
-            log.exception("notify.post_failed", extra={"transid": notification.ref})
-            reason = f"{type(error).__name__}: {error}"
-        done(reason, away)
 
 
 class Notifier:

@@ -17,13 +17,38 @@ from gateway.observe.system import IdSource
 from gateway.outbound.notify import backlog
 from gateway.outbound.notify import receivers as memory
 from gateway.outbound.notify.hub import Hub
-from gateway.outbound.notify.notifier import AWAY_LIMIT_SECONDS, SCHEDULE, Awaited, Away, Notifier
+from gateway.outbound.notify.notifier import AWAY_LIMIT_SECONDS, SCHEDULE, Done, Notifier
 from gateway.outbound.notify.receivers import receiver_of
 from gateway.outbound.webhook.client import Client
 from gateway.store.base import Told, Unit, Write
 from gateway.store.sqlite import SqliteStore
 from gateway.values.errors import StoreError
 from gateway.values.work import Notification
+from tests.peers.callbacks import answering
+
+
+class Away(Exception):
+    """The receiver is not there to be asked."""
+
+
+class Awaited:
+    """A Post that is a coroutine function: gives "" or why not, raises Away."""
+
+    def __init__(self, post: Callable[[Notification], Awaitable[str]]) -> None:
+        self._post = answering(post)
+
+    def together(self, notification: Notification) -> int:
+        return 1
+
+    def send(self, notifications: Sequence[Notification], done: Done) -> None:
+        def told(result: str | Exception) -> None:
+            if isinstance(result, str):
+                done(result, False)
+            else:
+                reason = str(result) if isinstance(result, Away) else f"{type(result).__name__}: {result}"
+                done(reason, isinstance(result, Away))
+
+        self._post(notifications[0], told)
 
 
 class Hands:
