@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from gateway.inbound.stored import state_of
@@ -105,4 +106,10 @@ def _octets(address: str) -> bytes:
 
 
 def _date(written: str) -> datetime:
-    return datetime.fromisoformat(written).astimezone(UTC)
+    """Of what clock.iso has written, to the second."""
+    return _second(written[:19])
+
+
+@lru_cache(maxsize=64)
+def _second(written: str) -> datetime:
+    return datetime.fromisoformat(written).replace(tzinfo=UTC)

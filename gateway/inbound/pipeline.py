@@ -190,7 +190,8 @@ class InboundPipeline:
             created_at=now,
             updated_at=now,
         )
-        unit.acts.append(partial(_log_received, message))
+        if log.isEnabledFor(logging.INFO):
+            unit.acts.append(partial(_log_received, message))
         details = whole.as_is.details if whole.as_is is not None else {}
         if details:
             unit.writes.append(Event(ref=message.id, type=OCTETS, service="", at=now, data=details))
@@ -241,7 +242,7 @@ class InboundPipeline:
         self._carry_out(unit, decision, subject)
         concerned = decision.services if isinstance(decision, rules.Reserved) else (service,)
         for name in concerned:
-            self._tell(unit, self._for(subject, name))
+            self._tell(unit, subject, name)
 
     def _service(self, decision: rules.Decision, match: Match, recipient: str) -> str:
         """Whose text it is; other services of the number do not get to see it."""
@@ -300,21 +301,21 @@ class InboundPipeline:
             text = _REPLIES[decision.word].format(name=names).replace("$(", "$$(")
         self._actions.reply(unit, text, self._for(subject, service), consent_exempt=True)
 
-    def _tell(self, unit: Unit, subject: Subject) -> None:
+    def _tell(self, unit: Unit, subject: Subject, name: str) -> None:
         """Every text to a service goes to its inbound notify URL and to the accounts that receive its texts,
         whatever else it came to."""
-        service = self._services.get(subject.service)
+        service = self._services.get(name)
         if service is None:
             return
         body = {"type": subject.type, "transid": subject.ref, "timestamp": iso(self._clock.now())}
-        for url in (service.notify.inbound, *self._listeners(subject.service)):
+        for url in (service.notify.inbound, *self._listeners(name)):
             if url:
                 self._owing.owe(
                     unit,
-                    service=subject.service,
+                    service=name,
                     ref=subject.ref,
                     url=url,
-                    body={**body, "service": subject.service, **subject.body},
+                    body={**body, "service": name, **subject.body},
                 )
 
     def _subject(

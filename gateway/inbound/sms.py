@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -92,7 +93,8 @@ def addresses(pdu: DeliverSm | DataSm | SubmitSm) -> tuple[str, str]:
 def read(pdu: DeliverSm | DataSm | SubmitSm) -> Inbound:
     """A person's message, or one part of it."""
     sender, recipient = addresses(pdu)
-    data = user_data(bool(pdu.esm_class & _UDHI), pdu.payload, _sar(pdu.tlvs))
+    sar = _sar(pdu.tlvs) if pdu.tlv_octets else None
+    data = user_data(bool(pdu.esm_class & _UDHI), pdu.payload, sar)
     return Inbound(sender, recipient, data, pdu.data_coding)
 
 
@@ -205,6 +207,7 @@ def unreadable(decoded: Text | Binary) -> bool:
     return isinstance(decoded, Text) and decoded.faulty
 
 
+@lru_cache(maxsize=4096)  # a receipt has the addresses of its message, and one of them is ours
 def address_of(octets: bytes, ton: int) -> str:
     """One of them, by its type of number."""
     text = octets.decode("ascii", "replace").strip()

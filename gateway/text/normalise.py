@@ -11,6 +11,7 @@ _TOKEN = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]+")
 # Emoji come with and without these: the phone chooses, not the customer
 _VARIATION_SELECTORS = dict.fromkeys([*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
 _ASCII_PUNCTUATION = "".join(c for c in map(chr, range(128)) if unicodedata.category(c).startswith("P"))
+_AROUND_WORDS = _ASCII_PUNCTUATION + " "
 # Deciding on a text asks for the same words several times
 _remembered = lru_cache(maxsize=16)
 
@@ -19,6 +20,8 @@ _remembered = lru_cache(maxsize=16)
 def normalise(text: str) -> str:
     """NFKC, case folded, zero-width and formatting characters removed, blanks collapsed to one, punctuation
     trimmed at both ends: " ＳＴＯＰ! " -> "stop".  A text of nothing but punctuation keeps it."""
+    if text.isascii() and text.isprintable():  # of blanks it has spaces only
+        return _trimmed(" ".join(text.lower().split()))
     text = text.lower() if text.isascii() else _folded(text)
     return _trimmed(_BLANKS.sub(" ", text).strip())
 
@@ -58,7 +61,7 @@ def _folded(text: str) -> str:
 
 def _trimmed(text: str) -> str:
     if text.isascii():
-        return text.strip(_ASCII_PUNCTUATION + " ") or text
+        return text.strip(_AROUND_WORDS) or text
     start, end = 0, len(text)
     while start < end and (_punctuation(text[start]) or text[start] == " "):
         start += 1

@@ -45,7 +45,7 @@ def canonical(text: str, *, international: bool = False) -> str:
     """
     if _CANONICAL.fullmatch(text) and not international:  # as nearly all are written
         return text
-    digits = _FORMATTING.sub("", text)
+    digits = text if text.isdigit() else _FORMATTING.sub("", text)
     if digits.startswith("00"):
         digits, international = digits[2:], True
     if digits.startswith("+"):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -192,10 +193,15 @@ def format_receipt(
     if dlvrd is None:
         dlvrd = 1 if state is MessageState.DELIVERED else 0
     receipt = (
-        f"id:{message_id} sub:{sub:03d} dlvrd:{dlvrd:03d} submit date:{submit_date:%y%m%d%H%M} "
-        f"done date:{done_date:%y%m%d%H%M} stat:{STAT[state]} err:{err} text:{text[:20]}"
+        f"id:{message_id} sub:{sub:03d} dlvrd:{dlvrd:03d} submit date:{_minute(submit_date)} "
+        f"done date:{_minute(done_date)} stat:{STAT[state]} err:{err} text:{text[:20]}"
     )
     return receipt.encode("ascii", "replace")
+
+
+@lru_cache(maxsize=64)
+def _minute(at: datetime) -> str:
+    return f"{at:%y%m%d%H%M}"
 
 
 def normal_id(message_id: str, form: IdForm) -> str:
@@ -304,6 +310,7 @@ def _network_error(octets: bytes | None) -> str:
     return str(int.from_bytes(octets[1:], "big")) if len(octets) == 3 else octets.hex()
 
 
+@lru_cache(maxsize=64)  # receipts that come together are mostly of the same minutes
 def _stamp(value: str) -> Stamp | None:
     raw = value.strip(_BLANK + _AROUND)
     if not raw:
