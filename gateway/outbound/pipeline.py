@@ -61,7 +61,7 @@ class OutboundPipeline:
         self._queue_limit = queue_limit
         self._tasks: set[asyncio.Task[None]] = set()
         self._memory = Memory(store)
-        self._recorder = Recorder(store, self._memory)
+        self._recorder = Recorder(store, self._memory, timers)
         self._backlog = Backlog(store=store, memory=self._memory, channels=channels, spawn=self._spawn)
         self._begun = BegunBook(new_id)
         self._recovery = Recovery(

@@ -7,9 +7,11 @@ import logging
 from collections import deque
 
 from gateway.outbound.memory import Memory
-from gateway.store.base import Progress, Store, Unit, Write
+from gateway.store.base import Delete, Progress, Store, Unit, Write
+from gateway.store.timers import Timers
 from gateway.values.errors import StoreError, Throttled, Unstorable
 from gateway.values.message import Message
+from gateway.values.work import Timer
 
 log = logging.getLogger(__name__)
 
@@ -17,9 +19,10 @@ _RETRY_SECONDS = 1.0  # after the store refused to record an outcome
 
 
 class Recorder:
-    def __init__(self, store: Store, memory: Memory) -> None:
+    def __init__(self, store: Store, memory: Memory, timers: Timers) -> None:
         self._store = store
         self._memory = memory
+        self._timers = timers
         self._unrecorded: deque[Unit] = deque()  # outcomes that the store has refused so far
         self._asked_again = 0  # of those, how many it is being asked for at this moment
         self._retrying: asyncio.TimerHandle | None = None
@@ -60,8 +63,7 @@ class Recorder:
     def _recorded(self, unit: Unit, error: Exception | None, again: int) -> None:
         self._asked_again -= again
         if error is None:
-            for act in unit.acts:
-                act()
+            unit.act()
             return
         if isinstance(error, Unstorable):  # asking again would hold up everything behind it for ever
             ids = [write.id for write in map(_whole, unit.writes) if isinstance(write, Message)]
@@ -86,7 +88,8 @@ class Recorder:
                 self._try(unit, again=1)
 
     def _fresh(self, unit: Unit) -> list[Write]:
-        """The unit's writes with messages as they are now: later units may have been written before it."""
+        """The unit's writes with messages and timers as they are now: later units may have been written
+        before it."""
         return [self._fresh_write(write) for write in unit.writes]
 
     def _fresh_write(self, write: Write) -> Write:
@@ -95,6 +98,10 @@ class Recorder:
                 return self._memory.known(write.id) or write
             case Progress():
                 return Progress(self._memory.known(write.message.id) or write.message)
+            case Timer(kind=kind, ref=ref):
+                return self._timers.pending(kind, ref) or Delete(Timer, (kind, ref))
+            case Delete(key=(kind, ref)) if write.record is Timer:
+                return self._timers.pending(kind, ref) or write
             case _:
                 return write
 

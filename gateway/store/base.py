@@ -138,13 +138,14 @@ class Unit:
             raise
 
     def _committed(self, error: Exception | None, done: Told) -> None:
-        self._settle(error)
+        if error is None:
+            self.act()
+        else:
+            self.take_back()
         done(error)
 
-    def _settle(self, error: Exception | None) -> None:
-        if error is not None:
-            self.take_back()
-            return
+    def act(self) -> None:
+        """What was decided has become durable: do what follows."""
         for act in self.acts:
             try:
                 act()

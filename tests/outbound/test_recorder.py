@@ -10,6 +10,7 @@ from gateway.outbound.recorder import Recorder
 from gateway.store.base import Unit
 from gateway.values.event import Event
 from gateway.values.outcome import Result, Status
+from gateway.values.work import Timer
 
 Gate = Any
 Open = Any
@@ -74,8 +75,15 @@ def unit_of(n: int, acts: list[int]) -> Unit:
     return unit
 
 
+def set_timer(gate: Gate, ref: str, *, due: float) -> str:
+    unit = Unit()
+    gate.timers.set(unit, Timer(kind="step", ref=ref, due=due, data={"step": 0}))
+    gate.pipeline.record(unit)
+    return ref
+
+
 async def test_acts_follow_when_the_store_has_taken_what_it_refused(gate: Gate) -> None:
-    recorder, acts = Recorder(gate.store, Memory(gate.store)), list[int]()
+    recorder, acts = Recorder(gate.store, Memory(gate.store), gate.timers), list[int]()
     gate.store.refuses = "later"
     for n in range(3):
         recorder.record(unit_of(n, acts))
@@ -87,7 +95,7 @@ async def test_acts_follow_when_the_store_has_taken_what_it_refused(gate: Gate) 
 
 
 async def test_what_is_asked_for_again_still_counts_until_it_is_taken(gate: Gate) -> None:
-    recorder, acts = Recorder(gate.store, Memory(gate.store)), list[int]()
+    recorder, acts = Recorder(gate.store, Memory(gate.store), gate.timers), list[int]()
     gate.store.refuses = "at once"
     recorder.record(unit_of(1, acts))
     gate.store.refuses = ""
@@ -98,8 +106,53 @@ async def test_what_is_asked_for_again_still_counts_until_it_is_taken(gate: Gate
 
 
 async def test_a_store_that_refuses_at_the_stop_as_well_leaves_it_unrecorded(gate: Gate) -> None:
-    recorder = Recorder(gate.store, Memory(gate.store))
+    recorder = Recorder(gate.store, Memory(gate.store), gate.timers)
     gate.store.refuses = "at once"
     recorder.record(unit_of(1, []))
     await recorder.stop()
     assert recorder.unrecorded == 1
+
+
+@pytest.mark.parametrize("refused", [0, 1], ids=["taken", "refused at first"])
+async def test_an_act_that_fails_does_not_take_the_others_along(
+    gate: Gate, refused: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder, acts = Recorder(gate.store, Memory(gate.store), gate.timers), list[int]()
+    one, two = unit_of(1, acts), unit_of(2, acts)
+    one.acts.insert(0, lambda: acts.remove(99))
+    gate.store.refuses = "later" if refused else ""
+    recorder.record(one)
+    recorder.record(two)
+    if refused:
+        await gate.until(lambda: recorder.unrecorded == 2)
+    gate.store.refuses = ""
+    await gate.until(lambda: acts == [1, 2])
+    assert not recorder.unrecorded
+    assert "unit.act_failed" in caplog.messages
+
+
+async def test_a_timer_cleared_meanwhile_is_not_brought_back(gate: Gate) -> None:
+    gate.store.refuses = "later"
+    message = set_timer(gate, "one", due=1e12)
+    gate.store.refuses = ""
+    clearing = Unit()
+    gate.timers.clear(clearing, "step", message)
+    await clearing.commit(gate.store)  # the store takes it before what it has refused
+    await gate.until(lambda: not gate.pipeline.unrecorded)
+    assert gate.timers.pending("step", message) is None
+    assert await gate.store.timers() == []
+
+
+async def test_a_timer_set_meanwhile_is_not_taken_away(gate: Gate) -> None:
+    set_timer(gate, "one", due=1e12)
+    await gate.until(lambda: not gate.pipeline.unrecorded)
+    clearing, newer = Unit(), Timer(kind="step", ref="one", due=2e12, data={"step": 1})
+    gate.timers.clear(clearing, "step", "one")
+    gate.store.refuses = "later"
+    gate.pipeline.record(clearing)
+    gate.store.refuses = ""
+    setting = Unit()
+    gate.timers.set(setting, newer)
+    await setting.commit(gate.store)
+    await gate.until(lambda: not gate.pipeline.unrecorded)
+    assert await gate.store.timers() == [newer]
