@@ -96,7 +96,11 @@ class Daemon:
         self.metrics = Metrics()
         self.systemd = Systemd()
         self._reload = Reload(read=reload, apply=self._apply, systemd=self.systemd) if reload else None
-        self.store = SqliteStore(path_of(config.store.url, state_directory), queue=config.store.queue)
+        self.store = SqliteStore(
+            path_of(config.store.url, state_directory),
+            queue=config.store.queue,
+            process=config.store.writer == "process",
+        )
         self._consents = Consents()
         self._book = SegmentBook(self.store)
         self._timers = Timers(self._clock, self._fire, appointments={HELD})

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from gateway.values.errors import StoreUnusable
+
+WAIT_SECONDS = 2.0
+_PAUSE_SECONDS = 0.02
 
 
 def take(path: Path) -> int:
     """Hold `path`'s lock file until the descriptor that this returns is closed, or the process ends.
 
-    Raises StoreUnusable, naming the process that holds it.
+    Of a gateway that was killed the writing process may still be finishing its last transaction: it is waited
+    for.  Raises StoreUnusable, naming the process that holds it.
     """
     lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    until = time.monotonic() + WAIT_SECONDS
+    while not _taken(lock):
+        if time.monotonic() < until:
+            time.sleep(_PAUSE_SECONDS)
+            continue
         holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
         os.close(lock)
         raise StoreUnusable(
@@ -27,3 +34,11 @@ def take(path: Path) -> int:
     os.truncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -17,12 +17,12 @@ import msgspec
 from msgspec import Struct
 
 from gateway.store.base import PROGRESS, TABLES, Delete, Progress, Write
+from gateway.store.engine import Statement
 from gateway.values.message import Message
 
 R = TypeVar("R", bound=Struct)
 Row = tuple[Any, ...]
 Key = tuple[str | int, ...]
-Statement = tuple[str, Sequence[Any]]
 
 _to_json = msgspec.json.Encoder().encode
 

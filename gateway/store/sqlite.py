@@ -15,15 +15,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from msgspec import Struct
 
 from gateway.store import lock
 from gateway.store.base import TABLES, MessageQuery, Told, Write
+from gateway.store.engine import Hand, connect, set_up
 from gateway.store.migrations import Foreign, Newer, migrate, pending
+from gateway.store.process import ProcessHand
 from gateway.store.queries import queries
 from gateway.store.rows import TABLE_OF
+from gateway.store.thread import ThreadHand
 from gateway.store.writer import Writer
 from gateway.values.call import Call
 from gateway.values.errors import StoreError, StoreUnusable
@@ -64,10 +66,13 @@ def path_of(url: str, state_directory: str | Path) -> Path:
 class SqliteStore:
     """See store.base.Store, whose contract this is."""
 
-    def __init__(self, path: Path, *, queue: int = 100_000, read_only: bool = False) -> None:
-        """`queue`: writes that may wait.  `read_only`: look into a store that a daemon may be using."""
+    def __init__(
+        self, path: Path, *, queue: int = 100_000, process: bool = False, read_only: bool = False
+    ) -> None:
+        """`queue`: writes that may wait.  `process`: a process of its own writes, not a thread.  `read_only`:
+        look into a store that a daemon may be using."""
         self.path = path
-        self._limit, self._read_only = queue, read_only
+        self._limit, self._process, self._read_only = queue, process, read_only
         self._lock = -1
         self._reads: sqlite3.Connection | None = None
         self._reader: ThreadPoolExecutor | None = None
@@ -82,7 +87,11 @@ class SqliteStore:
             await self.close()
             raise
         if self._writer is not None:
-            self._writer.start()
+            try:
+                await self._writer.start()
+            except (sqlite3.Error, OSError, TimeoutError) as error:
+                await self.close()
+                raise StoreUnusable(f"{self.path}: its writing process cannot work: {error}") from error
 
     async def close(self) -> None:
         if self._writer is not None:
@@ -326,23 +335,23 @@ class SqliteStore:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = lock.take(self.path)
         self._keep_private()
-        writes = _connect(self.path, "rw")
-        self._writer = Writer(writes, self.path, limit=self._limit)
+        writes = connect(self.path, "rw")
+        hand: Hand = ThreadHand(writes, self.path)
+        self._writer = Writer(hand, self.path, limit=self._limit, shares_lock=True)
         # before anything is changed: is it ours and whole?
         pending(writes)
         if self.path.stat().st_size <= CHECKED_OCTETS:
             [verdict] = writes.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise sqlite3.DatabaseError(f"the database is damaged ({verdict})")
-        [mode] = writes.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            raise sqlite3.OperationalError("no write-ahead log is possible here (a network file system?)")
-        writes.execute("PRAGMA synchronous = FULL")
-        writes.execute("PRAGMA wal_autocheckpoint = 0")  # the writer does it, see there
-        writes.execute("PRAGMA cache_size = -32768")  # KiB
+        set_up(writes)
         migrate(writes, time.time())
-        reads = _connect(self.path, "rw")
+        reads = connect(self.path, "rw")
         reads.execute("PRAGMA query_only = ON")
+        if self._process:
+            writes.close()  # only now: the last connection to close would take the log away
+            hand = ProcessHand(self.path, self._lock)
+            self._writer = Writer(hand, self.path, limit=self._limit, shares_lock=False)
         return reads
 
     def _keep_private(self) -> None:
@@ -359,7 +368,7 @@ class SqliteStore:
     def _look(self) -> sqlite3.Connection:
         if not self.path.exists():
             raise StoreUnusable(f"{self.path} does not exist; start the gateway once, it makes it")
-        reads = _connect(self.path, "ro")
+        reads = connect(self.path, "ro")
         self._reads = reads
         if pending(reads):
             raise StoreUnusable(
@@ -374,15 +383,3 @@ class SqliteStore:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    """In autocommit mode; used by one thread at a time."""
-    return sqlite3.connect(
-        f"file:{quote(str(path))}?mode={mode}",
-        uri=True,
-        timeout=5.0,  # seconds to wait for a lock of a backup or of the operator's own SQL
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=256,
-    )

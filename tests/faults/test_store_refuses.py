@@ -52,13 +52,16 @@ def full_disk(daemon: Daemon) -> Iterator[None]:
 
 @contextmanager
 def no_room(daemon: Daemon) -> Iterator[None]:
-    """The process may not make files any longer: like a full disk, for those who may not mount one."""
-    _, hard = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (WRITTEN, hard))
+    """The process that writes may not make files any longer: like a full disk, for those who may not mount
+    one."""
+    tasks = Path(f"/proc/{daemon.pid}/task").glob("*/children")
+    [writer] = [pid for task in tasks for pid in task.read_text().split()]
+    _, hard = resource.prlimit(int(writer), resource.RLIMIT_FSIZE)
+    resource.prlimit(int(writer), resource.RLIMIT_FSIZE, (WRITTEN, hard))
     try:
         yield
     finally:
-        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        resource.prlimit(int(writer), resource.RLIMIT_FSIZE, (hard, hard))
 
 
 @contextmanager

@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from gateway.store import engine as engine_module
+from gateway.store import thread as thread_module
 from gateway.store import writer as writer_module
+from gateway.store.engine import Engine
 from gateway.store.sqlite import SqliteStore
+from gateway.store.thread import ThreadHand
 from gateway.store.writer import Writer
 from gateway.values.errors import StoreError, Throttled, Unstorable
 
@@ -33,7 +37,13 @@ def writer(store: SqliteStore) -> Writer:
 
 
 @pytest.fixture
-def transactions(writer: Writer) -> list[str]:
+def engine(writer: Writer) -> Engine:
+    assert isinstance(writer.hand, ThreadHand)
+    return writer.hand.engine
+
+
+@pytest.fixture
+def transactions(engine: Engine) -> list[str]:
     """The statements that begin and end transactions, as SQLite sees them."""
     seen: list[str] = []
 
@@ -41,7 +51,7 @@ def transactions(writer: Writer) -> list[str]:
         if sql.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
             seen.append(sql)
 
-    writer._connection.set_trace_callback(trace)
+    engine.connection.set_trace_callback(trace)
     return seen
 
 
@@ -55,12 +65,12 @@ async def test_groups_that_wait_together_share_a_transaction(
 
 
 async def test_after_a_shared_transaction_the_next_one_waits_for_more(
-    store: SqliteStore, writer: Writer, records: Records, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, writer: Writer, engine: Engine, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "GATHER_SECONDS", 0.3)
     await asyncio.gather(*[store.commit([records.event()]) for _ in range(writer_module.SHARED_GROUPS)])
     commits: list[str] = []
-    writer._connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    engine.connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
     waiting = []
     for _ in range(3):
         waiting.append(store.commit([records.event()]))
@@ -77,9 +87,10 @@ async def test_a_transaction_is_bounded(
     monkeypatch.setattr(writer_module, "TRANSACTION_ROWS", 10)
     store = SqliteStore(tmp_path / "bounded.db")
     await store.open()
-    assert store._writer is not None
     commits: list[str] = []
-    store._writer._connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    assert store._writer is not None and isinstance(store._writer.hand, ThreadHand)
+    connection = store._writer.hand.engine.connection
+    connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
     await asyncio.gather(*[store.commit([records.event(), records.event()]) for _ in range(30)])
     assert len(commits) >= 6
     await store.close()
@@ -126,18 +137,18 @@ async def test_a_group_larger_than_the_queue_passes_when_alone(store: SqliteStor
 
 
 async def test_a_full_disk_fails_every_group_and_writing_goes_on_once_there_is_room(
-    store: SqliteStore, writer: Writer, records: Records, caplog: pytest.LogCaptureFixture
+    store: SqliteStore, engine: Engine, records: Records, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     await store.commit([records.message("before")])
-    pages = writer._connection.execute("PRAGMA page_count").fetchone()[0]
-    writer._connection.execute(f"PRAGMA max_page_count = {pages}")
+    pages = engine.connection.execute("PRAGMA page_count").fetchone()[0]
+    engine.connection.execute(f"PRAGMA max_page_count = {pages}")
     large = [store.commit([records.message(f"m{n}", text="x" * 50_000)]) for n in range(5)]
     done = await asyncio.gather(*large, return_exceptions=True)
     assert all(isinstance(outcome, StoreError) and "full" in str(outcome) for outcome in done)
     assert "full" in store.trouble and str(store.path) in store.trouble
     assert (await store.counts())["messages"] == 1
-    writer._connection.execute("PRAGMA max_page_count = 1000000")
+    engine.connection.execute("PRAGMA max_page_count = 1000000")
     await store.commit([records.message("after")])
     assert store.trouble == ""
     assert await store.message("before") and await store.message("after")
@@ -146,9 +157,9 @@ async def test_a_full_disk_fails_every_group_and_writing_goes_on_once_there_is_r
 
 
 async def test_a_store_locked_by_another_program_fails_and_recovers(
-    store: SqliteStore, writer: Writer, records: Records
+    store: SqliteStore, engine: Engine, records: Records
 ) -> None:
-    writer._connection.execute("PRAGMA busy_timeout = 1")
+    engine.connection.execute("PRAGMA busy_timeout = 1")
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="locked"):
@@ -160,12 +171,12 @@ async def test_a_store_locked_by_another_program_fails_and_recovers(
 
 
 async def test_a_dead_writer_is_an_error_for_every_commit_and_close_still_works(
-    store: SqliteStore, writer: Writer, records: Records, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, engine: Engine, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(groups: object) -> str:
+    def die(order: object) -> None:
         raise MemoryError("no memory")
 
-    monkeypatch.setattr(writer, "_write", die)
+    monkeypatch.setattr(engine, "execute", die)
     during = [store.commit([records.message(f"m{n}")]) for n in range(10)]
     done = await asyncio.gather(*during, return_exceptions=True)
     assert all(isinstance(outcome, StoreError) and "no memory" in str(outcome) for outcome in done)
@@ -177,15 +188,15 @@ async def test_a_dead_writer_is_an_error_for_every_commit_and_close_still_works(
 
 
 async def test_the_log_is_bounded_while_traffic_goes_on(
-    store: SqliteStore, writer: Writer, records: Records, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, engine: Engine, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "WAL_STEP", 200_000)
-    monkeypatch.setattr(writer_module, "WAL_LIMIT", 400_000)
-    writer._wal_mark = 200_000
+    monkeypatch.setattr(engine_module, "WAL_STEP", 200_000)
+    monkeypatch.setattr(engine_module, "WAL_LIMIT", 400_000)
+    engine.wal_mark = 200_000
     largest = 0
     for n in range(100):
         await store.commit([records.message(f"m{n}", text="x" * 20_000)])
-        largest = max(largest, writer._wal_size())
+        largest = max(largest, engine.wal_size())
     # 100 x 20 kB were written: more than 2 MB
     assert os.stat(store.path).st_size > 1_500_000
     assert largest < 700_000
@@ -194,19 +205,20 @@ async def test_the_log_is_bounded_while_traffic_goes_on(
 async def test_an_idle_writer_moves_the_log_into_the_database(
     tmp_path: Path, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(thread_module, "IDLE_SECONDS", 0.0)
     store = SqliteStore(tmp_path / "idle.db")
     await store.open()
     moved = asyncio.Event()
     loop, writer = asyncio.get_running_loop(), store._writer
-    assert writer is not None
-    checkpoint = writer._checkpoint
+    assert writer is not None and isinstance(writer.hand, ThreadHand)
+    checkpoint = writer.hand.engine.checkpoint
 
-    def watched() -> None:
-        checkpoint()
+    def watched() -> str:
+        wrong = checkpoint()
         loop.call_soon_threadsafe(moved.set)
+        return wrong
 
-    monkeypatch.setattr(writer, "_checkpoint", watched)
+    monkeypatch.setattr(writer.hand.engine, "checkpoint", watched)
     await store.commit([records.message(text="needle-in-the-file")])
     async with asyncio.timeout(5):
         await moved.wait()
@@ -215,11 +227,11 @@ async def test_an_idle_writer_moves_the_log_into_the_database(
 
 
 async def test_a_long_reader_does_not_stop_writing(
-    store: SqliteStore, writer: Writer, records: Records, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, engine: Engine, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "WAL_STEP", 100_000)
-    monkeypatch.setattr(writer_module, "WAL_LIMIT", 200_000)
-    writer._wal_mark = 100_000
+    monkeypatch.setattr(engine_module, "WAL_STEP", 100_000)
+    monkeypatch.setattr(engine_module, "WAL_LIMIT", 200_000)
+    engine.wal_mark = 100_000
     await store.commit([records.message("m0")])
     other = sqlite3.connect(store.path, isolation_level=None)
     other.execute("BEGIN")
