@@ -48,6 +48,7 @@ REASSEMBLY_SECONDS = 60.0
 _REPLACES = 1  # replace_if_present_flag
 _AT_ONCE = Times(0.0, 0.0)
 _NOTHING = SubmitSm()
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _ANY = Form(raw=True)  # needs no text
 
 _STATUS = {
@@ -98,6 +99,8 @@ class Accounts:
         self._stored = stored
         self._deliver = deliver
         self._later = Later()
+        # by account: canonical, and the settings that they were read from, which may change
+        self._senders: dict[str, tuple[Account | None, Mapping[str, None]]] = {}
 
     def requested(self, account: str, request: Request, told: Callable[[Answer | Exception], None]) -> None:
         """`told` what to answer to a request of an account, once what it asks for is durable."""
@@ -276,7 +279,7 @@ class Accounts:
         settings = self._accounts.get(account)
         if settings is None:
             raise BadInput(f"there is no account {account!r} any more", field="account")
-        senders = [canonical(written) for written in settings.senders]
+        senders = self._senders_of(account, settings)
         if senders and sender and sender not in senders:
             raise BadInput(f"{sender!r} is no sender of the account", field="from", code="foreign_sender")
         return SendRequest(
@@ -294,6 +297,14 @@ class Accounts:
             correlationid=group,
         )
 
+    def _senders_of(self, account: str, settings: Account) -> Mapping[str, None]:
+        """The only ones it may use, the first as its default; empty: all of its service's."""
+        read_from, senders = self._senders.get(account, (None, {}))
+        if read_from is not settings:
+            senders = dict.fromkeys(canonical(written) for written in settings.senders)
+            self._senders[account] = settings, senders
+        return senders
+
     # it is a notify.notifier.Post: carries out what is owed to accounts
 
     def together(self, notification: Notification) -> int:
@@ -303,7 +314,7 @@ class Accounts:
         """A receipt, or a customer's text: a long one in parts, of which one that is refused is tried again
         as a whole."""
         [notification] = notifications
-        body = msgspec.json.decode(notification.body, type=dict[str, Any])
+        body = _decode(notification.body)
         pdus = text(body) if body["type"] == Trigger.SMS_RECEIVED else [receipt(body)]
         self._deliver_next(notification.url.partition(":")[2], iter(pdus), done, "", False)
 

@@ -307,16 +307,13 @@ class InboundPipeline:
         service = self._services.get(name)
         if service is None:
             return
-        body = {"type": subject.type, "transid": subject.ref, "timestamp": iso(self._clock.now())}
-        for url in (service.notify.inbound, *self._listeners(name)):
-            if url:
-                self._owing.owe(
-                    unit,
-                    service=name,
-                    ref=subject.ref,
-                    url=url,
-                    body={**body, "service": name, **subject.body},
-                )
+        urls = [url for url in (service.notify.inbound, *self._listeners(name)) if url]
+        if not urls:
+            return
+        head = {"type": subject.type, "transid": subject.ref, "timestamp": iso(self._clock.now())}
+        body = {**head, "service": name, **subject.body}
+        for url in urls:
+            self._owing.owe(unit, service=name, ref=subject.ref, url=url, body=body)
 
     def _subject(
         self,

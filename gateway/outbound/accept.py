@@ -130,7 +130,9 @@ class Planner:
 
     def __init__(self, services: Mapping[str, Service]) -> None:
         self._services = services
-        self._assets = {name: [canonical(a) for a in s.assets] for name, s in services.items()}
+        self._assets = {
+            name: dict.fromkeys(canonical(a) for a in service.assets) for name, service in services.items()
+        }
 
     def plan(self, request: SendRequest, id: str, now: float) -> Message:
         """Raises BadInput, naming the field."""

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 SCHEDULE = (1, 5, 15, 60, 300, 900, 3600, 3600, 7200, 14400, 28800)  # seconds between attempts
 AWAY_LIMIT_SECONDS = 7 * 86400.0  # what has waited so long for a receiver that is away is dead
 _SWEEP_SECONDS = 1.0
+_encode = msgspec.json.Encoder().encode
 _SET_BACK_SECONDS = 1.0  # by which the wall clock has to be set back to be noticed
 
 # "" when it was taken, else why not; and whether that was no attempt, because the receiver is away
@@ -81,7 +82,7 @@ class Notifier:
             service=service,
             url=url,
             receiver=receiver,
-            body=msgspec.json.encode(body),
+            body=_encode(body),
             due=self._backlog.due(receiver, ref) or now,
             created_at=now,
         )
