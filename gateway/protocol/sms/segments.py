@@ -7,7 +7,7 @@ GSM 7 bit      160       153         152          160          septets, one an o
 UCS-2          70        67          66           70           UTF-16 units, two octets each
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from itertools import pairwise
@@ -110,32 +110,43 @@ def split(
     if message_class is not None:
         data_coding = codings.with_class(coding, message_class, group_f=group_f)
     packed = alphabet is Coding.PACKED and coding is Coding.GSM
-    total = len(pieces)
+    return assemble(
+        pieces,
+        data_coding,
+        lambda concat: udh.build(concat, shift),
+        reference=reference,
+        method=method,
+        packed=packed,
+    )
+
+
+def assemble(
+    pieces: Sequence[bytes],
+    data_coding: int,
+    header: Callable[[udh.Concat | None], bytes],
+    *,
+    reference: int,
+    method: LongMethod,
+    packed: bool,
+) -> list[Segment]:
+    """Pieces as segments that tell their place the way that `method` says.  `header` gives the octets of the
+    header with a concatenation or, where none is needed, without.  Raises TooManySegments."""
+    total, alone = len(pieces), header(None)
     if total == 1:
-        header = udh.build(None, shift) if shift != _PLAIN else b""
-        return [Segment(_octets(header, pieces[0], packed), data_coding, udhi=bool(header))]
+        return [Segment(_octets(alone, pieces[0], packed), data_coding, udhi=bool(alone))]
     if total > MAX_PARTS:
         raise TooManySegments(total)
     if method is LongMethod.PAYLOAD:
-        return [Segment(_octets(b"", b"".join(pieces), packed), data_coding, payload=True)]
+        whole = _octets(alone, b"".join(pieces), packed)
+        return [Segment(whole, data_coding, udhi=bool(alone), payload=True)]
     reference &= 0xFF if method is LongMethod.UDH8 else 0xFFFF
-    if method is LongMethod.SAR:
-        return [
-            Segment(_octets(b"", piece, packed), data_coding, part, total, reference, sar=True)
-            for part, piece in enumerate(pieces, 1)
-        ]
-    wide = method is LongMethod.UDH16
-    return [
-        Segment(
-            _octets(udh.build(udh.Concat(reference, total, part, wide), shift), piece, packed),
-            data_coding,
-            part,
-            total,
-            reference,
-            udhi=True,
-        )
-        for part, piece in enumerate(pieces, 1)
-    ]
+    sar, wide = method is LongMethod.SAR, method is LongMethod.UDH16
+    segments = []
+    for part, piece in enumerate(pieces, 1):
+        own = alone if sar else header(udh.Concat(reference, total, part, wide))
+        octets = _octets(own, piece, packed)
+        segments.append(Segment(octets, data_coding, part, total, reference, udhi=bool(own), sar=sar))
+    return segments
 
 
 def count(

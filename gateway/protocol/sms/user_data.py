@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from gateway.protocol.sms import coding, gsm, udh
 from gateway.protocol.sms.coding import Coding
-from gateway.protocol.sms.segments import MAX_PARTS, LongMethod, Segment, TooManySegments
+from gateway.protocol.sms.segments import LongMethod, Segment, TooManySegments, assemble
 
 _AIR_OCTETS = 140
 _HIGHEST_SEPTET = 0x7F
@@ -36,41 +36,17 @@ def split(
     # octets that are no septets are not of that alphabet, whatever data_coding says
     pack = packed and alphabet is Coding.GSM and max(octets, default=0) <= _HIGHEST_SEPTET
     pieces = _pieces(octets, alphabet, _room(alphabet, len(header)))
-    if len(pieces) == 1:
-        return [Segment(_octets(header, octets, pack), data_coding, udhi=bool(header))]
-    if method is not LongMethod.SAR:
+    if len(pieces) > 1 and method is not LongMethod.SAR:
         length = len(udh.build(udh.Concat(1, 1, 1, wide))) + max(0, len(header) - 1)
         pieces = _pieces(octets, alphabet, _room(alphabet, length))
-    total = len(pieces)
-    if total > MAX_PARTS:
-        raise TooManySegments(total)
-    if method is LongMethod.PAYLOAD:
-        return [Segment(_octets(header, octets, pack), data_coding, udhi=bool(header), payload=True)]
-    reference &= 0xFF if method is LongMethod.UDH8 else 0xFFFF
-    if method is LongMethod.SAR:
-        return [
-            Segment(
-                _octets(header, piece, pack),
-                data_coding,
-                part,
-                total,
-                reference,
-                udhi=bool(header),
-                sar=True,
-            )
-            for part, piece in enumerate(pieces, 1)
-        ]
-    return [
-        Segment(
-            _octets(_header(header, udh.Concat(reference, total, part, wide)), piece, pack),
-            data_coding,
-            part,
-            total,
-            reference,
-            udhi=True,
-        )
-        for part, piece in enumerate(pieces, 1)
-    ]
+    return assemble(
+        pieces,
+        data_coding,
+        lambda concat: _header(header, concat) if concat else header,
+        reference=reference,
+        method=method,
+        packed=pack,
+    )
 
 
 def keep(
@@ -122,9 +98,3 @@ def _pieces(octets: bytes, alphabet: Coding, room: int) -> list[bytes]:
             at -= 2
         cuts.append(at)
     return [octets[start:end] for start, end in pairwise([*cuts, len(octets)])]
-
-
-def _octets(header: bytes, piece: bytes, pack: bool) -> bytes:
-    if not pack:
-        return header + piece
-    return header + gsm.pack_filled(piece, gsm.fill_bits(len(header)))
