@@ -144,6 +144,10 @@ async def test_an_account_may_be_held_to_some_of_its_services_senders(desk: Desk
     assert await desk.submitted(*submit_sm()) == [(constants.ESME_RINVSRCADR, "")]
     await desk.submitted(*submit_sm(sender=b"PIZZA"), *submit_sm(sender=b""))
     assert [m.sender for m in desk.world.sms.sent] == ["PIZZA", "PIZZA"]
+    desk.settings["acme"] = replace(desk.settings["acme"], senders=["12345"])  # as a reload does
+    assert await desk.submitted(*submit_sm(sender=b"PIZZA")) == [(constants.ESME_RINVSRCADR, "")]
+    await desk.submitted(*submit_sm())
+    assert [m.sender for m in desk.world.sms.sent][2:] == ["12345"]
 
 
 async def test_a_suspended_service_sends_nothing(open_world: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from msgspec.structs import replace
 from gateway.config.model import Account, Seconds, Secret
 from gateway.protocol.smpp.constants import ESME_ROK
 from gateway.protocol.smpp.events import BindRequested, Event
+from gateway.protocol.smpp.fields import EncodeError
 from gateway.protocol.smpp.pdu import Bind as BindRequest
 from gateway.protocol.smpp.pdu import BindReceiver, BindTransmitter, DeliverSm
-from gateway.protocol.smpp.session import NotBound, SmppSession
+from gateway.protocol.smpp.session import NotBound, SmppSession, WindowFull
 from gateway.protocol.smpp.states import Role
+from gateway.transport import smpp_account
 from gateway.transport.smpp_account import Customer
 from gateway.transport.smpp_link import SmppLink
 from tests.peers.callbacks import asked
@@ -96,3 +99,32 @@ async def test_deliveries_that_wait_find_out_when_the_window_grows() -> None:
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_what_smpp_cannot_express_is_told_and_does_not_hold_up_the_others() -> None:
+    customer = Customer("acme", OLD)
+    session = link(customer).session
+    told: list[int | Exception] = []
+    customer.deliver(DeliverSm(source_addr=b"1" * 21), told.append)
+    assert told == []  # never before deliver has returned
+    customer.deliver(DeliverSm(), told.append)
+    await asyncio.sleep(0)
+    [fault] = told
+    assert isinstance(fault, EncodeError)
+    assert session.outstanding == 1
+
+
+async def test_each_waits_for_room_from_when_it_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smpp_account, "ROOM_SECONDS", 0.02)
+    customer = Customer("acme", replace(OLD, window=1))
+    link(customer)
+    customer.configure(replace(OLD, window=1))
+    told: list[tuple[int, int | Exception]] = []
+    for number in range(3):
+        customer.deliver(DeliverSm(), partial(lambda number, answer: told.append((number, answer)), number))
+    async with asyncio.timeout(5):
+        while len(told) < 2:
+            await asyncio.sleep(0.005)
+            customer.go_on()  # what brings no room does not begin the time anew
+    assert [number for number, _ in told] == [1, 2]  # of the first nobody knows anything yet
+    assert all(isinstance(answer, WindowFull) for _, answer in told)
