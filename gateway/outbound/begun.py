@@ -27,15 +27,16 @@ class BegunBook:
         self._batches: dict[str, _Batch] = {}  # by effect key
         self._over: list[str] = []  # rows that say nothing any more
 
-    def begin(self, unit: Unit, keys: Sequence[str], carrier: str, now: float) -> None:
-        """These are about to be written to a carrier; the row joins `unit`."""
+    def begin(self, unit: Unit, keys: Sequence[str], carrier: str, now: float) -> str:
+        """These are about to be written to a carrier; the row joins `unit`.  Gives its id, "" = none."""
         self.clear(unit)
         if not keys:
-            return
+            return ""
         batch = _Batch(Begun(id=self._new_id(), carrier=carrier, keys=tuple(keys), created_at=now))
         unit.writes.append(batch.row)
         self._batches.update(dict.fromkeys(keys, batch))
         unit.undo.append(lambda: self._forget(batch))
+        return batch.row.id
 
     def end(self, unit: Unit, key: str) -> None:
         """An act has its outcome, which `unit` writes."""

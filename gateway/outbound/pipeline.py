@@ -205,8 +205,9 @@ class OutboundPipeline:
             if message is not None and tries(message, index):  # not abandoned meanwhile
                 self._memory.begin(id)
                 begun.append(key)
-        self._begun.begin(unit, begun, carrier, self._clock.now())
+        id = self._begun.begin(unit, begun, carrier, self._clock.now())
         await unit.commit(self._store)
+        self._store.mark(id)
 
     def give_back(self, key: str, carrier: str) -> None:
         """A step that a channel had taken on was not carried out, but for the parts it has reported.

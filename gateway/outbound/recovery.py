@@ -46,8 +46,12 @@ class Recovery:
 
         `may_repeat(channel, carrier)`: whether a begun act may be repeated (`on_in_doubt = "resend"`).
         """
+        marked = self._store.marked()
         for row in await self._store.begun():
             if self._begun.under_way(row):
+                continue
+            if marked is not None and row.id > marked:  # its carrier was never written to: all of it waits
+                await self._store.commit([Delete(Begun, (row.id,))])
                 continue
             await asyncio.gather(*[self._settle(key, row.carrier, may_repeat) for key in row.keys])
             await self._store.commit([Delete(Begun, (row.id,))])

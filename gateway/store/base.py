@@ -244,6 +244,14 @@ class Store(Protocol):
         """Oldest first."""
         ...
 
+    def mark(self, id: str) -> None:
+        """What belongs to the Begun of that id, and to those before it, may be on the wire from now on."""
+        ...
+
+    def marked(self) -> str | None:
+        """The last one that was marked, also by a process that was killed.  None: nobody knows."""
+        ...
+
     async def timers(self) -> list[Timer]: ...
     async def notifications(
         self, *, state: str = "pending", receiver: str = "", due_before: float, limit: int

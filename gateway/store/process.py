@@ -99,7 +99,7 @@ class ProcessHand(asyncio.Protocol):
 
     @property
     def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._transport is not None
 
     def join(self) -> None:
         if self._process is not None:

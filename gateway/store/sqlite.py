@@ -1,6 +1,7 @@
 """The store in one SQLite file: write-ahead log, `synchronous=FULL`, one writing and one reading thread.
 
-Beside the file lie `-wal` and `-shm` (SQLite's own) and `.lock`, which one daemon holds at a time.
+Beside the file lie `-wal` and `-shm` (SQLite's own), `.lock`, which one daemon holds at a time, and `.mark`
+(store.mark).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from msgspec import Struct
 from gateway.store import lock
 from gateway.store.base import TABLES, MessageQuery, Told, Write
 from gateway.store.engine import Hand, connect, set_up
+from gateway.store.mark import Mark
 from gateway.store.migrations import Foreign, Newer, migrate, pending
 from gateway.store.process import ProcessHand
 from gateway.store.queries import queries
@@ -74,6 +76,7 @@ class SqliteStore:
         self.path = path
         self._limit, self._process, self._read_only = queue, process, read_only
         self._lock = -1
+        self._mark: Mark | None = None
         self._reads: sqlite3.Connection | None = None
         self._reader: ThreadPoolExecutor | None = None
         self._writer: Writer | None = None
@@ -219,6 +222,13 @@ class SqliteStore:
     async def begun(self) -> list[Begun]:
         return await self._all(Begun, "begun")
 
+    def mark(self, id: str) -> None:
+        if self._mark is not None:
+            self._mark.set(id)
+
+    def marked(self) -> str | None:
+        return self._mark.read() if self._mark is not None else None
+
     async def timers(self) -> list[Timer]:
         return await self._all(Timer, "timers")
 
@@ -335,6 +345,7 @@ class SqliteStore:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = lock.take(self.path)
         self._keep_private()
+        self._mark = Mark(Path(f"{self.path}.mark"))
         writes = connect(self.path, "rw")
         hand: Hand = ThreadHand(writes, self.path)
         self._writer = Writer(hand, self.path, limit=self._limit, shares_lock=True)
@@ -380,6 +391,9 @@ class SqliteStore:
         if self._reads is not None:
             self._reads.close()
             self._reads = None
+        if self._mark is not None:
+            self._mark.close()
+            self._mark = None
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1

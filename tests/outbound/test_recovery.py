@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from gateway.outbound.accept import SendRequest
 from gateway.values.outcome import Result, Status
 
@@ -83,3 +85,32 @@ async def test_many_begun_ones_are_settled(open_gate: Open) -> None:
     await gate.pipeline.recover(lambda channel, carrier: False)
     assert await gate.effects() == []
     assert (await gate.store.counts())["messages.in-doubt"] == 700
+
+
+async def test_what_was_begun_and_never_written_goes_out_after_a_crash(
+    open_gate: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = await open_gate()
+    sent = await gate.submit()
+    await gate.begin(sent)
+    monkeypatch.setattr(gate.store, "mark", lambda id: None)  # it is killed before
+    unsent = await gate.submit()
+    await gate.begin(unsent)
+    gate = await open_gate()
+    await gate.pipeline.recover(lambda channel, carrier: False)
+    await gate.quiet()
+    assert gate.sms.sent == [(unsent.id, 0, ())]
+    assert (await gate.stored(sent)).status is Status.IN_DOUBT
+    assert await gate.store.begun() == []
+
+
+async def test_where_nobody_knows_what_was_written_all_that_was_begun_is_in_doubt(
+    open_gate: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = await open_gate()
+    message = await gate.submit()
+    await gate.begin(message)
+    gate = await open_gate()
+    monkeypatch.setattr(gate.store, "marked", lambda: None)
+    await gate.pipeline.recover(lambda channel, carrier: False)
+    assert (await gate.stored(message)).status is Status.IN_DOUBT and gate.sms.sent == []
