@@ -1,6 +1,6 @@
 """For the whole suite: `--forbid-skips`, by which CI makes sure that nothing went untested, and hypothesis's
-profiles: the same examples at every run, or with `--hypothesis-profile=explore` new and more ones.  The log of
-a daemon that runs joins the report of a test that fails."""
+profiles: the same examples at every run, or with `--hypothesis-profile=explore` new and more ones.  The log
+of a daemon that runs joins the report of a test that fails."""
 
 from __future__ import annotations
 
