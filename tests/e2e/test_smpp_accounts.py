@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 from smpplib import consts, smpp
 
+from tests.peers.hostile import tlv
 from tests.peers.processes import KEY, Daemon, free_port, until
+from tests.peers.settings import account, bind
 from tests.peers.smpplib_smsc import Smsc
 
 pytestmark = pytest.mark.e2e
@@ -27,36 +29,16 @@ WSP = bytes.fromhex("01060403ae81ea02056a0045c60c037777772e6578616d706c652e6f726
 ENROUTE, DELIVERED, DELETED = 1, 2, 4  # message_state
 PAYLOAD = 0x0424
 
-SETTINGS = """
+SETTINGS = (
+    """
 [smpp.listen]
 address = "127.0.0.1:{listen}"
-
-[smpp.accounts.whole]
-system_id = "whole"
-password = "right"
-service = "shop"
-window = 300
-
-[smpp.accounts.parts]
-system_id = "parts"
-password = "right"
-service = "shop"
-long_messages = "pass-through"
-
-[smpp.accounts.inbox]
-system_id = "inbox"
-password = "right"
-service = "shop"
-inbound = true
-
-[smpp.binds.north]
-host = "127.0.0.1"
-port = {smsc}
-system_id = "gw"
-sessions = 2
-window = 100
-addresses = ["12345"]
 """
+    + account("whole", "window = 300")
+    + account("parts", 'long_messages = "pass-through"')
+    + account("inbox", "inbound = true")
+    + bind("north", "{smsc}", "12345", "sessions = 2", "window = 100")
+)
 
 SHOP = f"""
 name = "Shop"
@@ -223,10 +205,6 @@ def submit_sm(
             tlvs,
         )
     )
-
-
-def tlv(tag: int, value: bytes) -> bytes:
-    return struct.pack(">HH", tag, len(value)) + value
 
 
 def parts(text: bytes, *, wide: bool = False, count: int = 3) -> list[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import struct
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 from smpplib import consts
 
 from tests.peers.processes import KEY, Daemon, Json, until
+from tests.peers.settings import bind
 from tests.peers.smpplib_smsc import Smsc
 
 pytestmark = pytest.mark.e2e
@@ -20,12 +20,12 @@ CUSTOMERS = (f"4477009{n:05}" for n in itertools.count(50_000))
 RECEIPT, INTERMEDIATE = 0x04, 0x20  # esm_class
 ROK = consts.SMPP_ESME_ROK
 
-SETTINGS = """
-[smpp.binds.own]
-host = "127.0.0.1"
-port = {own}
-system_id = "gw"
-addresses = ["12345"]
+SETTINGS = (
+    bind(
+        "own",
+        "{own}",
+        "12345",
+        """
 interface_version = "3.3"
 service_type = "CMT"
 source_addr_ton = 0
@@ -38,24 +38,18 @@ stat_map = {{ "0" = "delivered", DND_REJECTED = "rejected" }}
 receipt_zone = "+05:30"
 retry_pause = "50ms"
 throttle_pause = "50ms"
-
-[smpp.binds.first]
-host = "127.0.0.1"
-port = {first}
-system_id = "gw"
-addresses = ["23456"]
-reconnect = "100ms"
-reconnect_limit = "200ms"
-retry_pause = "100ms"
-
-[smpp.binds.second]
-host = "127.0.0.1"
-port = {second}
-system_id = "gw"
-addresses = ["23456"]
-reconnect = "100ms"
-reconnect_limit = "200ms"
-"""
+""",
+    )
+    + bind(
+        "first",
+        "{first}",
+        "23456",
+        'reconnect = "100ms"',
+        'reconnect_limit = "200ms"',
+        'retry_pause = "100ms"',
+    )
+    + bind("second", "{second}", "23456", 'reconnect = "100ms"', 'reconnect_limit = "200ms"')
+)
 
 SHOP = f"""
 name = "Shop"
@@ -82,16 +76,6 @@ class Site:
     def __init__(self, daemon: Daemon, smscs: dict[str, Smsc]) -> None:
         self.daemon = daemon
         self.own, self.first, self.second = smscs.values()
-
-    def metric(self, line: str) -> float:
-        """The value behind a metric's name and labels; 0 if it is not there yet."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.http_port, timeout=10)
-        try:
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        finally:
-            connection.close()
-        return next((float(row.split()[-1]) for row in text.splitlines() if row.startswith(line)), 0.0)
 
     def sent(self, **fields: object) -> tuple[str, str, str]:
         """A message that `own` has taken: customer, its id, the SMSC's id."""
@@ -186,13 +170,13 @@ def test_a_word_that_nobody_knows_and_news_on_the_way_are_not_final(site: Site) 
 
 def test_the_first_final_state_wins_and_duplicates_are_counted(site: Site) -> None:
     to, id, smsc_id = site.sent()
-    before = site.metric("trunkline_receipts_duplicate_total")
+    before = site.daemon.metric("trunkline_receipts_duplicate_total")
     site.receipt(to, f"id:{smsc_id} stat:DELIVRD")
     site.daemon.reaches(id, "delivered")
     site.receipt(to, f"id:{smsc_id} stat:DELIVRD")
     site.receipt(to, f"id:{smsc_id} stat:UNDELIV")
     assert site.daemon.message(id)["status"] == "delivered"
-    assert site.metric("trunkline_receipts_duplicate_total") == before + 2
+    assert site.daemon.metric("trunkline_receipts_duplicate_total") == before + 2
     assert len(site.receipts(id)) == 1
 
 

@@ -3,7 +3,6 @@ other."""
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import socket
 import struct
@@ -17,6 +16,7 @@ from smpplib import consts, exceptions
 from smpplib.client import Client
 
 from tests.peers.processes import KEY, Daemon, free_port, until
+from tests.peers.settings import account, bind
 from tests.peers.smpplib_smsc import Smsc
 
 pytestmark = pytest.mark.e2e
@@ -25,45 +25,19 @@ CUSTOMERS = (f"4477009{n:05}" for n in itertools.count())
 RECEIPT = 0x04  # esm_class
 ROK = consts.SMPP_ESME_ROK
 
-SETTINGS = """
+SETTINGS = (
+    """
 [smpp.listen]
 address = "127.0.0.1:{listen}"
-
-[smpp.accounts.acme]
-system_id = "acme"
-password = "right"
-service = "shop"
-
-[smpp.accounts.inbox]
-system_id = "inbox"
-password = "right"
-service = "shop"
-inbound = true
-window = 2
-
-[smpp.binds.same]
-host = "127.0.0.1"
-port = {same}
-system_id = "gw"
-password = "secret"
-addresses = ["12345"]
-reconnect = "100ms"
-throttle_pause = "100ms"
-
-[smpp.binds.hex]
-host = "127.0.0.1"
-port = {hex}
-system_id = "gw"
-receipt_id = "hex"
-addresses = ["23456"]
-
-[smpp.binds.decimal]
-host = "127.0.0.1"
-port = {decimal}
-system_id = "gw"
-receipt_id = "decimal"
-addresses = ["34567"]
 """
+    + account("acme")
+    + account("inbox", "inbound = true", "window = 2")
+    + bind(
+        "same", "{same}", "12345", 'password = "secret"', 'reconnect = "100ms"', 'throttle_pause = "100ms"'
+    )
+    + bind("hex", "{hex}", "23456", 'receipt_id = "hex"')
+    + bind("decimal", "{decimal}", "34567", 'receipt_id = "decimal"')
+)
 
 SHOP = f"""
 name = "Shop"
@@ -82,16 +56,6 @@ class Site:
         self.port = port
         self.smscs = smscs
         self.smsc = smscs["same"]
-
-    def metric(self, line: str) -> float:
-        """The value behind a metric's name and labels; 0 if it is not there yet."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.http_port, timeout=10)
-        try:
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        finally:
-            connection.close()
-        return next((float(row.split()[-1]) for row in text.splitlines() if row.startswith(line)), 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -422,7 +386,7 @@ def test_accepted_messages_are_counted_by_who_has_sent_them(site: Site) -> None:
         by: f'trunkline_messages_accepted_total{{by="{by}",service="shop"}}'
         for by in ("http", "smpp", "rule")
     }
-    before = {by: site.metric(line) for by, line in counted.items()}
+    before = {by: site.daemon.metric(line) for by, line in counted.items()}
     site.daemon.send(to=next(CUSTOMERS), sender="12345", text="one")
     with application(site) as app:
         for _ in range(2):
@@ -430,7 +394,7 @@ def test_accepted_messages_are_counted_by_who_has_sent_them(site: Site) -> None:
     customer = next(CUSTOMERS)
     site.smsc.deliver(customer, "12345", b"hours")
     site.smsc.submit(customer)
-    assert {by: site.metric(line) - before[by] for by, line in counted.items()} == {
+    assert {by: site.daemon.metric(line) - before[by] for by, line in counted.items()} == {
         "http": 1,
         "smpp": 2,
         "rule": 1,
@@ -502,11 +466,11 @@ def test_a_throttled_message_goes_out_once_the_carrier_takes_it(site: Site) -> N
     to = next(CUSTOMERS)
     site.smsc.statuses[:] = [consts.SMPP_ESME_RTHROTTLED, consts.SMPP_ESME_RMSGQFUL]
     counted = 'trunkline_segments_total{bind="same",result="throttled"}'
-    before = site.metric(counted)
+    before = site.daemon.metric(counted)
     id = site.daemon.send(to=to, sender="12345", text="patience")
     site.daemon.reaches(id, "sent")
     assert len(site.smsc.submit(to, 3)) == 3
-    assert site.metric(counted) == before + 2
+    assert site.daemon.metric(counted) == before + 2
     assert not site.smsc.statuses
 
 

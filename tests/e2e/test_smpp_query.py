@@ -9,27 +9,14 @@ from typing import NamedTuple
 import pytest
 
 from tests.peers.processes import KEY, Daemon, Simulator, until
+from tests.peers.settings import bind
 
 pytestmark = pytest.mark.e2e
 
 CUSTOMERS = (f"447700{n:05}" for n in itertools.count(70_000))  # but for the last digit
-SETTINGS = """
-[smpp.binds.asking]
-host = "127.0.0.1"
-port = {port}
-system_id = "gw"
-password = "secret"
-addresses = ["12345"]
-receipt_id = "decimal"
-query_sm = "300ms"
-
-[smpp.binds.plain]
-host = "127.0.0.1"
-port = {port}
-system_id = "gw"
-password = "secret"
-addresses = ["23456"]
-"""
+SETTINGS = bind(
+    "asking", "{port}", "12345", 'password = "secret"', 'receipt_id = "decimal"', 'query_sm = "300ms"'
+) + bind("plain", "{port}", "23456", 'password = "secret"')
 SHOP = f"""
 name = "Shop"
 key = "{KEY}"

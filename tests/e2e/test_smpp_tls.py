@@ -32,6 +32,7 @@ from tests.peers.hostile import (
     short_message,
 )
 from tests.peers.processes import KEY, Daemon, free_port, until
+from tests.peers.settings import account, bind
 from tests.peers.smpplib_smsc import Smsc
 
 pytestmark = pytest.mark.e2e
@@ -39,7 +40,8 @@ pytestmark = pytest.mark.e2e
 TLS = Path(__file__).parent / "tls"
 ABUSER = b"abuser\0right\0\0\x34\0\0\0"
 
-SETTINGS = """
+SETTINGS = (
+    """
 [smpp.listen]
 address = "127.0.0.1:{port}"
 bind_timeout = "1s"
@@ -48,24 +50,11 @@ tls_certificate = "{tls}/localhost.pem"
 tls_key = "{tls}/key.pem"
 tls_minimum = "1.3"
 tls_client_ca = "{tls}/ca.pem"
-
-[smpp.accounts.honest]
-system_id = "honest"
-password = "right"
-service = "shop"
-
-[smpp.accounts.abuser]
-system_id = "abuser"
-password = "right"
-service = "shop"
-window = 1000
-
-[smpp.binds.friend]
-host = "127.0.0.1"
-port = {friend}
-system_id = "gw"
-addresses = ["12345"]
 """
+    + account("honest")
+    + account("abuser", "window = 1000")
+    + bind("friend", "{friend}", "12345")
+)
 
 CARRIER = """
 [smpp.binds.secure]
@@ -302,7 +291,8 @@ def test_however_it_ends_the_session_is_gone(site: Site, how: str) -> None:
             assert peer.ask(pdu(BIND_TRX, 1, ABUSER)) == (BIND_TRX | RESPONSE, ROK, 1)
             peer.send(pdu(SUBMIT, 2, short_message()) + pdu(ENQUIRE_LINK, 3))
             if how == "close_notify":
-                secure.unwrap() if peer.answered() else None
+                peer.answered(), peer.answered()  # no data may follow our close_notify
+                secure.unwrap()
             raw = socket.socket(fileno=secure.detach())
             if how == "garbage":
                 raw.sendall(b"\x17\x03\x03\x00\x20" + b"?" * 32)

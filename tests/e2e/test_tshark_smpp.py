@@ -17,15 +17,32 @@ from pathlib import Path
 import pytest
 
 from tests.peers.capture import MISSING
+from tests.peers.hostile import (
+    ALERT,
+    BIND_RX,
+    BIND_TRX,
+    BIND_TX,
+    CANCEL,
+    DATA,
+    DELIVER,
+    ENQUIRE_LINK,
+    GENERIC_NACK,
+    OUTBIND,
+    QUERY,
+    REPLACE,
+    RESPONSE,
+    SUBMIT,
+    SUBMIT_MULTI,
+    UNBIND,
+    pdu,
+    tlv,
+)
 from tests.peers.processes import KEY, Daemon, free_port, until
 from tests.peers.relay import GATEWAY, PEER, Piece, Relay, dissect, lengths, write_pcap
+from tests.peers.settings import account, bind
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer]
 
-RESPONSE, GENERIC_NACK = 0x80000000, 0x80000000
-BIND_RX, BIND_TX, QUERY, SUBMIT, DELIVER, UNBIND = 1, 2, 3, 4, 5, 6
-REPLACE, CANCEL, BIND_TRX, OUTBIND, ENQUIRE_LINK = 7, 8, 9, 0x0B, 0x15
-SUBMIT_MULTI, ALERT, DATA = 0x21, 0x102, 0x103
 BINDS = (BIND_RX, BIND_TX, BIND_TRX)
 PORT = 2775  # in the capture
 
@@ -68,48 +85,20 @@ TEXTS = (
 # a service indication: ports 2948 and 9200, a WSP push, a WBXML body
 PUSH = bytes.fromhex("0605040b8423f0 01060403ae81ea 02056a0045c60c03") + b"example.org\0\1\3Hi\0\1\1"
 
-SETTINGS = """
+LISTEN = """
 [smpp.listen]
 address = "127.0.0.1:{listen}"
 bind_timeout = "1s"
-
-[smpp.accounts.acme]
-system_id = "acme"
-password = "right"
-service = "shop"
-inbound = true
-enquire_link = "1s"
-
-[smpp.accounts.called]
-system_id = "called"
-password = "right"
-service = "shop"
-inbound = true
-outbind = "127.0.0.1:{outbind}"
 """
-BIND = """
-[smpp.binds.{name}]
-host = "127.0.0.1"
-port = {port}
-system_id = "gw-{name}"
-password = "secret"
-addresses = ["{shortcode}"]
-enquire_link = "2s"
-{settings}
-"""
+SETTINGS = LISTEN + (
+    account("acme", "inbound = true", 'enquire_link = "1s"')
+    + account("called", "inbound = true", 'outbind = "127.0.0.1:{outbind}"')
+)
 SHOP = f"""
 name = "Shop"
 key = "{KEY}"
 assets = {list(SHORTCODES.values())}
 """
-
-
-def pdu(command: int, sequence: int, body: bytes = b"", status: int = 0) -> bytes:
-    return struct.pack(">IIII", 16 + len(body), command, status, sequence) + body
-
-
-def tlv(tag: int, value: bytes) -> bytes:
-    return struct.pack(">HH", tag, len(value)) + value
 
 
 def message(
@@ -210,7 +199,15 @@ class Site:
             Relay(listen, self.kept, outward=False),
         ]
         settings = SETTINGS.format(listen=listen, outbind=self._relays[0].port) + "".join(
-            BIND.format(name=name, port=self._relays[0].port, shortcode=SHORTCODES[name], settings=text)
+            bind(
+                name,
+                self._relays[0].port,
+                SHORTCODES[name],
+                'password = "secret"',
+                'enquire_link = "2s"',
+                text,
+                system_id=f"gw-{name}",
+            )
             for name, text in KINDS.items()
         )
         self.daemon = Daemon(folder / "site", settings, {"shop": SHOP})

@@ -25,41 +25,38 @@ from pathlib import Path
 
 from tests.peers.esme import Esme
 from tests.peers.processes import KEY, Daemon, Json, Simulator, free_port
+from tests.peers.settings import account, bind
 
 LOAD = (("12345", 2), ("23456", 3))  # sender, every how many hundredths of a second
 LOST = "44781"  # what "once" takes and never delivers begins so
 REFUSED = "44780"
 
-SETTINGS = """
+SETTINGS = (
+    """
 [smpp.listen]
 address = "127.0.0.1:{listen}"
-
-[smpp.accounts.acme]
-system_id = "acme"
-password = "right"
-service = "shop"
-
-[smpp.binds.once]
-host = "127.0.0.1"
-port = {once}
-system_id = "gw"
-sessions = 2
-window = 8
-queue = 20
-on_in_doubt = "fail"
-addresses = ["12345"]
-reconnect = "100ms"
-
-[smpp.binds.again]
-host = "127.0.0.1"
-port = {again}
-system_id = "gw"
-window = 12
-queue = 20
-on_in_doubt = "resend"
-addresses = ["23456"]
-reconnect = "100ms"
 """
+    + account("acme")
+    + bind(
+        "once",
+        "{once}",
+        "12345",
+        "sessions = 2",
+        "window = 8",
+        "queue = 20",
+        'on_in_doubt = "fail"',
+        'reconnect = "100ms"',
+    )
+    + bind(
+        "again",
+        "{again}",
+        "23456",
+        "window = 12",
+        "queue = 20",
+        'on_in_doubt = "resend"',
+        'reconnect = "100ms"',
+    )
+)
 
 SHOP = """
 name = "Shop"

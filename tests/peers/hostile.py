@@ -14,6 +14,7 @@ from typing import NamedTuple
 from smpplib import consts
 
 from tests.peers.processes import KEY, Daemon, free_port, until
+from tests.peers.settings import account, bind
 from tests.peers.smpplib_smsc import Smsc
 
 ROK = consts.SMPP_ESME_ROK
@@ -26,40 +27,26 @@ SUBMIT_MULTI, ALERT, DATA = 0x21, 0x102, 0x103
 CAP = 0x10000 + 0x2000
 CUSTOMERS = (f"4477008{n:05}".encode() for n in itertools.count())
 
-SETTINGS = """
+SETTINGS = (
+    """
 [smpp.listen]
 address = "127.0.0.1:{listen}"
 bind_timeout = "1s"
-
-[smpp.accounts.honest]
-system_id = "honest"
-password = "right"
-service = "shop"
-
-[smpp.accounts.abuser]
-system_id = "abuser"
-password = "right"
-service = "shop"
-sessions = 3
-window = 2000
-
-[smpp.binds.friend]
-host = "127.0.0.1"
-port = {friend}
-system_id = "gw"
-addresses = ["12345"]
-
-[smpp.binds.foe]
-host = "127.0.0.1"
-port = {foe}
-system_id = "gw"
-addresses = ["23456"]
-response_timeout = "700ms"
-reconnect = "50ms"
-reconnect_limit = "50ms"
-retry_pause = "50ms"
-throttle_pause = "50ms"
 """
+    + account("honest")
+    + account("abuser", "sessions = 3", "window = 2000")
+    + bind("friend", "{friend}", "12345")
+    + bind(
+        "foe",
+        "{foe}",
+        "23456",
+        'response_timeout = "700ms"',
+        'reconnect = "50ms"',
+        'reconnect_limit = "50ms"',
+        'retry_pause = "50ms"',
+        'throttle_pause = "50ms"',
+    )
+)
 
 SHOP = f"""
 name = "Shop"

@@ -265,14 +265,23 @@ class Daemon:
     # HTTP
 
     def request(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
+        status, answer = self._request(method, path, body)
+        return status, json.loads(answer)
+
+    def _request(self, method: str, path: str, body: Json | None = None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=10)
         try:
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, {"key": KEY, "Content-Type": "application/json"})
             response = connection.getresponse()
-            return response.status, json.loads(response.read())
+            return response.status, response.read()
         finally:
             connection.close()
+
+    def metric(self, line: str) -> float:
+        """The value behind a metric's name and labels; 0 if it is not there yet."""
+        rows = self._request("GET", "/metrics")[1].decode().splitlines()
+        return next((float(row.split()[-1]) for row in rows if row.startswith(line)), 0.0)
 
     def get(self, path: str) -> tuple[int, Json]:
         return self.request("GET", path)
