@@ -119,6 +119,10 @@ class Receiver:
         return [msgspec.json.decode(body)["n"] for body in self.bodies]
 
 
+Receivers = Callable[[], Awaitable[Receiver]]
+Notifiers = Callable[..., Awaitable[Notifier]]
+
+
 @pytest.fixture
 def clock() -> Hands:
     return Hands()
@@ -133,7 +137,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Moody]:
 
 
 @pytest.fixture
-async def receivers() -> AsyncIterator[Callable[[], Awaitable[Receiver]]]:
+async def receivers() -> AsyncIterator[Receivers]:
     started: list[Receiver] = []
 
     async def start() -> Receiver:
@@ -149,7 +153,7 @@ async def receivers() -> AsyncIterator[Callable[[], Awaitable[Receiver]]]:
 
 
 @pytest.fixture
-async def notifiers(store: Moody, clock: Hands) -> AsyncIterator[Callable[..., Awaitable[Notifier]]]:
+async def notifiers(store: Moody, clock: Hands) -> AsyncIterator[Notifiers]:
     """Gives a notifier that has done its first sweep: as after a start of the gateway."""
     posts: list[Hub] = []
     started: list[Notifier] = []
@@ -196,9 +200,7 @@ async def log(store: Moody, ref: str = "m1") -> list[str]:
 
 
 async def test_notification_arrives_signed_and_is_forgotten(
-    store: Moody,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     await owe(notifier, store, receiver.url("/dlr?a=b"))
@@ -216,9 +218,7 @@ async def test_notification_arrives_signed_and_is_forgotten(
 
 
 async def test_service_without_hub_secret_sends_unsigned(
-    store: Moody,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     await owe(notifier, store, receiver.url(), service="plain")
@@ -227,9 +227,7 @@ async def test_service_without_hub_secret_sends_unsigned(
 
 
 async def test_nothing_goes_out_when_the_unit_was_not_recorded(
-    store: Moody,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     store.full = True
@@ -241,10 +239,7 @@ async def test_nothing_goes_out_when_the_unit_was_not_recorded(
 
 
 async def test_failed_attempts_follow_the_schedule_and_the_last_leaves_it_dead(
-    store: Moody,
-    clock: Hands,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, clock: Hands, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.status = 503
@@ -271,10 +266,7 @@ async def test_failed_attempts_follow_the_schedule_and_the_last_leaves_it_dead(
 
 @pytest.mark.parametrize("status", [199 + 101, 302, 401, 404, 500])
 async def test_anything_but_2xx_is_a_failure_and_redirects_are_not_followed(
-    status: int,
-    store: Moody,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    status: int, store: Moody, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.status = status
@@ -295,7 +287,7 @@ async def test_anything_but_2xx_is_a_failure_and_redirects_are_not_followed(
     ],
 )
 async def test_unreachable_receiver_is_tried_again_and_the_log_says_why(
-    url: str, reason: str, store: Moody, notifiers: Callable[..., Awaitable[Notifier]]
+    url: str, reason: str, store: Moody, notifiers: Notifiers
 ) -> None:
     notifier = await notifiers()
     await owe(notifier, store, url)
@@ -306,9 +298,7 @@ async def test_unreachable_receiver_is_tried_again_and_the_log_says_why(
 
 
 async def test_silent_receiver_is_given_up_on_after_the_timeout(
-    store: Moody,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers(timeout_seconds=0.05)
     receiver.open.clear()
@@ -319,9 +309,7 @@ async def test_silent_receiver_is_given_up_on_after_the_timeout(
 
 
 async def test_transaction_keeps_its_order_while_one_is_under_way(
-    store: Moody,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.open.clear()
@@ -335,10 +323,7 @@ async def test_transaction_keeps_its_order_while_one_is_under_way(
 
 
 async def test_what_is_owed_after_a_failure_waits_behind_it(
-    store: Moody,
-    clock: Hands,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, clock: Hands, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.status = 500
@@ -358,10 +343,7 @@ async def test_what_is_owed_after_a_failure_waits_behind_it(
 
 
 async def test_those_in_turn_go_back_behind_the_one_that_failed(
-    store: Moody,
-    clock: Hands,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, clock: Hands, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.status = 500
@@ -385,10 +367,7 @@ async def test_those_in_turn_go_back_behind_the_one_that_failed(
 
 
 async def test_what_waits_for_another_attempt_does_not_wait_for_a_clock_that_was_set_back(
-    store: Moody,
-    clock: Hands,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, clock: Hands, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.status = 500
@@ -406,10 +385,7 @@ async def test_what_waits_for_another_attempt_does_not_wait_for_a_clock_that_was
 
 
 async def test_order_survives_a_restart(
-    store: Moody,
-    clock: Hands,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, clock: Hands, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, before = await receivers(), await notifiers()
     receiver.status = 500
@@ -456,9 +432,7 @@ async def test_what_is_owed_before_the_first_sweep_does_not_overtake_what_waits_
 
 
 async def test_what_was_under_way_at_the_stop_goes_out_after_the_next_start_with_the_same_id(
-    store: Moody,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, before = await receivers(), await notifiers()
     receiver.open.clear()
@@ -474,9 +448,7 @@ async def test_what_was_under_way_at_the_stop_goes_out_after_the_next_start_with
 
 
 async def test_stop_with_grace_lets_one_under_way_finish_and_starts_no_other(
-    store: Moody,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.open.clear()
@@ -492,9 +464,7 @@ async def test_stop_with_grace_lets_one_under_way_finish_and_starts_no_other(
 
 
 async def test_silent_receiver_delays_no_other_even_for_the_same_transaction(
-    store: Moody,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     silent, prompt, notifier = await receivers(), await receivers(), await notifiers()
     silent.open.clear()
@@ -506,11 +476,7 @@ async def test_silent_receiver_delays_no_other_even_for_the_same_transaction(
 
 
 async def test_backlog_of_a_silent_receiver_leaves_memory_to_others(
-    store: Moody,
-    clock: Hands,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
-    monkeypatch: pytest.MonkeyPatch,
+    store: Moody, clock: Hands, receivers: Receivers, notifiers: Notifiers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory, "IN_MEMORY", 60)
     monkeypatch.setattr(backlog, "PAGE", 10)
@@ -539,11 +505,7 @@ async def test_backlog_of_a_silent_receiver_leaves_memory_to_others(
 
 @pytest.mark.parametrize("status", [200, 500])
 async def test_what_is_done_while_a_sweep_reads_is_not_taken_again_from_what_it_read(
-    status: int,
-    store: Moody,
-    clock: Hands,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    status: int, store: Moody, clock: Hands, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver = await receivers()
     name, due = receiver_of(receiver.url()), clock.now() + 1.0
@@ -578,9 +540,7 @@ async def test_what_is_done_while_a_sweep_reads_is_not_taken_again_from_what_it_
 
 
 async def test_taken_notification_is_not_repeated_while_the_store_refuses_to_record_it(
-    store: Moody,
-    receivers: Callable[[], Awaitable[Receiver]],
-    notifiers: Callable[..., Awaitable[Notifier]],
+    store: Moody, receivers: Receivers, notifiers: Notifiers
 ) -> None:
     receiver, notifier = await receivers(), await notifiers()
     receiver.open.clear()
