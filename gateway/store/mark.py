@@ -4,6 +4,9 @@ What is handed to a carrier is marked as begun in the store first (values.work.B
 and the first octet on the wire a kill leaves a doubt that need not be.  So the id of the row is noted in a
 mapped page just before: rows with a greater id were never written.  It costs no system call, and holds only
 until the machine starts anew: then every row that was begun is in doubt.
+
+Where the system gives a runtime directory, which is empty after each start of the machine, the page is there;
+else beside the store, with the id of the machine's start in it.
 """
 
 from __future__ import annotations
@@ -51,6 +54,14 @@ class Mark:
 
     def close(self) -> None:
         self._page.close()
+
+
+def beside(store: Path) -> Mark:
+    """The mark of a store.  Raises OSError."""
+    runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    if runtime:
+        return Mark(Path(runtime, f"{store.name}.mark"), "this")
+    return Mark(Path(f"{store}.mark"))
 
 
 def _boot_id() -> str:

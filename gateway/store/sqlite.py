@@ -22,7 +22,7 @@ from msgspec import Struct
 from gateway.store import lock
 from gateway.store.base import TABLES, MessageQuery, Told, Write
 from gateway.store.engine import Hand, connect, set_up
-from gateway.store.mark import Mark
+from gateway.store.mark import Mark, beside
 from gateway.store.migrations import Foreign, Newer, migrate, pending
 from gateway.store.process import ProcessHand
 from gateway.store.queries import queries
@@ -345,7 +345,7 @@ class SqliteStore:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = lock.take(self.path)
         self._keep_private()
-        self._mark = Mark(Path(f"{self.path}.mark"))
+        self._mark = beside(self.path)
         writes = connect(self.path, "rw")
         hand: Hand = ThreadHand(writes, self.path)
         self._writer = Writer(hand, self.path, limit=self._limit, shares_lock=True)

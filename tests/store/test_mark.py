@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.mark import Mark
+from gateway.store.mark import Mark, beside
 
 
 def marked(path: Path, boot: str) -> str | None:
@@ -50,9 +50,28 @@ def test_a_machine_that_does_not_tell_its_starts_apart_knows_nothing(tmp_path: P
     mark.close()
 
 
-def test_the_machine_tells() -> None:
-    path = Path("/proc/sys/kernel/random/boot_id")
-    assert path.is_file(), "Linux"
+def test_it_lies_in_the_runtime_directory_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, runtime = tmp_path / "state", tmp_path / "run"
+    state.mkdir()
+    runtime.mkdir()
+    monkeypatch.setenv("RUNTIME_DIRECTORY", f"{runtime}:/run/other")
+    for expected in (None, "7"):
+        mark = beside(state / "gateway.db")
+        assert mark.read() == expected
+        mark.set("7")
+        mark.close()
+    assert [file.name for file in runtime.iterdir()] == ["gateway.db.mark"] and not list(state.iterdir())
+
+
+def test_elsewhere_it_lies_beside_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    mark = beside(tmp_path / "gateway.db")
+    mark.set("7")
+    mark.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["gateway.db.mark"]
+    assert marked(tmp_path / "gateway.db.mark", Path("/proc/sys/kernel/random/boot_id").read_text().strip())
 
 
 def test_an_id_that_has_no_room_is_refused(tmp_path: Path) -> None:
