@@ -193,4 +193,4 @@ def set_up(connection: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("no write-ahead log is possible here (a network file system?)")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")  # see above
-    connection.execute("PRAGMA cache_size = -32768")  # KiB
+    connection.execute("PRAGMA cache_size = -8192")  # KiB; the system caches the file as well
