@@ -76,18 +76,6 @@ class OutboundPipeline:
 
     # -- accepting ---------------------------------------------------------------------------------
 
-    async def submit(self, requests: Sequence[SendRequest]) -> list[Message]:
-        """Accept requests in one commit.  Raises BadInput, Throttled or StoreError: nothing was accepted."""
-        self.check_room()
-        unit = Unit()
-        try:
-            messages = [self.accept(unit, request) for request in requests]
-        except Exception:
-            unit.take_back()
-            raise
-        await unit.commit(self._store)
-        return messages
-
     def submit_soon(self, requests: Sequence[SendRequest], done: Submitted) -> None:
         """Accept what is good of `requests` in one commit, and tell `done` once it is durable.
 

@@ -27,7 +27,9 @@ notify.inbound = "https://shop.example/mo"
 
 async def send(world: Any, **fields: Any) -> Message:
     request = SendRequest(**{"service": "shop", "to": CUSTOMER, "text": "Hello"} | fields)
-    [message] = await world.outbound.submit([request])
+    unit = Unit()
+    message = world.outbound.accept(unit, request)
+    await unit.commit(world.store)
     sent: Message = message
     return sent
 

@@ -153,8 +153,18 @@ class Gate:
 
     async def submit(self, **fields: object) -> Message:
         request = {"service": "alerts", "to": BOB, "text": "hi"} | fields
-        [message] = await self.pipeline.submit([SendRequest(**request)])  # type: ignore[arg-type]
+        [message] = await self.accept([SendRequest(**request)])  # type: ignore[arg-type]
         return message
+
+    async def accept(self, requests: Sequence[SendRequest]) -> list[Message]:
+        """Accepted, durably.  Raises what the first of them, or all, were refused with."""
+        told = asyncio.get_running_loop().create_future()
+        self.pipeline.submit_soon(requests, told.set_result)
+        results = await told
+        for result in [results] if isinstance(results, Exception) else results:
+            if isinstance(result, Exception):
+                raise result
+        return list(results)
 
     async def start_chain(self) -> Message:
         return await self.submit(text="", chain="alert")

@@ -46,7 +46,7 @@ async def test_thousands_are_neither_lost_nor_doubled(gate: Gate) -> None:
     wanted: list[str] = []
     told = 0
     for burst in range(40):
-        wanted += [m.id for m in await gate.pipeline.submit([request] * 60)]
+        wanted += [m.id for m in await gate.accept([request] * 60)]
         for id, index, _ in gate.sms.sent[told : told + 60]:
             gate.pipeline.report(id, index, None)
         told += 60

@@ -52,17 +52,6 @@ async def test_what_happens_to_a_message_is_told_and_written(gate: Gate) -> None
     assert gate.pipeline.waiting == 0
 
 
-async def test_a_bad_request_among_others_accepts_none(gate: Gate) -> None:
-    good, bad = (
-        SendRequest(service="alerts", to=BOB, text="hi"),
-        SendRequest(service="alerts", to="x", text=""),
-    )
-    with pytest.raises(BadInput):
-        await gate.pipeline.submit([good, bad])
-    assert gate.pipeline.waiting == 0 and gate.sms.sent == []
-    assert (await gate.store.counts())["messages"] == 0
-
-
 async def test_told_of_by_a_callback_the_good_ones_are_accepted_in_one_commit(gate: Gate) -> None:
     good = SendRequest(service="alerts", to=BOB, text="hi")
     told: list[Any] = []

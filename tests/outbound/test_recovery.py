@@ -79,7 +79,7 @@ async def test_within_is_kept_over_a_crash(open_gate: Open) -> None:
 
 async def test_many_begun_ones_are_settled(open_gate: Open) -> None:
     gate = await open_gate()
-    messages = await gate.pipeline.submit([SendRequest(service="alerts", to=BOB, text="hi")] * 700)
+    messages = await gate.accept([SendRequest(service="alerts", to=BOB, text="hi")] * 700)
     await gate.pipeline.hand_over([f"{m.id}/0" for m in messages], "north")
     gate = await open_gate()
     await gate.pipeline.recover(lambda channel, carrier: False)
