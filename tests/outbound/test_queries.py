@@ -322,5 +322,6 @@ async def test_a_store_that_cannot_be_read_postpones_the_question(
     assert world.asked == []
     world.gate.store.unreadable = False
     await world.gate.until(lambda: world.results)
+    await world.asked_all()  # what was answered is looked up in the store and applied
     await world.gate.quiet()
     assert (await world.gate.stored(message)).status is Status.DELIVERED
