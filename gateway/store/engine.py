@@ -11,12 +11,13 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
 from msgspec import Struct
 
-Statement = tuple[str, Sequence[Any]]
+from gateway.store.rows import statements
+from gateway.store.wire import decode
 
 IDLE_SECONDS = 1.0
 WAL_STEP = 8 << 20
@@ -34,25 +35,20 @@ GROUPS_OWN = (
 )
 
 
-class Order(Struct, frozen=True, gc=False):
-    """One transaction: the statements of all groups together, or of each apart, to find one at fault."""
-
-    together: list[Statement] | None = None
-    apart: list[list[Statement]] = []
-
-
 class Verdict(Struct, frozen=True, gc=False):
-    """What became of an order.  `trouble`: nothing was written, and why.  `own`: nothing was, a group is at
-    fault.  `errors`: of each group apart, "" = written.  `note` is no verdict but a remark in between."""
+    """What became of a transaction.
+
+    `trouble`: nothing was written, and why.  `errors`: of each group, if one is at fault; "" = written.
+    `note` is no verdict but a remark in between.
+    """
 
     trouble: str = ""
-    own: bool = False
     errors: list[str] = []
     note: str = ""
 
 
 class Hand(Protocol):
-    """Where an engine runs.  One order is under way at a time; what it tells, it tells in the loop."""
+    """Where an engine runs.  One transaction is under way at a time; what it tells, it tells in the loop."""
 
     async def start(
         self,
@@ -63,12 +59,8 @@ class Hand(Protocol):
         """`ended(reason)` is told once, "" = as it was asked to.  Raises sqlite3.Error or OSError."""
         ...
 
-    def check(self, statements: list[Statement]) -> None:
-        """Raises one of GROUPS_OWN for what cannot be handed over."""
-        ...
-
-    def give(self, order: Order) -> None:
-        """Raises one of GROUPS_OWN; then nothing was given."""
+    def give(self, groups: list[bytes]) -> None:
+        """The groups of the next transaction, in the form of store.wire."""
         ...
 
     def end(self) -> None:
@@ -91,14 +83,14 @@ class Engine:
         self.wal_mark = WAL_STEP
         self.unchecked = False  # something was written since the last checkpoint
 
-    def execute(self, order: Order) -> Verdict:
+    def execute(self, groups: Sequence[bytes]) -> Verdict:
+        """All groups (store.wire) in one transaction, or, if one of them cannot be written, the others."""
         self.unchecked = True
         try:
-            if order.together is None:
-                return Verdict(errors=self._apart(order.apart))
-            self._together(order.together)
-        except GROUPS_OWN:
-            return Verdict(own=True)
+            try:
+                self._together(groups)
+            except GROUPS_OWN:
+                return Verdict(errors=self._apart(groups))
         except sqlite3.Error as error:
             return Verdict(trouble=f"cannot write {self._path}: {error}")
         return Verdict()
@@ -135,28 +127,29 @@ class Engine:
         self.wal_mark = size + WAL_STEP if busy or moved < frames else max(size, WAL_STEP)
         return wrong
 
-    def _together(self, statements: list[Statement]) -> None:
+    def _together(self, groups: Sequence[bytes]) -> None:
+        todo = statements(map(decode, groups))
         execute = self.connection.execute
         execute("BEGIN IMMEDIATE")
         try:
-            for sql, values in statements:
+            for sql, values in todo:
                 execute(sql, values)
             execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
 
-    def _apart(self, groups: list[list[Statement]]) -> list[str]:
+    def _apart(self, groups: Sequence[bytes]) -> list[str]:
         """One of the groups cannot be written: find it and write the others, still in one transaction."""
         execute = self.connection.execute
         errors = []
         execute("BEGIN IMMEDIATE")
         try:
-            for statements in groups:
+            for group in groups:
                 error = ""
                 execute("SAVEPOINT one")
                 try:
-                    for sql, values in statements:
+                    for sql, values in statements([decode(group)]):
                         execute(sql, values)
                 except GROUPS_OWN as fault:
                     execute("ROLLBACK TO one")

@@ -1,6 +1,7 @@
 """The store's engine in a process of its own, which shares no lock with the event loop.
 
-Orders and verdicts go over a socket pair, each as its length in four octets and MessagePack.  The process
+The groups of a transaction and the verdict on it go over a socket pair, each as its length in four octets
+and MessagePack.  The process
 holds the lock beside the file too (store.lock): whoever starts after a kill waits until its last transaction
 is done.  It ends when the socket does.
 
@@ -23,15 +24,7 @@ from typing import cast
 
 import msgspec
 
-from gateway.store.engine import (
-    IDLE_SECONDS,
-    Engine,
-    Order,
-    Statement,
-    Verdict,
-    connect,
-    set_up,
-)
+from gateway.store.engine import IDLE_SECONDS, Engine, Verdict, connect, set_up
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +33,7 @@ _START_SECONDS = 30.0
 _END_SECONDS = 10.0
 
 _encode = msgspec.msgpack.Encoder().encode
-_order = msgspec.msgpack.Decoder(Order).decode
+_groups = msgspec.msgpack.Decoder(list[bytes]).decode
 _verdict = msgspec.msgpack.Decoder(Verdict).decode
 
 
@@ -84,11 +77,8 @@ class ProcessHand(asyncio.Protocol):
         ours.setblocking(False)
         return ours
 
-    def check(self, statements: list[Statement]) -> None:
-        _encode(statements)
-
-    def give(self, order: Order) -> None:
-        octets = _encode(order)
+    def give(self, groups: list[bytes]) -> None:
+        octets = _encode(groups)
         if self._transport is not None:  # else it has ended, and `ended` is being told
             self._transport.writelines((_LENGTH.pack(len(octets)), octets))
 
@@ -138,7 +128,7 @@ class ProcessHand(asyncio.Protocol):
 
 
 def main() -> None:
-    """Serve orders until the socket ends."""
+    """Write what comes until the socket ends."""
     # signals are for the gateway: it says when there is nothing more to write
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
@@ -161,7 +151,7 @@ def main() -> None:
 
 
 def _turn(sock: socket.socket, engine: Engine) -> bool:
-    """One order and what follows it; False when there will be no more."""
+    """One transaction and what follows it; False when there will be no more."""
     sock.settimeout(IDLE_SECONDS if engine.unchecked else None)
     try:
         head = sock.recv(_LENGTH.size, socket.MSG_WAITALL)
@@ -172,7 +162,7 @@ def _turn(sock: socket.socket, engine: Engine) -> bool:
         octets = sock.recv(_LENGTH.unpack(head)[0], socket.MSG_WAITALL) if len(head) == _LENGTH.size else b""
         if not octets or len(octets) != _LENGTH.unpack(head)[0]:
             return False
-        _say(sock, engine.execute(_order(octets)))
+        _say(sock, engine.execute(_groups(octets)))
         wrong = engine.after()
     if wrong:
         _say(sock, Verdict(note=wrong))

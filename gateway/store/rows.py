@@ -6,7 +6,7 @@ Everything that can be known of a type is worked out once, so that a row costs a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import cache
 from itertools import chain
@@ -16,13 +16,13 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 from msgspec import Struct
 
-from gateway.store.base import PROGRESS, TABLES, Delete, Progress, Write
-from gateway.store.engine import Statement
+from gateway.store.base import PROGRESS, TABLES
 from gateway.values.message import Message
 
 R = TypeVar("R", bound=Struct)
 Row = tuple[Any, ...]
 Key = tuple[str | int, ...]
+Statement = tuple[str, Sequence[Any]]
 
 _to_json = msgspec.json.Encoder().encode
 
@@ -61,7 +61,6 @@ class Table(Generic[R]):
             self._key_of = itemgetter(*(self.columns.index(column) for column in self.key))
 
     def row(self, record: R) -> Row:
-        """The record as it is now: later changes to a dict in it do not reach the store."""
         row = msgspec.structs.astuple(record)
         if not self._json:
             return row
@@ -152,20 +151,13 @@ class Advance:
     def __init__(self) -> None:
         whole = TABLE_OF[Message]
         self._places = tuple(whole.columns.index(column) for column in PROGRESS)
+        self._steps = 1 + PROGRESS.index("steps")
 
-    def row(self, message: Message) -> Row:
-        """The key, then the columns of PROGRESS."""
-        return (
-            message.id,
-            message.status,
-            message.reason,
-            message.code,
-            message.carrier,
-            _to_json(message.steps).decode(),
-            message.step,
-            message.waits,
-            message.updated_at,
-        )
+    def row(self, columns: Sequence[Any]) -> Row:
+        """The key, then the columns of PROGRESS, `steps` still as records."""
+        row = list(columns)
+        row[self._steps] = _to_json(row[self._steps]).decode()
+        return tuple(row)
 
     def merged(self, whole: Row, row: Row) -> Row:
         """A row that is still to be written, with progress that came after it."""
@@ -195,16 +187,47 @@ MESSAGES, ADVANCE = TABLE_OF[Message], Advance()
 Change = tuple[Table[Any] | Advance, Key | None, Row | None]
 
 
-def change(write: Write) -> Change:
-    """What a write asks for.  Raises LookupError, TypeError or ValueError for what cannot be stored."""
-    if type(write) is Delete:
-        table = TABLE_OF[write.record]
-        if not table.key or len(write.key) != len(table.key):
-            raise ValueError(f"{write.key!r} is no key of {table.name}")
-        return table, write.key, None
-    if type(write) is Progress:
-        row = ADVANCE.row(write.message)
-        return ADVANCE, row[:1], row
-    table = TABLE_OF[type(write)]
-    row = table.row(write)
-    return table, table.key_of(row), row
+class _TableChanges:
+    """What groups come to for one table: of several writes to one key only the last has an effect."""
+
+    __slots__ = ("appended", "keyed")
+
+    def __init__(self) -> None:
+        self.keyed: dict[Key, Row | None] = {}
+        self.appended: list[Row] = []
+
+
+def statements(groups: Iterable[Sequence[Change]]) -> list[Statement]:
+    """What the groups come to, in their order."""
+    tables: dict[Table[Any], _TableChanges] = {}
+    whole, advanced = dict[Key, Row | None](), dict[Key, Row]()  # messages by how they are to be written
+    for group in groups:
+        for table, key, row in group:
+            if isinstance(table, Advance):
+                if key is None or row is None:
+                    raise TypeError("progress without a message")
+                if (pending := whole.get(key)) is not None:
+                    whole[key] = table.merged(pending, row)
+                else:
+                    advanced[key] = row
+                continue
+            todo = tables.get(table)
+            if todo is None:
+                todo = tables[table] = _TableChanges()
+                if table is MESSAGES:
+                    todo.keyed = whole
+            if key is not None:
+                todo.keyed[key] = row
+                if table is MESSAGES:
+                    advanced.pop(key, None)
+            elif row is not None:
+                todo.appended.append(row)
+    found: list[Statement] = []
+    for table, todo in tables.items():
+        rows = todo.appended or [row for row in todo.keyed.values() if row is not None]
+        gone = [key for key, row in todo.keyed.items() if row is None]
+        found += table.upserts(rows)
+        found += table.deletes(gone)
+    if advanced:
+        found += ADVANCE.updates(list(advanced.values()))
+    return found

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.store.engine import IDLE_SECONDS, Engine, Order, Statement, Verdict
+from gateway.store.engine import IDLE_SECONDS, Engine, Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class ThreadHand:
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.engine, self._path = Engine(connection, path), path
-        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[list[bytes] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
     async def start(
@@ -38,11 +38,8 @@ class ThreadHand:
         self._replied, self._noted, self._ended = replied, noted, ended
         self._thread.start()
 
-    def check(self, statements: list[Statement]) -> None:
-        pass
-
-    def give(self, order: Order) -> None:
-        self._orders.put(order)
+    def give(self, groups: list[bytes]) -> None:
+        self._orders.put(groups)
 
     def end(self) -> None:
         if self._thread.ident is None:  # it was never started
@@ -70,16 +67,16 @@ class ThreadHand:
         self._tell(self._ended, reason)
 
     def _turn(self) -> bool:
-        """One order and what follows it; False when it was the last."""
+        """One transaction and what follows it; False when it was the last."""
         wrong = ""
         try:
-            order = self._orders.get(timeout=IDLE_SECONDS if self.engine.unchecked else None)
+            groups = self._orders.get(timeout=IDLE_SECONDS if self.engine.unchecked else None)
         except queue.Empty:
             wrong = self.engine.checkpoint()
         else:
-            if order is None:
+            if groups is None:
                 return False
-            self._tell(self._replied, self.engine.execute(order))
+            self._tell(self._replied, self.engine.execute(groups))
             wrong = self.engine.after()
         if wrong:
             self._tell(self._noted, wrong)

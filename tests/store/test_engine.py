@@ -3,11 +3,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.store import engine as module
-from gateway.store.engine import Engine, Order, connect, set_up
+from gateway.store.base import Write
+from gateway.store.engine import Engine, connect, set_up
+from gateway.store.migrations import migrate
+from gateway.store.wire import encode
+
+Records = Any
 
 
 @pytest.fixture
@@ -16,52 +22,71 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     path.touch()
     engine = Engine(connect(path, "rw"), path)
     set_up(engine.connection)
-    engine.connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT")
+    migrate(engine.connection, 0.0)
     yield engine
     engine.connection.close()
 
 
-def rows(engine: Engine) -> list[int]:
-    return [id for (id,) in engine.connection.execute("SELECT id FROM t ORDER BY id")]
+def stored(engine: Engine) -> list[str]:
+    return [id for (id,) in engine.connection.execute("SELECT id FROM messages ORDER BY id")]
 
 
-ADD = "INSERT INTO t VALUES (?, ?)"
+def group(*writes: Write) -> bytes:
+    return encode(writes)
 
 
-def test_an_order_is_written_as_a_whole(engine: Engine) -> None:
+def test_groups_are_written_together(engine: Engine, records: Records) -> None:
     assert not engine.unchecked
-    verdict = engine.execute(Order([(ADD, [1, "a"]), (ADD, [2, "b"])]))
-    assert (verdict.trouble, verdict.own, rows(engine)) == ("", False, [1, 2])
+    verdict = engine.execute([group(records.message("m1"), records.event()), group(records.message("m2"))])
+    assert (verdict.trouble, verdict.errors, stored(engine)) == ("", [], ["m1", "m2"])
     assert engine.unchecked
 
 
-def test_a_fault_of_a_group_is_told_from_trouble_and_nothing_is_written(engine: Engine) -> None:
-    verdict = engine.execute(Order([(ADD, [1, "a"]), (ADD, [1, "again"])]))
-    assert verdict.own and rows(engine) == [] and not engine.connection.in_transaction
-
-
-def test_apart_only_the_group_at_fault_is_left_out(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    "fields", [{"created_at": "yesterday"}, {"created_at": float("nan")}, {"text": None}]
+)
+def test_only_the_group_at_fault_is_left_out(
+    engine: Engine, records: Records, fields: dict[str, Any]
+) -> None:
     verdict = engine.execute(
-        Order(apart=[[(ADD, [1, "a"])], [(ADD, [2, "b"]), (ADD, [1, "c"])], [(ADD, [3, "d"])]])
+        [
+            group(records.message("m1")),
+            group(records.message("m2"), records.message("m3", **fields)),
+            group(records.message("m4")),
+        ]
     )
     assert [bool(error) for error in verdict.errors] == [False, True, False]
-    assert rows(engine) == [1, 3]
+    assert stored(engine) == ["m1", "m4"] and not engine.connection.in_transaction
 
 
-def test_trouble_of_the_file_names_it(engine: Engine, tmp_path: Path) -> None:
+def test_trouble_of_the_file_names_it(engine: Engine, tmp_path: Path, records: Records) -> None:
     engine.connection.execute("PRAGMA busy_timeout = 1")
     other = sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    verdict = engine.execute(Order([(ADD, [1, "a"])]))
+    verdict = engine.execute([group(records.message())])
     other.close()
     assert "gateway.db" in verdict.trouble and "locked" in verdict.trouble
-    assert engine.execute(Order([(ADD, [1, "a"])])).trouble == ""
+    assert engine.execute([group(records.message())]).trouble == ""
 
 
-def test_a_checkpoint_comes_when_the_log_has_grown(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_while_groups_are_written_apart_is_trouble(
+    engine: Engine, tmp_path: Path, records: Records
+) -> None:
+    engine.connection.execute("PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    verdict = engine.execute([group(records.message("m1")), group(records.message("m2", text=None))])
+    other.close()
+    assert "locked" in verdict.trouble and verdict.errors == []
+
+
+def test_a_checkpoint_comes_when_the_log_has_grown(
+    engine: Engine, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.checkpoint()
     assert engine.after() == "" and engine.wal_mark == module.WAL_STEP
     engine.wal_mark = 1
-    engine.execute(Order([(ADD, [1, "x" * 10_000])]))
+    engine.execute([group(records.message(text="x" * 10_000))])
     assert engine.after() == "" and not engine.unchecked
     assert engine.wal_mark == module.WAL_STEP
 

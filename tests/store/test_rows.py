@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from gateway.store.base import TABLES, Delete
+from gateway.store.base import PROGRESS, TABLES
 from gateway.store.migrations import migrate
-from gateway.store.rows import ADVANCE, TABLE_OF, change
+from gateway.store.rows import ADVANCE, TABLE_OF, Change, statements
 from gateway.values.event import Event
 from gateway.values.message import Message
 from gateway.values.work import Effect, Timer
@@ -25,6 +25,36 @@ def test_unknown_columns_are_passed_over_and_missing_ones_get_their_default() ->
     columns = ["seq", "key", "kind", "ref", "created_at"]
     row = (7, "m1/0", "submit", "m1", 1.0)
     assert TABLE_OF[Effect].load(columns, row) == Effect(key="m1/0", kind="submit", ref="m1", created_at=1.0)
+
+
+def progress(message: Message) -> tuple[Any, ...]:
+    return (message.id, *(getattr(message, column) for column in PROGRESS))
+
+
+def whole(message: Message) -> Change:
+    row = TABLE_OF[Message].row(message)
+    return TABLE_OF[Message], TABLE_OF[Message].key_of(row), row
+
+
+def advanced(message: Message) -> Change:
+    row = ADVANCE.row(progress(message))
+    return ADVANCE, row[:1], row
+
+
+def test_of_what_groups_say_of_one_message_the_last_counts(records: Records) -> None:
+    first, sent = records.message(text="a"), records.message(text="a", carrier="north", reason="taken")
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection, 0.0)
+    for groups in ([[whole(first)], [advanced(sent)]], [[advanced(first)], [whole(sent)]]):
+        found = statements(groups)
+        assert len(found) == 1, "one write of the row, whatever was said of it"
+        for sql, values in found:
+            connection.execute(sql, values)
+        assert connection.execute("SELECT carrier, reason, text FROM messages").fetchall() == [
+            ("north", "taken", "a")
+        ]
+        connection.execute("DELETE FROM messages")
+    connection.close()
 
 
 @pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 63, 64, 65, 200])
@@ -71,23 +101,12 @@ def test_deletes_use_the_key_and_not_a_scan(record: type, rows: int) -> None:
     connection.close()
 
 
-def test_change_refuses_what_has_no_table_or_no_key(records: Records) -> None:
-    with pytest.raises(LookupError):
-        change("a string")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="no key"):
-        change(Delete(Effect, ()))
-    with pytest.raises(ValueError, match="no key"):
-        change(Delete(Event, ()))  # type: ignore[arg-type]
-    assert change(Delete(Effect, ("a",))) == (TABLE_OF[Effect], ("a",), None)
-    assert change(records.event())[1] is None
-
-
 def test_every_record_has_a_table() -> None:
     assert set(TABLE_OF) == set(TABLES)
 
 
 def test_progress_is_found_by_the_key_of_each_message(records: Records) -> None:
-    rows = [ADVANCE.row(records.message(f"m{n}")) for n in range(3)]
+    rows = [ADVANCE.row(progress(records.message(f"m{n}"))) for n in range(3)]
     [(sql, values)] = ADVANCE.updates(rows)
     connection = sqlite3.connect(":memory:", isolation_level=None)
     migrate(connection, 0.0)

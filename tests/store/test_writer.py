@@ -84,7 +84,7 @@ async def test_after_a_shared_transaction_the_next_one_waits_for_more(
 async def test_a_transaction_is_bounded(
     tmp_path: Path, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer_module, "TRANSACTION_ROWS", 10)
+    monkeypatch.setattr(writer_module, "TRANSACTION_WRITES", 10)
     store = SqliteStore(tmp_path / "bounded.db")
     await store.open()
     commits: list[str] = []
