@@ -428,9 +428,9 @@ class Daemon:
         accounts = self._esmes.items()
         return [f"{ACCOUNT_SCHEME}:{name}" for name, a in accounts if a.inbound and a.service == service]
 
-    def _of_status(self, unit: Unit, event: Event, message: Message) -> None:
-        self.metrics.status(message.service, str(message.status))
-        self.consequences.of_status(unit, event, message)
+    def _of_status(self, unit: Unit, message: Message, at: float) -> None:
+        self.metrics.status(message.service, message.status)
+        self.consequences.of_status(unit, message, at)
 
     def _fire(self, timer: Timer) -> None:
         if timer.kind == RUN_TIMER:

@@ -21,6 +21,7 @@ from gateway.values.clock import iso
 from gateway.values.event import Event, Trigger
 from gateway.values.message import Message, StepState
 from gateway.values.outcome import Result
+from gateway.values.story import reached
 
 log = logging.getLogger(__name__)
 
@@ -64,21 +65,21 @@ class Consequences:
         self._runs = runs
         self._depth = 0
 
-    def of_status(self, unit: Unit, event: Event, message: Message) -> None:
-        """A message has reached another status."""
+    def of_status(self, unit: Unit, message: Message, at: float) -> None:
+        """A message has come to its status at that time, Unix seconds."""
         service = self._services.get(message.service)
         url = message.notify_url or (service.notify.status if service else "")
         if url and not message.status.final and service is not None and service.notify.statuses != "all":
             url = ""
-        ruled = self._ruleset.concerns(message.service, event.type)
-        body = status_body(event, message) if url or ruled or message.account else {}
         if url:
-            self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=body)
+            self._owing.owe(
+                unit, service=message.service, ref=message.id, url=url, body=status_body(message, at)
+            )
         if message.account:
-            self._receipts(unit, message, body)
+            self._receipts(unit, message, at)
         if message.run:
             self._wake(unit, message)
-        if not ruled:
+        if not self._ruleset.concerns(message.service, Trigger.SMS_STATUS):
             return
         seen = variables.status(
             value=str(message.status),
@@ -89,21 +90,32 @@ class Consequences:
             reason=message.reason,
             code=message.code,
         )
-        self.fire(unit, event, seen, customer=message.recipient, number=message.sender, body=body)
+        self.fire(
+            unit,
+            reached(message, at),
+            seen,
+            customer=message.recipient,
+            number=message.sender,
+            body=status_body(message, at),
+        )
 
-    def _receipts(self, unit: Unit, message: Message, body: Mapping[str, object]) -> None:
+    def _receipts(self, unit: Unit, message: Message, at: float) -> None:
         """What the account has asked for: of the message, or of each segment that it has submitted."""
+        whole = owed(message.receipt_wanted, message.status)
+        parts = [n for n, wanted in enumerate(message.part_receipts, 1) if owed(wanted, message.status)]
+        if not whole and not parts:
+            return
         url = f"{ACCOUNT_SCHEME}:{message.account}"
-        if owed(message.receipt_wanted, message.status):
+        body = status_body(message, at)
+        if whole:
             form = message.plan[0].form
             tlvs = unpack_tlvs(form.tlvs) if form is not None and form.tlvs else {}
             if reference := tlvs.get(TLV_USER_MESSAGE_REFERENCE):
-                body = {**body, "user_message_reference": reference.hex()}
+                body["user_message_reference"] = reference.hex()
             self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=body)
-        for part, wanted in enumerate(message.part_receipts, 1):
-            if owed(wanted, message.status):
-                of_part = {**body, "part": part}
-                self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=of_part)
+        for part in parts:
+            of_part = {**body, "part": part}
+            self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=of_part)
 
     def of_call(self, unit: Unit, event: Event, call: Call) -> None:
         """A call was missed, answered or has ended."""
@@ -209,21 +221,21 @@ class Consequences:
             self._runs.effect_done(unit, message.run, message.run_key, "error", data)
 
 
-def status_body(event: Event, message: Message) -> dict[str, object]:
-    """The body of a status notification."""
+def status_body(message: Message, at: float) -> dict[str, object]:
+    """The body of the notification that a message has come to its status, at that time."""
     return {
-        "type": str(Trigger.SMS_STATUS),
+        "type": "sms.status",
         "transid": message.id,
         "correlationid": message.correlationid,
         "service": message.service,
         "status": str(message.status),
         "final": message.status.final,
-        "channel": event.data["channel"],
+        "channel": message.plan[message.step].channel if message.step >= 0 else "",
         "from": message.sender,
         "to": message.recipient,
         "carrier": message.carrier,
         "code": message.code,
         "reason": message.reason,
         "submitted": iso(message.created_at),
-        "timestamp": iso(event.at),
+        "timestamp": iso(at),
     }

@@ -43,13 +43,14 @@ class Memory:
         `live`: the step that is being tried, if there is one, is not left to the store.  `progress`: the
         store has it, and no more is new than how far it has come.
         """
-        before, was_live = self.known(message.id), message.id in self._live
+        live_before = self._live.get(message.id)
+        before = live_before or self._recent.get(message.id)
         unit.writes.append(Progress(message) if progress else message)
         self.remember(message, live=live)
-        unit.undo.append(lambda: self.remember(before, live=was_live) if before else self._forget(message.id))
+        unit.undo.append(lambda: self._take_back(message.id, before, live=live_before is not None))
 
     def remember(self, message: Message, *, live: bool = True) -> None:
-        id, tried = message.id, being_tried(message)
+        id, tried = message.id, message.waits != ""
         if live and tried:
             self._recent.pop(id, None)
             self._live[id] = message
@@ -87,9 +88,12 @@ class Memory:
             if id in self._recent and self._recent[id].status.final:  # a failed unit may have taken it back
                 del self._recent[id]
 
-    def _forget(self, id: str) -> None:
-        self._live.pop(id, None)
-        self._recent.pop(id, None)
+    def _take_back(self, id: str, before: Message | None, *, live: bool) -> None:
+        if before is not None:
+            self.remember(before, live=live)
+        else:
+            self._live.pop(id, None)
+            self._recent.pop(id, None)
 
 
 def being_tried(message: Message) -> bool:

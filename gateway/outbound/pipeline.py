@@ -19,11 +19,10 @@ from gateway.store.base import Store, Unit
 from gateway.store.timers import Timers
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput, StoreError, Throttled
-from gateway.values.event import Event
 from gateway.values.ids import NewId
 from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome, Status
-from gateway.values.story import no_longer_told, reached
+from gateway.values.story import no_longer_told
 from gateway.values.work import Timer
 
 log = logging.getLogger(__name__)
@@ -31,8 +30,8 @@ log = logging.getLogger(__name__)
 HELD = "held"  # the timer of a message whose time has not come
 _RETRY_SECONDS = 1.0  # after the store could not be read
 
-# What follows from an event about a message (rules, runs, notifications) joins the same unit
-Consequences = Callable[[Unit, Event, Message], None]
+# What follows from a message that has come to its status at that time (rules, runs, notifications) joins the unit
+Consequences = Callable[[Unit, Message, float], None]
 # What became of each request, or why nothing of them was accepted
 Submitted = Callable[[list[Message | BadInput] | BaseException], None]
 
@@ -287,7 +286,7 @@ class OutboundPipeline:
         if message.status is not before.status:
             if before.status.final:
                 unit.writes.extend(no_longer_told(before, message))
-            self._consequences(unit, reached(message, now), message)
+            self._consequences(unit, message, now)
 
     def _start(self, unit: Unit, message: Message, decision: chain.Decision) -> None:
         index, carrier = decision.start, message.waits

@@ -90,6 +90,7 @@ class BindGroup:
         """`ssl_context` replaces the default one where `config.tls` is set.  Raises EncodeError."""
         self.name = name
         self.config = config
+        self.up = False  # a session is bound; asked for every message
         self.reason = "not started"
         self._on_deliver = on_deliver
         self._on_state = on_state
@@ -125,10 +126,6 @@ class BindGroup:
         self._pumps: list[asyncio.Task[None]] = []
 
     # what the caller sees
-
-    @property
-    def up(self) -> bool:
-        return any(lane.bound for lane in self._dispatcher.lanes)
 
     @property
     def queued(self) -> int:
@@ -294,9 +291,12 @@ class BindGroup:
         self._dispatcher.wake.set()
 
     def _event(self, lane: Lane, link: SmppLink, event: Event) -> None:
+        if type(event) is Answered and type(context := event.context) is tuple:  # nearly every one
+            begun, part = context
+            self._dispatcher.answered(lane, begun, part, event.pdu)
+            self._dispatcher.wake.set()
+            return
         match event:
-            case Answered(context=(Begun() as begun, int(part)), pdu=response):
-                self._dispatcher.answered(lane, begun, part, response)
             case Requested(pdu=pdu.DeliverSm() | pdu.DataSm() as request):
                 inbound = Inbound(self.name, lane.number, request)
                 link.ask(request, partial(self._on_deliver, inbound), ESME_RX_T_APPN)
@@ -325,7 +325,7 @@ class BindGroup:
         fields = {"bind": self.name, "session": lane.number, "peer": link.peer, "state": event.state.name}
         log.info("smpp.bound", extra=fields)
         first = not self.up
-        lane.bound = True
+        lane.bound = self.up = True
         self.reason = ""
         self._dispatcher.release()
         if first:
@@ -335,6 +335,7 @@ class BindGroup:
         was_up = self.up
         lane.bound = False
         lane.link = None
+        self.up = any(other.bound for other in self._dispatcher.lanes)
         self._dispatcher.lost(lane, event.unanswered, event.reason)
         for _, context in event.unanswered:
             if isinstance(context, asyncio.Future):

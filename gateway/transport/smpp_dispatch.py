@@ -263,9 +263,10 @@ class Dispatcher:
             limit = 0 if len(self._begun) > len(self._held) else 1
         limit = min(limit, self.config.queue - len(self._held))
         rooms = [lane.room - len(lane.ready) for lane in self.lanes]
+        only = len(rooms) == 1
         budget = self._bucket.available(now) - self.lanes.waiting
         while self.queue and budget >= 1 and len(batch) < limit:
-            index = max(range(len(rooms)), key=rooms.__getitem__)
+            index = 0 if only else max(range(len(rooms)), key=rooms.__getitem__)
             if rooms[index] <= 0:
                 break
             submission = self.queue.take()

@@ -24,9 +24,13 @@ class Lane:
 
     def first(self) -> tuple[int, ...]:
         """Order and part of the first segment to write, past what was given up or rests; empty: none."""
-        while self.ready and not _writable(self.ready[0]):
-            heappop(self.ready)
-        return self.ready[0][:2] if self.ready else ()
+        ready = self.ready
+        while ready:
+            order, part, begun = ready[0]
+            if part in begun.unwritten and not begun.held:
+                return order, part
+            heappop(ready)
+        return ()
 
 
 class Lanes(list[Lane]):
@@ -80,6 +84,9 @@ class Lanes(list[Lane]):
 
     def next(self) -> Lane | None:
         """The session whose turn it is: that of the oldest segment among those with room."""
+        if len(self) == 1:
+            lane = self[0]
+            return lane if lane.ready and lane.room and lane.first() else None
         found: Lane | None = None
         oldest: tuple[int, ...] = ()
         for lane in self:

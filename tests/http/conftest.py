@@ -120,7 +120,7 @@ class Api:
             channels={"sms": self.channel, "voice": self.channel},
             timers=Timers(clock, lambda timer: None),
             book=SegmentBook(store),
-            consequences=lambda unit, event, message: None,
+            consequences=lambda unit, message, at: None,
             queue_limit=100,
         )
         self.metrics = Metrics()

@@ -69,7 +69,7 @@ async def test_the_notify_url_of_a_request_wins(open_world: Any) -> None:
 
 async def test_an_account_gets_a_receipt_once_the_status_is_final(open_world: Any) -> None:
     world = await open_world(shop='name = "Shop"\nassets = ["12345"]\n')
-    message = await send(world, account="acme", receipt_wanted=True)
+    message = await send(world, account="acme", receipt_wanted=1)
     await world.outcome(message, Result.ACCEPTED)
     assert world.notifier.owed == []
     await world.outcome(message, Result.UNDELIVERED, "gone", "005")

@@ -143,8 +143,8 @@ class Gate:
             orphaned=self.orphaned.append,
         )
 
-    def follow(self, unit: Unit, event: Event, message: Message) -> None:
-        assert event.type == "sms.status" and event.ref == message.id
+    def follow(self, unit: Unit, message: Message, at: float) -> None:
+        assert at == self.clock.now()
         self.events.append((message.id, str(message.status)))
 
     @property
