@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 HELD = "held"  # the timer of a message whose time has not come
 _RETRY_SECONDS = 1.0  # after the store could not be read
 
-# What follows from a message that has come to its status at that time (rules, runs, notifications) joins the unit
+# What follows from a message that has come to its status at that time (rules, runs, notifications) joins in
 Consequences = Callable[[Unit, Message, float], None]
 # What became of each request, or why nothing of them was accepted
 Submitted = Callable[[list[Message | BadInput] | BaseException], None]

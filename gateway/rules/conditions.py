@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
+from types import ModuleType
 from typing import Any
 
-import cel
 from msgspec import Struct
 
 from gateway.values.errors import BadInput
+
+# the package would bring its own command line along, with all that draws terminals: 8 MiB
+sys.modules.setdefault("cel.cli", ModuleType("cel.cli"))
+import cel  # noqa: E402
 
 LIMIT_CHARACTERS = 4000
 # The evaluator recurses on the machine's stack, where too deep a value ends the process
