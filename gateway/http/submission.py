@@ -7,7 +7,6 @@ functions for requests that aiohttp has read.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,6 +18,7 @@ from gateway.http.form import form_of
 from gateway.http.models import Accepted, BatchIn, BatchOut, MessageIn, Refused, TypedBatch
 from gateway.http.problem import encode, problem_of
 from gateway.outbound.accept import SendRequest
+from gateway.outbound.webhook.target import target
 from gateway.values.duration import seconds
 from gateway.values.errors import BadInput
 from gateway.values.message import Message
@@ -170,13 +170,13 @@ def _flat_enough(value: object, depth: int) -> bool:
 
 
 def _check_url(url: str) -> None:
+    """Whether a notification could go there."""
     try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good or not url.isprintable() or " " in url:
-        raise BadInput(f"{url!r} is no http:// or https:// URL", field="notify", code="bad_url")
+        if " " in url or not url.isprintable():
+            raise BadInput("a blank or a character that is not printed")
+        target(url)
+    except BadInput:
+        raise BadInput(f"{url!r} is no http:// or https:// URL", field="notify", code="bad_url") from None
 
 
 def _item(index: int, what: Message | BadInput, deps: Deps) -> Accepted | Refused:

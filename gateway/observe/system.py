@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from gateway.values.clock import Clock
-from gateway.values.ids import NewId, uuid7
+from gateway.values.ids import NewId, uuid7_head, uuid7_tail
 
 _POOL_OCTETS = 10_000  # one system call for a thousand ids
 
@@ -41,7 +41,7 @@ class IdSource:
     def __init__(self, clock: Clock, randomness: Callable[[int], bytes] = os.urandom) -> None:
         self._clock, self._randomness = clock, randomness
         self._pool, self._used = b"", 0
-        self._milliseconds = -1
+        self._milliseconds, self._head = -1, ""
         self._tail = 0
 
     def __call__(self) -> str:
@@ -51,12 +51,12 @@ class IdSource:
         self._used += 10
         milliseconds = int(self._clock.now() * 1000)
         if milliseconds > self._milliseconds:
-            self._milliseconds = milliseconds
+            self._milliseconds, self._head = milliseconds, uuid7_head(milliseconds)
             # rand_b is the lowest 62 bits; its highest bit stays free for the steps to carry into
             self._tail = int.from_bytes(octets, "big") & ~(1 << 61)
         else:
             self._tail += int.from_bytes(octets[:4], "big") + 1
-        return uuid7(self._milliseconds, self._tail)
+        return self._head + uuid7_tail(self._tail)
 
 
 new_id: NewId = IdSource(SystemClock())

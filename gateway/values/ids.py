@@ -13,9 +13,18 @@ def uuid7(milliseconds: int, randomness: int) -> str:
 
     Of `randomness` the lowest 62 bits are rand_b, the 12 from bit 68 on rand_a.
     """
-    rand_a, rand_b = randomness >> 68 & 0xFFF, randomness & 0x3FFFFFFFFFFFFFFF
-    high, low = milliseconds >> 16 & 0xFFFFFFFF, milliseconds & 0xFFFF
-    return f"{high:08x}-{low:04x}-7{rand_a:03x}-{0x8000 | rand_b >> 48:04x}-{rand_b & 0xFFFFFFFFFFFF:012x}"
+    return uuid7_head(milliseconds) + uuid7_tail(randomness)
+
+
+def uuid7_head(milliseconds: int) -> str:
+    """The characters of all UUIDv7 of one millisecond."""
+    return f"{milliseconds >> 16 & 0xFFFFFFFF:08x}-{milliseconds & 0xFFFF:04x}-7"
+
+
+def uuid7_tail(randomness: int) -> str:
+    """Those behind them."""
+    variant = 0x8000 | randomness >> 48 & 0x3FFF
+    return f"{randomness >> 68 & 0xFFF:03x}-{variant:04x}-{randomness & 0xFFFFFFFFFFFF:012x}"
 
 
 def part_id(message: str, part: int) -> str:
