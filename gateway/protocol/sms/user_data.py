@@ -35,10 +35,11 @@ def split(
     wide = method is LongMethod.UDH16
     # octets that are no septets are not of that alphabet, whatever data_coding says
     pack = packed and alphabet is Coding.GSM and max(octets, default=0) <= _HIGHEST_SEPTET
-    pieces = _pieces(octets, alphabet, _room(alphabet, len(header)))
-    if len(pieces) > 1 and method is not LongMethod.SAR:
-        length = len(udh.build(udh.Concat(1, 1, 1, wide))) + max(0, len(header) - 1)
-        pieces = _pieces(octets, alphabet, _room(alphabet, length))
+    length = len(header)
+    if len(octets) > _room(alphabet, length) and method is not LongMethod.SAR:
+        length = len(udh.build(udh.Concat(1, 1, 1, wide))) + max(0, length - 1)
+    cuts_packed = pack and method is not LongMethod.PAYLOAD
+    pieces = _pieces(octets, alphabet, _room(alphabet, length), length if cuts_packed else None)
     return assemble(
         pieces,
         data_coding,
@@ -85,16 +86,16 @@ def _room(alphabet: Coding, header_octets: int) -> int:
     return left * 8 // 7 if alphabet is Coding.GSM else left & ~1 if alphabet is Coding.UCS2 else left
 
 
-def _pieces(octets: bytes, alphabet: Coding, room: int) -> list[bytes]:
+def _pieces(octets: bytes, alphabet: Coding, room: int, packed_after: int | None) -> list[bytes]:
     if len(octets) <= room:
         return [octets]
     if room < 4:  # two UTF-16 units, so that a cut may step back
         raise TooManySegments(len(octets))
+    if alphabet is Coding.GSM:
+        return gsm.cut(octets, room, packed_after)
     cuts = [0]
     while (at := cuts[-1] + room) < len(octets):
-        if alphabet is Coding.GSM and octets[at - 1] == gsm.ESCAPE:
-            at -= 1
-        elif alphabet is Coding.UCS2 and octets[at - 2] & 0xFC == 0xD8:
+        if alphabet is Coding.UCS2 and octets[at - 2] & 0xFC == 0xD8:
             at -= 2
         cuts.append(at)
     return [octets[start:end] for start, end in pairwise([*cuts, len(octets)])]
