@@ -144,12 +144,26 @@ class Receipts:
                 return
             message = await self._pipeline.load(segment.message)
         # from here on nothing waits: what was read is still so when it is changed
-        if receipt.final and self._book.settled(segment):
+        meant = [segment]
+        if receipt.final and segment.total > 1:
+            meant = self._book.unsettled_of_id(segment) or meant
+        if receipt.final and self._book.settled(meant[0]):
             self.duplicates += 1
             fields = {"bind": receipt.bind, "transid": segment.message, "state": receipt.state}
             log.info("receipt.duplicate", extra=fields)
             return
         self._seen(receipt.bind, receipt.state)
+        for segment in meant:
+            self._settle(unit, receipt, segment, message, details)
+
+    def _settle(
+        self,
+        unit: Unit,
+        receipt: Receipt,
+        segment: Segment,
+        message: Message | None,
+        details: Mapping[str, str],
+    ) -> None:
         outcome = self._book.settle(unit, segment, receipt, details)
         settled = self._book.settled(segment)
         if settled:

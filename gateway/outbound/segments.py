@@ -158,6 +158,13 @@ class SegmentBook:
         """Whether a final receipt for it has come already."""
         return self._as_now(segment).state in _SEGMENT_FINAL
 
+    def unsettled_of_id(self, segment: Segment) -> list[Segment]:
+        """The segments of a long message that a final receipt for this one speaks of and that have none yet:
+        all to which the carrier has given its id, since one receipt may be all that comes."""
+        parts = self._steps.get((segment.message, segment.step), {}).values()
+        known = [part for part in parts if part.smsc_id == segment.smsc_id and part.bind == segment.bind]
+        return [part for part in known or [segment] if not self.settled(part)]
+
     def settle(
         self, unit: Unit, segment: Segment, receipt: Receipt, details: Mapping[str, str] = _NONE
     ) -> Outcome | None:

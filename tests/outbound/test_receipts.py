@@ -99,6 +99,42 @@ async def test_one_failed_segment_fails_the_message(gate: Gate) -> None:
     assert (stored.status, stored.code) == (Status.FAILED, "011")
 
 
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("receipts", [1, 3])
+async def test_where_all_segments_have_one_id_a_receipt_is_about_all_of_them(
+    open_gate: Open, receipts: int, restart: bool
+) -> None:
+    gate = await open_gate()
+    message = await gate.submit()
+    await gate.begin(message)
+    for n in (1, 2, 3):
+        segment = gate.segment(message, n, 3, smsc_id="A")
+        gate.tell(message, Result.ACCEPTED if n == 3 else None, segment)
+        gate.receipts.known(segment)
+    if restart:
+        await gate.quiet()
+        gate = await open_gate()
+    for n in range(receipts):
+        await arrive(gate, receipt("A", id=f"r{n}"))
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    assert [segment.state for segment in await gate.store.segments(message.id)] == ["delivered"] * 3
+    assert gate.receipts.duplicates == receipts - 1
+
+
+async def test_a_segment_that_gets_the_id_of_a_settled_one_waits_for_the_next_receipt(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    first, second = (gate.segment(message, n, 2, smsc_id="A") for n in (1, 2))
+    gate.tell(message, None, first)
+    gate.receipts.known(first)
+    await arrive(gate, receipt("A", id="r1"))
+    gate.tell(message, Result.ACCEPTED, second)
+    gate.receipts.known(second)
+    assert (await gate.stored(message)).status is Status.SENT
+    await arrive(gate, receipt("A", id="r2"))
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
 async def test_a_receipt_that_comes_before_the_response_is_kept_and_applied(gate: Gate) -> None:
     message = await gate.submit()
     await gate.begin(message)
