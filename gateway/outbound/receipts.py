@@ -48,17 +48,25 @@ class Receipts:
         self.duplicates = 0
 
     async def apply(
-        self, unit: Unit, receipt: Receipt, recipient: str, sender: str, details: Mapping[str, str]
+        self,
+        unit: Unit,
+        receipt: Receipt,
+        recipient: str,
+        sender: str,
+        details: Mapping[str, str],
+        other_id: str = "",
     ) -> None:
         """Match a receipt; its row, its segment and its message join `unit`.
 
         `recipient` and `sender` are those of the message it speaks of; `details` join it in the transaction
-        log.  Raises StoreError while outcomes that are older than the receipt could not be recorded yet.
+        log.  `other_id` is the id that its text names where its parameter names another.  Raises StoreError
+        while outcomes that are older than the receipt could not be recorded yet.
         """
         if self._pipeline.unrecorded:
             raise StoreError("the store refuses to record; the receipt must come again")
-        segment, about = None, self._about(receipt.bind)
-        for bind in about:
+        about = self._about(receipt.bind)
+        segment = await self._of_either(receipt.smsc_id, other_id, about) if other_id else None
+        for bind in about if segment is None else ():
             segment = await self._book.find(bind, receipt.smsc_id, recipient=recipient, sender=sender)
             if segment is not None:
                 break
@@ -98,6 +106,14 @@ class Receipts:
         self._orphaned(receipt.bind)
         fields = {"bind": receipt.bind, "smsc_id": receipt.smsc_id, "state": receipt.state}
         log.warning("receipt.orphan", extra=fields)
+
+    async def _of_either(self, smsc_id: str, other_id: str, about: Sequence[str]) -> Segment | None:
+        """A carrier that contradicts itself has told one of the two before: the parameter's sooner."""
+        for id in (smsc_id, other_id):
+            for bind in about:
+                if (segment := await self._book.find(bind, id)) is not None:
+                    return segment
+        return None
 
     async def _of_same_id(self, segment: Segment, recipient: str) -> Segment | None:
         """A segment to this recipient that its carrier has given the very same id."""
@@ -153,8 +169,8 @@ class Receipts:
             log.info("receipt.duplicate", extra=fields)
             return
         self._seen(receipt.bind, receipt.state)
-        for segment in meant:
-            self._settle(unit, receipt, segment, message, details)
+        for part in meant:
+            self._settle(unit, receipt, part, message, details)
 
     def _settle(
         self,

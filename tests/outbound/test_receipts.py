@@ -23,11 +23,11 @@ def receipt(smsc_id: str = "A1", state: str = "delivered", final: bool = True, *
 
 
 async def arrive(
-    gate: Gate, what: Receipt, recipient: str = BOB, sender: str = SHORT, **details: str
+    gate: Gate, what: Receipt, recipient: str = BOB, sender: str = SHORT, other_id: str = "", **details: str
 ) -> None:
     """What the inbound spine does with a receipt.  Raises what makes it refuse the deliver_sm."""
     unit = Unit()
-    await gate.receipts.apply(unit, what, recipient, sender, details)
+    await gate.receipts.apply(unit, what, recipient, sender, details, other_id)
     await unit.commit(gate.store)
 
 
@@ -70,6 +70,24 @@ async def test_a_failed_receipt_moves_a_chain_on_in_the_same_commit(gate: Gate) 
     await arrive(gate, receipt(state="undeliverable"))
     assert gate.sms.sent[1:] == [(message.id, 1, ())]
     assert (await gate.stored(message)).steps[0].reason == "receipt: undeliverable"
+
+
+async def test_of_two_ids_the_one_that_is_known_counts_and_of_two_known_ones_the_parameters(
+    gate: Gate,
+) -> None:
+    doubtful = await gate.submit()
+    await gate.begin(doubtful)
+    lost = replace(gate.segment(doubtful), smsc_id="", state="in-doubt")
+    gate.tell(doubtful, Result.IN_DOUBT, lost)
+    gate.book.in_doubt(lost, BOB, SHORT)
+    one = await sent(gate)
+    await arrive(gate, receipt("unheard-of"), other_id="A1")
+    assert (await gate.stored(one)).status is Status.DELIVERED
+    assert (await gate.stored(doubtful)).status is Status.IN_DOUBT  # addresses count last
+    two = await sent(gate, parts=2)
+    await arrive(gate, receipt("A2", "undeliverable"), other_id="A1")
+    states = {segment.smsc_id: segment.state for segment in await gate.store.segments(two.id)}
+    assert states == {"A1": "accepted", "A2": "failed"}
 
 
 async def test_a_duplicate_is_ignored(gate: Gate) -> None:
