@@ -114,6 +114,7 @@ class Dispatcher:
                 self._count("throttled")
                 self._rest_all(now, result.status)
                 begun.unwritten.add(part)
+                begun.waited = True
                 if not begun.held:
                     heappush(lane.ready, (begun.order, part, begun))
             case "retry":
@@ -313,6 +314,9 @@ class Dispatcher:
             if lane is None or not self._bucket.take(now):
                 break
             _, part, begun = heappop(lane.ready)
+            if begun.waited and not self._wanted(begun.submission):
+                self._give_up(begun, "nobody wants it any more")
+                continue
             begun.unwritten.discard(part)
             assert lane.link is not None
             pdu, validity = begun.submission.pdus[part], begun.submission.validity

@@ -103,6 +103,7 @@ class Begun:
         "pause",
         "submission",
         "unwritten",
+        "waited",
     )
 
     def __init__(self, submission: Submission, order: int, lane: int) -> None:
@@ -112,6 +113,7 @@ class Begun:
         self.left = len(submission.pdus)  # segments without a result
         self.unwritten = {0} if self.left == 1 else set(range(self.left))
         self.given_up = False  # a segment failed: the message cannot become whole, the rest stays unsent
+        self.waited = False  # for longer than the windows ask for: it may not be wanted any more
         self.held = False  # rests after a temporary error
         self.failing_since = 0.0  # loop time of the first temporary error; 0 = none yet
         self.pause = 0.0  # seconds of the last rest
