@@ -354,4 +354,5 @@ def _result(part: int, response: Response) -> SubmitResult:
     status = response.command_status
     if status == ESME_ROK and isinstance(response, SubmitSmResp):
         return SubmitResult(part, "accepted", response.message_id.decode("latin-1"))
-    return SubmitResult(part, "rejected", "", status, status_text(status))
+    text = status_text(status) if status else f"{response.name} to submit_sm"  # a refusal that names none
+    return SubmitResult(part, "rejected", "", status, text)

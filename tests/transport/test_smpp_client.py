@@ -306,6 +306,16 @@ async def test_what_nobody_wants_any_more_is_not_written_by_the_next_session(
     assert smsc.submits() == [b"unwanted", b"wanted"]
 
 
+async def test_a_nack_that_names_no_error_refuses_all_the_same(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [SILENCE]
+    caller = start()
+    submission = caller.send("hi")
+    await asyncio.to_thread(smsc.wait, lambda: bool(smsc.submitted))
+    smsc.send(smsc.connections[0], "generic_nack", smsc.submitted[0].sequence, status=ESME_ROK)
+    assert await caller.sent(submission) == [["rejected"]]
+    assert caller.told[0].status_text == "generic_nack to submit_sm"
+
+
 async def test_a_rejected_message_fails_alone(smsc: Smsc, start: Starter) -> None:
     smsc.statuses = [ESME_ROK, ESME_RINVDSTADR]
     caller = start()

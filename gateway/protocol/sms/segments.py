@@ -133,18 +133,18 @@ def assemble(
     header with a concatenation or, where none is needed, without.  Raises TooManySegments."""
     total, alone = len(pieces), header(None)
     if total == 1:
-        return [Segment(_octets(alone, pieces[0], packed), data_coding, udhi=bool(alone))]
+        return [Segment(on_air(alone, pieces[0], packed), data_coding, udhi=bool(alone))]
     if total > MAX_PARTS:
         raise TooManySegments(total)
     if method is LongMethod.PAYLOAD:
-        whole = _octets(alone, b"".join(pieces), packed)
+        whole = on_air(alone, b"".join(pieces), packed)
         return [Segment(whole, data_coding, udhi=bool(alone), payload=True)]
     reference &= 0xFF if method is LongMethod.UDH8 else 0xFFFF
     sar, wide = method is LongMethod.SAR, method is LongMethod.UDH16
     segments = []
     for part, piece in enumerate(pieces, 1):
         own = alone if sar else header(udh.Concat(reference, total, part, wide))
-        octets = _octets(own, piece, packed)
+        octets = on_air(own, piece, packed)
         segments.append(Segment(octets, data_coding, part, total, reference, udhi=bool(own), sar=sar))
     return segments
 
@@ -193,7 +193,8 @@ def lay_out(
     return Layout(coding, [national.decode(piece, shift) for piece in pieces], sizes, shift)
 
 
-def _octets(header: bytes, piece: bytes, packed: bool) -> bytes:
+def on_air(header: bytes, piece: bytes, packed: bool) -> bytes:
+    """The octets of a segment; `packed`: those of the piece are septets, to be packed behind the header."""
     if not packed:
         return header + piece
     fill_bits = gsm.fill_bits(len(header))

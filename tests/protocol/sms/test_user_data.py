@@ -57,6 +57,15 @@ def test_packed_septets_are_cut_where_no_seven_bits_are_left_over() -> None:
     assert gsm.unpack_filled(two.octets[6:], 1) == octets[151:]
 
 
+def test_parts_that_keep_their_headers_are_packed_each_behind_its_own() -> None:
+    parts = [(PORTS, b"hello"), (b"", b"there\xff")]
+    one, two = keep(parts, 0x00, reference=7, method=LongMethod.UDH8, packed=True)
+    assert one.octets == bytes.fromhex("0b000307020105040b8423f0") + gsm.pack(b"hello", 2)
+    assert two.octets == bytes.fromhex("050003070202") + b"there\xff"  # no septets
+    one, _ = keep(parts, 0x04, reference=7, method=LongMethod.UDH8, packed=True)
+    assert one.octets.endswith(b"hello")
+
+
 def test_neither_an_escape_nor_a_surrogate_pair_is_cut() -> None:
     one, two = split(b"a" * 152 + b"\x1be" + b"a" * 7, 0x00)
     assert one.octets[6:] == b"a" * 152 and two.octets[6:] == b"\x1be" + b"a" * 7
