@@ -116,7 +116,7 @@ class Daemon:
             report=lambda *news: self.outbound.report(*news),
             known=lambda segment: self._receipts.known(segment),
             answered=lambda *what: self._queries.answered(*what),
-            doubted=self._book.in_doubt,
+            doubted=lambda *what: self._receipts.doubted(*what),
             give_back=lambda *what: self.outbound.give_back(*what),
         )
         self._channels: dict[str, Channel] = {"sms": self._sms}

@@ -76,7 +76,7 @@ class Receipts:
             self.unmatched += 1
             unit.writes.append(receipt)  # it waits
             self._details[receipt.id] = details
-            if (displaced := self._book.early(unit, receipt)) is not None:
+            if (displaced := self._book.early(unit, receipt, recipient, sender)) is not None:
                 self._orphan(displaced)
             log.info("receipt.unmatched", extra={"bind": receipt.bind, "smsc_id": receipt.smsc_id})
             return
@@ -127,9 +127,20 @@ class Receipts:
         """A carrier has told a segment's id: a receipt that came before it can be applied now."""
         receipt = self._book.accepted(segment)
         if receipt is not None:
-            task = asyncio.create_task(self._apply_early(receipt, segment))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._apply_soon(receipt, segment)
+
+    def doubted(self, segment: Segment, recipient: str, sender: str) -> None:
+        """A carrier has not answered, or told no id: a receipt that came before may be about that segment."""
+        receipt = self._book.in_doubt(segment, recipient, sender)
+        if receipt is not None:
+            segment = replace(segment, smsc_id=receipt.smsc_id)
+            self._book.remember(segment)
+            self._apply_soon(receipt, segment)
+
+    def _apply_soon(self, receipt: Receipt, segment: Segment) -> None:
+        task = asyncio.create_task(self._apply_early(receipt, segment))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _apply_early(self, receipt: Receipt, segment: Segment) -> None:
         unit = Unit()

@@ -49,7 +49,9 @@ class SegmentBook:
         self._loose: dict[
             tuple[str, str], str
         ] = {}  # bind, id without padding and case -> the id as it was told
-        self._early: OrderedDict[tuple[str, str], Receipt] = OrderedDict()
+        self._early: OrderedDict[_Known, Receipt] = OrderedDict()
+        self._early_between: dict[_Between, dict[_Known, None]] = {}  # of those whose addresses are known
+        self._early_from: dict[_Known, _Between] = {}
         self._in_doubt: OrderedDict[_Between, dict[_Part, Segment]] = OrderedDict()
         self._between: dict[_Part, _Between] = {}
 
@@ -58,17 +60,25 @@ class SegmentBook:
         self.remember(segment)
         self._out_of_doubt(_part(segment))  # addresses must not tie another receipt to it
         for id in (segment.smsc_id, _loosely(segment.smsc_id)):
-            if receipt := self._early.pop((segment.bind, id), None):
+            if receipt := self._take_early((segment.bind, id)):
                 return receipt
         return None
 
-    def in_doubt(self, segment: Segment, recipient: str, sender: str) -> None:
-        """A segment whose response never came, or told no id: only addresses can tie a receipt to it."""
+    def in_doubt(self, segment: Segment, recipient: str, sender: str) -> Receipt | None:
+        """A segment whose response never came, or told no id: only addresses can tie a receipt to it.
+
+        Gives back the one that came between them before, where it can mean nothing else; the segment is then
+        in doubt no more.
+        """
         between = (segment.bind, recipient, sender)
+        early = self._early_between.get(between, {})
+        if early and len(early) <= segment.total and between not in self._in_doubt:
+            return self._take_early(next(iter(early)))
         self._in_doubt.setdefault(between, {})[_part(segment)] = segment
         self._between[_part(segment)] = between
         if len(self._between) > self._early_limit:
             self._out_of_doubt(next(iter(self._between)))
+        return None
 
     async def load(self, now: float) -> None:
         """After a start: receipts that may still find their segment, and segments still in doubt."""
@@ -79,8 +89,9 @@ class SegmentBook:
             if message is not None:
                 self.in_doubt(segment, message.recipient, message.plan[segment.step].sender)
 
-    def early(self, unit: Unit, receipt: Receipt) -> Receipt | None:
-        """Keep a receipt whose segment is not known yet.  Gives back the one that had to make room, if any.
+    def early(self, unit: Unit, receipt: Receipt, recipient: str = "", sender: str = "") -> Receipt | None:
+        """Keep a receipt whose segment is not known yet, `recipient` and `sender` being those of the message
+        that it speaks of.  Gives back the one that had to make room, if any.
 
         At once, for the response may come while the receipt is being written.
         """
@@ -89,10 +100,20 @@ class SegmentBook:
         if before is not None and before.final:
             return None
         self._early[key] = receipt
+        if recipient and receipt.final:
+            between = self._early_from[key] = (receipt.bind, recipient, sender)
+            self._early_between.setdefault(between, {})[key] = None
         unit.undo.append(lambda: self._forget_early(receipt))
-        if len(self._early) > self._early_limit:
-            return self._early.popitem(last=False)[1]
-        return None
+        return self._take_early(next(iter(self._early))) if len(self._early) > self._early_limit else None
+
+    def _take_early(self, key: _Known) -> Receipt | None:
+        receipt = self._early.pop(key, None)
+        between = self._early_from.pop(key, None)
+        if between is not None:
+            del self._early_between[between][key]
+            if not self._early_between[between]:
+                del self._early_between[between]
+        return receipt
 
     def overdue(self, now: float) -> list[Receipt]:
         """Those that have waited for too long for a segment; they are kept here no more."""
@@ -102,7 +123,7 @@ class SegmentBook:
             if receipt.received_at + EARLY_SECONDS > now:
                 break
             overdue.append(receipt)
-            del self._early[key]
+            self._take_early(key)
         return overdue
 
     async def find(self, bind: str, smsc_id: str, *, recipient: str = "", sender: str = "") -> Segment | None:
@@ -273,7 +294,7 @@ class SegmentBook:
 
     def _forget_early(self, receipt: Receipt) -> None:
         if self._early.get((receipt.bind, receipt.smsc_id)) is receipt:
-            del self._early[receipt.bind, receipt.smsc_id]
+            self._take_early((receipt.bind, receipt.smsc_id))
 
     def _out_of_doubt(self, part: _Part) -> None:
         between = self._between.pop(part, None)

@@ -421,6 +421,52 @@ async def test_what_else_a_receipt_tells_is_in_the_log_of_its_message(gate: Gate
     assert (event.data["stat"], event.data["done_date"]) == ("DELIVRD", "2023-11-14T22:13:00.000Z")
 
 
+def in_doubt(gate: Gate, message: Any, part: int = 1, total: int = 1, to: str = BOB) -> None:
+    segment = replace(gate.segment(message, part, total), smsc_id="", state="in-doubt")
+    gate.receipts.doubted(segment, to, SHORT)
+    gate.tell(message, Result.IN_DOUBT if part == 1 else None, segment)
+
+
+@pytest.mark.parametrize("state", ["delivered", "undeliverable"])
+async def test_a_receipt_that_came_before_its_segment_was_in_doubt_settles_it(gate: Gate, state: str) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    await arrive(gate, receipt("never-told", state))
+    in_doubt(gate, message)
+    await gate.quiet()
+    [segment] = await gate.store.segments(message.id)
+    reached = {"delivered": ("delivered", Status.DELIVERED), "undeliverable": ("failed", Status.FAILED)}
+    assert segment.smsc_id == "never-told"
+    assert (segment.state, (await gate.stored(message)).status) == reached[state]
+    assert await gate.store.unmatched("north", "never-told") == []
+    await arrive(gate, receipt("never-told", state, id="again"))
+    assert gate.receipts.duplicates == 1
+
+
+async def test_receipts_that_came_before_settle_each_a_part_in_doubt(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    for n in (1, 2):
+        await arrive(gate, receipt(f"X{n}"))
+    for n in (1, 2):
+        in_doubt(gate, message, n, 2)
+    await gate.quiet()
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
+async def test_a_receipt_that_came_before_is_not_guessed_about(gate: Gate) -> None:
+    message, other = await gate.submit(), await gate.submit()
+    await gate.begin(message)
+    await gate.begin(other)
+    await arrive(gate, receipt("X1"))
+    await arrive(gate, receipt("X2"))  # one of them may be about a message that is still to be answered
+    in_doubt(gate, message)
+    in_doubt(gate, other, to="+447700900002")
+    await gate.quiet()
+    assert (await gate.stored(message)).status is Status.IN_DOUBT
+    assert len(await gate.store.unmatched("north", "X1")) == 1
+
+
 async def test_a_receipt_of_nobody_becomes_an_orphan_in_time(
     gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
