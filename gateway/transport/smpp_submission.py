@@ -113,7 +113,8 @@ class Begun:
         self.left = len(submission.pdus)  # segments without a result
         self.unwritten = {0} if self.left == 1 else set(range(self.left))
         self.given_up = False  # a segment failed: the message cannot become whole, the rest stays unsent
-        self.waited = False  # for longer than the windows ask for: it may not be wanted any more
+        # for longer than it took to hand it over, as the parts of long messages do: is it still wanted?
+        self.waited = self.left > 1
         self.held = False  # rests after a temporary error
         self.failing_since = 0.0  # loop time of the first temporary error; 0 = none yet
         self.pause = 0.0  # seconds of the last rest

@@ -292,6 +292,20 @@ async def test_what_nobody_wants_any_more_is_not_written_when_the_throttling_end
     assert smsc.submits() == [b"unwanted", b"wanted"]
 
 
+async def test_the_parts_that_wait_for_the_window_are_not_written_when_nobody_wants_them_any_more(
+    smsc: Smsc, start: Starter
+) -> None:
+    smsc.statuses = [SILENCE]
+    caller = start(window=1)
+    unwanted, wanted = caller.send("unwanted", "rest of it"), caller.send("wanted")
+    await asyncio.to_thread(smsc.wait, lambda: bool(smsc.submitted))
+    unwanted.wanted = lambda: False
+    answer = {"sequence": smsc.submitted[0].sequence, "message_id": "1"}
+    smsc.send(smsc.connections[0], "submit_sm_resp", **answer)
+    assert await caller.sent(unwanted, wanted) == [["accepted", "unsent"], ["accepted"]]
+    assert smsc.submits() == [b"unwanted", b"wanted"]
+
+
 async def test_what_nobody_wants_any_more_is_not_written_by_the_next_session(
     smsc: Smsc, start: Starter
 ) -> None:
