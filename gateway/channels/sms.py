@@ -249,10 +249,13 @@ class SmsChannel:
                 self._return(flight)
 
     def late(self, flight: Flight, result: SegmentResult) -> None:
-        """The answer to a PDU that was in doubt.  A refusal says nothing of the one that was sent again."""
-        again = flight.bind.on_in_doubt == "resend" and not flight.tally.failed
-        if result.kind == "accepted" or not again:
-            self.result(flight, result)
+        """The answer to a PDU that was in doubt.  A refusal says nothing of the one that was sent again; of the
+        only one it says what became of the step."""
+        if result.kind != "accepted":
+            if flight.bind.on_in_doubt == "resend" and not flight.tally.failed:
+                return
+            flight.tally.failed = False
+        self.result(flight, result)
 
     def _accepted(self, flight: Flight, result: SegmentResult) -> None:
         form = flight.bind.receipt_id

@@ -448,6 +448,7 @@ def test_a_late_refusal_is_told_where_nothing_is_sent_again(plain: Bench) -> Non
     plain.answer(0, "in_doubt")
     plain.channel.late(plain.flights[0], Answer(0, "rejected", status_text="ESME_RINVDSTADR: no"))
     assert plain.segments == [(1, "in-doubt"), (1, "rejected")]
+    assert [outcome.result for outcome in plain.outcomes] == [Result.IN_DOUBT, Result.REJECTED]
 
 
 def test_a_copy_is_not_sent_once_another_part_has_failed(resending: Bench) -> None:

@@ -37,7 +37,7 @@ from tests.peers.hostile import (
 pytestmark = pytest.mark.e2e
 
 RECEIPTED_MESSAGE_ID, MESSAGE_STATE = 0x001E, 0x0427
-RTHROTTLED, RMSGQFUL = 0x58, 0x14
+RINVDSTADR, RTHROTTLED, RMSGQFUL = 0x0B, 0x58, 0x14
 
 QUICK = SETTINGS.replace(
     'retry_pause = "50ms"',
@@ -161,6 +161,15 @@ def test_a_late_answer_counts_and_makes_copies_needless(site: Site, resends: boo
             peer.send(answer(first, b"second"))
         assert site.daemon.reaches(id, "sent")["segments"][0]["smsc_id"] == "second"
         peer.lives()
+
+
+def test_a_late_refusal_settles_what_was_in_doubt(site: Site, resends: bool) -> None:
+    with site.carrier() as peer:
+        id = site.send()
+        submits = [asked(peer, SUBMIT) for _ in range(4 if resends else 1)]
+        site.daemon.reaches(id, "in-doubt")
+        peer.send(answer(submits[-1], status=RINVDSTADR))
+        assert site.daemon.reaches(id, "failed")["code"] == "ESME_RINVDSTADR"
 
 
 def test_answers_of_other_kinds_answer_nothing(site: Site) -> None:
