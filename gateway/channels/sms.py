@@ -249,8 +249,8 @@ class SmsChannel:
                 self._return(flight)
 
     def late(self, flight: Flight, result: SegmentResult) -> None:
-        """The answer to a PDU that was in doubt.  A refusal says nothing of the one that was sent again; of the
-        only one it says what became of the step."""
+        """The answer to a PDU that was in doubt.  A refusal says nothing of a copy that is under way; where
+        there is none it says what became of the step."""
         if result.kind != "accepted":
             if flight.bind.on_in_doubt == "resend" and not flight.tally.failed:
                 return
