@@ -1,7 +1,7 @@
 """Octets of any kind through everything that reads what SMPP peers send: only the codec's own error may come.
 
-`fuzz.hex` holds inputs that coverage-guided fuzzing has found, a line each, of which each gets
-somewhere the others do not; `test_codec_fuzz.py` runs them.  To look for more, with the package atheris at hand:
+`fuzz.hex` holds inputs that coverage-guided fuzzing has found, a line each, of which each gets somewhere the
+others do not; `test_codec_fuzz.py` runs them.  To look for more, with the package atheris at hand:
 
     python -m tests.protocol.smpp.fuzz -max_total_time=600 -max_len=320 CORPUS
 """
