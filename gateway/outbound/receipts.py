@@ -76,7 +76,7 @@ class Receipts:
             self.unmatched += 1
             unit.writes.append(receipt)  # it waits
             self._details[receipt.id] = details
-            if (displaced := self._book.early(unit, receipt, recipient, sender)) is not None:
+            if (displaced := self._book.early(unit, receipt, recipient, sender, other_id)) is not None:
                 self._orphan(displaced)
             log.info("receipt.unmatched", extra={"bind": receipt.bind, "smsc_id": receipt.smsc_id})
             return

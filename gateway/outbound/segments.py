@@ -51,7 +51,11 @@ class SegmentBook:
         ] = {}  # bind, id without padding and case -> the id as it was told
         self._early: OrderedDict[_Known, Receipt] = OrderedDict()
         self._early_between: dict[_Between, dict[_Known, None]] = {}  # of those whose addresses are known
-        self._early_from: dict[_Known, _Between] = {}
+        self._early_from: dict[_Known, _Between] = {}  # the other way round
+        self._early_names: dict[
+            _Known, dict[_Known, None]
+        ] = {}  # other forms of their ids, other ids of theirs
+        self._early_named: dict[_Known, list[_Known]] = {}
         self._in_doubt: OrderedDict[_Between, dict[_Part, Segment]] = OrderedDict()
         self._between: dict[_Part, _Between] = {}
 
@@ -59,9 +63,14 @@ class SegmentBook:
         """Remember a segment whose id is now known.  Gives back the receipt that came before it, if any."""
         self.remember(segment)
         self._out_of_doubt(_part(segment))  # addresses must not tie another receipt to it
+        if not self._early:
+            return None
         for id in (segment.smsc_id, _loosely(segment.smsc_id)):
+            named = self._early_names.get((segment.bind, id), {})
             if receipt := self._take_early((segment.bind, id)):
                 return receipt
+            if len(named) == 1:  # of two that differ in no more than padding and case neither is meant
+                return self._take_early(next(iter(named)))
         return None
 
     def in_doubt(self, segment: Segment, recipient: str, sender: str) -> Receipt | None:
@@ -89,9 +98,12 @@ class SegmentBook:
             if message is not None:
                 self.in_doubt(segment, message.recipient, message.plan[segment.step].sender)
 
-    def early(self, unit: Unit, receipt: Receipt, recipient: str = "", sender: str = "") -> Receipt | None:
+    def early(
+        self, unit: Unit, receipt: Receipt, recipient: str = "", sender: str = "", other_id: str = ""
+    ) -> Receipt | None:
         """Keep a receipt whose segment is not known yet, `recipient` and `sender` being those of the message
-        that it speaks of.  Gives back the one that had to make room, if any.
+        that it speaks of, `other_id` a second id that it names.  Gives back the one that had to make room, if
+        any.
 
         At once, for the response may come while the receipt is being written.
         """
@@ -99,7 +111,12 @@ class SegmentBook:
         before = self._early.get(key)
         if before is not None and before.final:
             return None
+        self._take_early(key)
         self._early[key] = receipt
+        names = {_loosely(receipt.smsc_id), other_id, _loosely(other_id)} - {receipt.smsc_id, ""}
+        self._early_named[key] = [(receipt.bind, name) for name in names]
+        for name in self._early_named[key]:
+            self._early_names.setdefault(name, {})[key] = None
         if recipient and receipt.final:
             between = self._early_from[key] = (receipt.bind, recipient, sender)
             self._early_between.setdefault(between, {})[key] = None
@@ -108,6 +125,12 @@ class SegmentBook:
 
     def _take_early(self, key: _Known) -> Receipt | None:
         receipt = self._early.pop(key, None)
+        if receipt is None:
+            return None
+        for name in self._early_named.pop(key, ()):
+            del self._early_names[name][key]
+            if not self._early_names[name]:
+                del self._early_names[name]
         between = self._early_from.pop(key, None)
         if between is not None:
             del self._early_between[between][key]

@@ -165,6 +165,40 @@ async def test_a_receipt_that_comes_before_the_response_is_kept_and_applied(gate
     assert await gate.store.unmatched("north", "A1") == []
 
 
+@pytest.mark.parametrize(
+    ("named", "other_id", "told"),
+    [
+        ("00AB7", "", "ab7"),
+        ("ab7", "", "00AB7"),
+        ("1d305b4c", "0489708364", "489708364"),
+        ("1D305B4C", "489708364", "1d305b4c"),
+        ("1d305b4c", "489708364", "489708364"),
+    ],
+)
+async def test_a_receipt_that_comes_before_the_response_may_write_its_id_otherwise(
+    gate: Gate, named: str, other_id: str, told: str
+) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    await arrive(gate, receipt(named), other_id=other_id)
+    segment = gate.segment(message, smsc_id=told)
+    gate.tell(message, Result.ACCEPTED, segment)
+    gate.receipts.known(segment)
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    assert not (gate.book._early or gate.book._early_names or gate.book._early_named)
+
+
+async def test_of_two_receipts_that_differ_in_padding_alone_neither_is_for_a_third_form(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    await arrive(gate, receipt("0007"))
+    await arrive(gate, receipt("007", "undeliverable"))
+    segment = gate.segment(message, smsc_id="7")
+    gate.tell(message, Result.ACCEPTED, segment)
+    gate.receipts.known(segment)
+    assert (await gate.stored(message)).status is Status.SENT
+
+
 async def test_the_response_may_come_while_the_receipt_is_being_written(gate: Gate) -> None:
     message = await gate.submit()
     await gate.begin(message)
