@@ -336,6 +336,8 @@ class Daemon:
 
     def _late_result(self, flight: Flight, result: SubmitResult) -> None:
         self.metrics.segment(flight.carrier, result.kind)
+        if result.kind == "rejected":
+            self._book.refused(flight.message.id, flight.step, flight.parts[result.part])
         self._sms.late(flight, result)
 
     def _deliver(self, inbound: Inbound, respond: Respond) -> None:

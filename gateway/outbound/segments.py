@@ -89,6 +89,10 @@ class SegmentBook:
             self._out_of_doubt(next(iter(self._between)))
         return None
 
+    def refused(self, message: str, step: int, part: int) -> None:
+        """What was in doubt has been refused after all: no receipt is about it."""
+        self._out_of_doubt((message, step, part))
+
     async def load(self, now: float) -> None:
         """After a start: receipts that may still find their segment, and segments still in doubt."""
         for receipt in await self._store.unmatched_since(now - EARLY_SECONDS):

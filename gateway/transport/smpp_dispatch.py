@@ -7,7 +7,7 @@ begun and not written when the power fails.  All its segments go through one ses
 segment rests with the whole bind and goes first afterwards.  A message that met a temporary error rests on
 its own; when several in a row do, the carrier is ill, and the bind rests as if throttled.  When a session is
 lost, its segments without an answer are in doubt and nothing is repeated; what was not yet written moves to
-another session.
+another session.  What has waited in any of these ways is written only if it is still wanted.
 """
 
 from __future__ import annotations

@@ -170,6 +170,13 @@ def test_a_late_refusal_settles_what_was_in_doubt(site: Site, resends: bool) -> 
         site.daemon.reaches(id, "in-doubt")
         peer.send(answer(submits[-1], status=RINVDSTADR))
         assert site.daemon.reaches(id, "failed")["code"] == "ESME_RINVDSTADR"
+        # a receipt between the same two can be about the other only
+        other = site.send(to=f"+{customer(submits[0]).decode()}")
+        assert len([asked(peer, SUBMIT) for _ in submits]) == len(submits)
+        site.daemon.reaches(other, "in-doubt")
+        receipt(peer, b"id:others stat:DELIVRD err:000", source=customer(submits[0]))
+        site.daemon.reaches(other, "delivered")
+        assert site.daemon.message(id)["status"] == "failed"
 
 
 def test_answers_of_other_kinds_answer_nothing(site: Site) -> None:
