@@ -52,9 +52,12 @@ class Cutter:
     def _raw(self, form: Form, reference: int) -> list[Segment]:
         if form.single:
             return [Segment(form.octets, form.data_coding, payload=form.payload)]
+        packed = self._alphabet is Coding.PACKED
         if form.parts:
             try:
-                return user_data.keep(form.parts, form.data_coding, reference=reference, method=self._method)
+                return user_data.keep(
+                    form.parts, form.data_coding, reference=reference, method=self._method, packed=packed
+                )
             except TooManySegments:
                 pass  # one has no room for any of our headers: cut anew, without what later headers said
         return user_data.split(
@@ -63,7 +66,7 @@ class Cutter:
             header=form.udh,
             reference=reference,
             method=self._method,
-            packed=self._alphabet is Coding.PACKED,
+            packed=packed,
         )
 
 

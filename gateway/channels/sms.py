@@ -78,7 +78,8 @@ class Flight:
 
     def wanted(self) -> bool:
         """False: nobody needs it any more; what is not written must not be."""
-        return not self.tally.cancelled
+        tally = self.tally
+        return not (tally.cancelled or tally.failed or tally.accepted.issuperset(self.parts))
 
 
 class _Way:
@@ -226,6 +227,8 @@ class SmsChannel:
 
     def result(self, flight: Flight, result: SegmentResult) -> None:
         """What the bind says of one PDU of a flight."""
+        if result.kind != "accepted" and flight.parts[result.part] in flight.tally.accepted:
+            return  # it was sent again, and the first answer came after all
         over = flight.tally.failed or flight.tally.cancelled
         resend = flight.bind.on_in_doubt == "resend" and not over
         match result.kind:
@@ -244,6 +247,15 @@ class SmsChannel:
                 self._doubt(flight, result.part)
             case _:  # the bind was stopped
                 self._return(flight)
+
+    def late(self, flight: Flight, result: SegmentResult) -> None:
+        """The answer to a PDU that was in doubt.  A refusal says nothing of a copy that is under way; where
+        there is none it says what became of the step."""
+        if result.kind != "accepted":
+            if flight.bind.on_in_doubt == "resend" and not flight.tally.failed:
+                return
+            flight.tally.failed = False
+        self.result(flight, result)
 
     def _accepted(self, flight: Flight, result: SegmentResult) -> None:
         form = flight.bind.receipt_id

@@ -116,7 +116,7 @@ class Daemon:
             report=lambda *news: self.outbound.report(*news),
             known=lambda segment: self._receipts.known(segment),
             answered=lambda *what: self._queries.answered(*what),
-            doubted=self._book.in_doubt,
+            doubted=lambda *what: self._receipts.doubted(*what),
             give_back=lambda *what: self.outbound.give_back(*what),
         )
         self._channels: dict[str, Channel] = {"sms": self._sms}
@@ -207,6 +207,7 @@ class Daemon:
             self._binds,
             hand_over=self._hand_over,
             result=self._segment_result,
+            late=self._late_result,
             deliver=self._deliver,
             request=self._accounts.requested,
             bound=lambda account: self._notifier.back(f"{ACCOUNT_SCHEME}:{account}"),
@@ -332,6 +333,12 @@ class Daemon:
     def _segment_result(self, flight: Flight, result: SubmitResult) -> None:
         self.metrics.segment(flight.carrier, result.kind)
         self._sms.result(flight, result)
+
+    def _late_result(self, flight: Flight, result: SubmitResult) -> None:
+        self.metrics.segment(flight.carrier, result.kind)
+        if result.kind == "rejected":
+            self._book.refused(flight.message.id, flight.step, flight.parts[result.part])
+        self._sms.late(flight, result)
 
     def _deliver(self, inbound: Inbound, respond: Respond) -> None:
         self.metrics.received(inbound.bind)

@@ -33,10 +33,11 @@ class CannotListen(GatewayError):
 
 
 class SmppSide:
-    """`hand_over(keys, bind)` makes effects "begun", durably; `result` is told what became of a segment;
-    `deliver` takes an inbound PDU and tells the status to answer with, `request(account, pdu)` an account's
-    and tells its answer; `bound(account)` is told of an account that has sessions, `room(bind)` of a bind
-    whose queue has room, `give_back(key, bind)` of a message that a stopped bind has not begun."""
+    """`hand_over(keys, bind)` makes effects "begun", durably; `result` is told what became of a segment,
+    `late` what was answered after all; `deliver` takes an inbound PDU and tells the status to answer with,
+    `request(account, pdu)` an account's and tells its answer; `bound(account)` is told of an account that has
+    sessions, `room(bind)` of a bind whose queue has room, `give_back(key, bind)` of a message that a stopped
+    bind has not begun."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class SmppSide:
         *,
         hand_over: Callable[[list[str], str], Awaitable[None]],
         result: Callable[[Flight, SubmitResult], None],
+        late: Callable[[Flight, SubmitResult], None],
         deliver: Callable[[Inbound, Respond], None],
         request: Callable[[str, Request, Respond], None],
         bound: Callable[[str], None],
@@ -57,6 +59,7 @@ class SmppSide:
         self._binds = binds
         self._hand_over = hand_over
         self._result = result
+        self._late = late
         self._deliver = deliver
         self._request = request
         self._bound = bound
@@ -108,7 +111,7 @@ class SmppSide:
             self._binds[name],
             hand_over=partial(self._begin, name),
             on_result=self._answered,
-            on_late=self._answered,
+            on_late=self._answered_late,
             on_rest=self._rested,
             on_put_off=self._put_off,
             on_deliver=self._deliver,
@@ -188,6 +191,10 @@ class SmppSide:
     def _answered(self, submission: Submission, result: SubmitResult) -> None:
         if isinstance(submission.ref, Flight):
             self._result(submission.ref, result)
+
+    def _answered_late(self, submission: Submission, result: SubmitResult) -> None:
+        if isinstance(submission.ref, Flight):
+            self._late(submission.ref, result)
 
     def _rested(self, submission: Submission) -> None:
         if isinstance(flight := submission.ref, Flight):

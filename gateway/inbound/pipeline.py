@@ -57,11 +57,17 @@ class Conversing(Protocol):
 
 class Receipts(Protocol):
     async def apply(
-        self, unit: Unit, receipt: Receipt, recipient: str, sender: str, details: Mapping[str, str]
+        self,
+        unit: Unit,
+        receipt: Receipt,
+        recipient: str,
+        sender: str,
+        details: Mapping[str, str],
+        other_id: str = "",
     ) -> None:
         """Match a receipt (its message's recipient and sender are canonical) and let the chain judge it.
 
-        `details` is what else it tells, for the transaction log.
+        `details` is what else it tells, for the transaction log; `other_id` the second id that it names.
         """
         ...
 
@@ -135,7 +141,7 @@ class InboundPipeline:
         if news is not None:
             # a receipt travels against its message: its source is the message's recipient
             recipient, sender = sms.addresses(pdu)
-            await self._receipts.apply(unit, news.receipt, recipient, sender, news.details)
+            await self._receipts.apply(unit, news.receipt, recipient, sender, news.details, news.other_id)
         elif sms.is_receipt(pdu):
             # nobody wrote this: taken for a text it would be answered, and the answer bring the next one
             log.warning("receipt.unreadable", extra={"bind": bind})

@@ -70,11 +70,13 @@ class News(Struct, frozen=True):
     """A receipt, and what else it tells: `stat` and `done_date`, "" where they were missing.
 
     `done_date` is in UTC where the bind's `receipt_zone` gives its zone, else as it was written.
+    `other_id` is the id in the text where receipted_message_id is another one, else "".
     """
 
     receipt: Receipt
     stat: str = ""
     done_date: str = ""
+    other_id: str = ""
 
     @property
     def details(self) -> dict[str, str]:
@@ -144,8 +146,8 @@ def read_receipt(pdu: DeliverSm | DataSm, bind: Bind, bind_name: str, id: str, n
     tlvs = pdu.tlvs
     state = tlvs.get(constants.TLV_MESSAGE_STATE)
     named = tlvs.get(constants.TLV_RECEIPTED_MESSAGE_ID)
-    flagged = is_receipt(pdu)
-    if not flagged and named is None and not bind.receipt_by_text:
+    flagged = is_receipt(pdu) or named is not None or bool(state)  # no person's text has such parameters
+    if not flagged and not bind.receipt_by_text:
         return None
     parsed = receipt.parse(
         pdu.payload,
@@ -153,23 +155,26 @@ def read_receipt(pdu: DeliverSm | DataSm, bind: Bind, bind_name: str, id: str, n
         message_state=state[0] if state else None,
         network_error_code=tlvs.get(constants.TLV_NETWORK_ERROR_CODE),
     )
-    if parsed is None or (not flagged and named is None and not parsed.stat):
+    if parsed is None or (not flagged and not parsed.stat):
         return None
     meant = parsed.state
     if bind.stat_map and not state:  # message_state needs no interpreter
         meant = _mapped(bind, parsed.stat) or meant
+    smsc_id = receipt.normal_id(parsed.message_id, bind.receipt_id)
+    other_id = receipt.normal_id(parsed.text_message_id or "", bind.receipt_id)
     return News(
         Receipt(
             id=id,
             bind=bind_name,
-            smsc_id=receipt.normal_id(parsed.message_id, bind.receipt_id),
+            smsc_id=smsc_id,
             state=meant.name.lower(),
-            final=meant in receipt.FINAL and pdu.esm_class & _TYPE != _INTERMEDIATE,
+            final=meant in receipt.FINAL and not pdu.esm_class & _INTERMEDIATE,
             code=parsed.err,
             received_at=now,
         ),
         parsed.stat,
         _done_date(parsed.done_date, bind.receipt_zone),
+        other_id if other_id != smsc_id else "",
     )
 
 
@@ -189,7 +194,7 @@ def _done_date(stamp: receipt.Stamp | None, zone: str) -> str:
 
 def is_receipt(pdu: DeliverSm | DataSm | SubmitSm) -> bool:
     """esm_class says so, whether it can be read or not."""
-    return pdu.esm_class & _TYPE in (_RECEIPT, _INTERMEDIATE)
+    return pdu.esm_class & _TYPE in (_RECEIPT, _INTERMEDIATE, _RECEIPT | _INTERMEDIATE)
 
 
 def text_of(decoded: Text | Binary) -> str:

@@ -48,17 +48,25 @@ class Receipts:
         self.duplicates = 0
 
     async def apply(
-        self, unit: Unit, receipt: Receipt, recipient: str, sender: str, details: Mapping[str, str]
+        self,
+        unit: Unit,
+        receipt: Receipt,
+        recipient: str,
+        sender: str,
+        details: Mapping[str, str],
+        other_id: str = "",
     ) -> None:
         """Match a receipt; its row, its segment and its message join `unit`.
 
         `recipient` and `sender` are those of the message it speaks of; `details` join it in the transaction
-        log.  Raises StoreError while outcomes that are older than the receipt could not be recorded yet.
+        log.  `other_id` is the id that its text names where its parameter names another.  Raises StoreError
+        while outcomes that are older than the receipt could not be recorded yet.
         """
         if self._pipeline.unrecorded:
             raise StoreError("the store refuses to record; the receipt must come again")
-        segment, about = None, self._about(receipt.bind)
-        for bind in about:
+        about = self._about(receipt.bind)
+        segment = await self._of_either(receipt.smsc_id, other_id, about) if other_id else None
+        for bind in about if segment is None else ():
             segment = await self._book.find(bind, receipt.smsc_id, recipient=recipient, sender=sender)
             if segment is not None:
                 break
@@ -68,7 +76,7 @@ class Receipts:
             self.unmatched += 1
             unit.writes.append(receipt)  # it waits
             self._details[receipt.id] = details
-            if (displaced := self._book.early(unit, receipt)) is not None:
+            if (displaced := self._book.early(unit, receipt, recipient, sender, other_id)) is not None:
                 self._orphan(displaced)
             log.info("receipt.unmatched", extra={"bind": receipt.bind, "smsc_id": receipt.smsc_id})
             return
@@ -99,6 +107,14 @@ class Receipts:
         fields = {"bind": receipt.bind, "smsc_id": receipt.smsc_id, "state": receipt.state}
         log.warning("receipt.orphan", extra=fields)
 
+    async def _of_either(self, smsc_id: str, other_id: str, about: Sequence[str]) -> Segment | None:
+        """A carrier that contradicts itself has told one of the two before: the parameter's sooner."""
+        for id in (smsc_id, other_id):
+            for bind in about:
+                if (segment := await self._book.find(bind, id)) is not None:
+                    return segment
+        return None
+
     async def _of_same_id(self, segment: Segment, recipient: str) -> Segment | None:
         """A segment to this recipient that its carrier has given the very same id."""
         for other in self._book.others(segment):
@@ -111,9 +127,20 @@ class Receipts:
         """A carrier has told a segment's id: a receipt that came before it can be applied now."""
         receipt = self._book.accepted(segment)
         if receipt is not None:
-            task = asyncio.create_task(self._apply_early(receipt, segment))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._apply_soon(receipt, segment)
+
+    def doubted(self, segment: Segment, recipient: str, sender: str) -> None:
+        """A carrier has not answered, or told no id: a receipt that came before may be about that segment."""
+        receipt = self._book.in_doubt(segment, recipient, sender)
+        if receipt is not None:
+            segment = replace(segment, smsc_id=receipt.smsc_id)
+            self._book.remember(segment)
+            self._apply_soon(receipt, segment)
+
+    def _apply_soon(self, receipt: Receipt, segment: Segment) -> None:
+        task = asyncio.create_task(self._apply_early(receipt, segment))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _apply_early(self, receipt: Receipt, segment: Segment) -> None:
         unit = Unit()
@@ -144,12 +171,26 @@ class Receipts:
                 return
             message = await self._pipeline.load(segment.message)
         # from here on nothing waits: what was read is still so when it is changed
-        if receipt.final and self._book.settled(segment):
+        meant = [segment]
+        if receipt.final and segment.total > 1:
+            meant = self._book.unsettled_of_id(segment) or meant
+        if receipt.final and self._book.settled(meant[0]):
             self.duplicates += 1
             fields = {"bind": receipt.bind, "transid": segment.message, "state": receipt.state}
             log.info("receipt.duplicate", extra=fields)
             return
         self._seen(receipt.bind, receipt.state)
+        for part in meant:
+            self._settle(unit, receipt, part, message, details)
+
+    def _settle(
+        self,
+        unit: Unit,
+        receipt: Receipt,
+        segment: Segment,
+        message: Message | None,
+        details: Mapping[str, str],
+    ) -> None:
         outcome = self._book.settle(unit, segment, receipt, details)
         settled = self._book.settled(segment)
         if settled:

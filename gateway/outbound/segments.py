@@ -49,7 +49,13 @@ class SegmentBook:
         self._loose: dict[
             tuple[str, str], str
         ] = {}  # bind, id without padding and case -> the id as it was told
-        self._early: OrderedDict[tuple[str, str], Receipt] = OrderedDict()
+        self._early: OrderedDict[_Known, Receipt] = OrderedDict()
+        self._early_between: dict[_Between, dict[_Known, None]] = {}  # of those whose addresses are known
+        self._early_from: dict[_Known, _Between] = {}  # the other way round
+        self._early_names: dict[
+            _Known, dict[_Known, None]
+        ] = {}  # other forms of their ids, other ids of theirs
+        self._early_named: dict[_Known, list[_Known]] = {}
         self._in_doubt: OrderedDict[_Between, dict[_Part, Segment]] = OrderedDict()
         self._between: dict[_Part, _Between] = {}
 
@@ -57,18 +63,35 @@ class SegmentBook:
         """Remember a segment whose id is now known.  Gives back the receipt that came before it, if any."""
         self.remember(segment)
         self._out_of_doubt(_part(segment))  # addresses must not tie another receipt to it
+        if not self._early:
+            return None
         for id in (segment.smsc_id, _loosely(segment.smsc_id)):
-            if receipt := self._early.pop((segment.bind, id), None):
+            named = self._early_names.get((segment.bind, id), {})
+            if receipt := self._take_early((segment.bind, id)):
                 return receipt
+            if len(named) == 1:  # of two that differ in no more than padding and case neither is meant
+                return self._take_early(next(iter(named)))
         return None
 
-    def in_doubt(self, segment: Segment, recipient: str, sender: str) -> None:
-        """A segment whose response never came, or told no id: only addresses can tie a receipt to it."""
+    def in_doubt(self, segment: Segment, recipient: str, sender: str) -> Receipt | None:
+        """A segment whose response never came, or told no id: only addresses can tie a receipt to it.
+
+        Gives back the one that came between them before, where it can mean nothing else; the segment is then
+        in doubt no more.
+        """
         between = (segment.bind, recipient, sender)
+        early = self._early_between.get(between, {})
+        if early and len(early) <= segment.total and between not in self._in_doubt:
+            return self._take_early(next(iter(early)))
         self._in_doubt.setdefault(between, {})[_part(segment)] = segment
         self._between[_part(segment)] = between
         if len(self._between) > self._early_limit:
             self._out_of_doubt(next(iter(self._between)))
+        return None
+
+    def refused(self, message: str, step: int, part: int) -> None:
+        """What was in doubt has been refused after all: no receipt is about it."""
+        self._out_of_doubt((message, step, part))
 
     async def load(self, now: float) -> None:
         """After a start: receipts that may still find their segment, and segments still in doubt."""
@@ -79,8 +102,12 @@ class SegmentBook:
             if message is not None:
                 self.in_doubt(segment, message.recipient, message.plan[segment.step].sender)
 
-    def early(self, unit: Unit, receipt: Receipt) -> Receipt | None:
-        """Keep a receipt whose segment is not known yet.  Gives back the one that had to make room, if any.
+    def early(
+        self, unit: Unit, receipt: Receipt, recipient: str = "", sender: str = "", other_id: str = ""
+    ) -> Receipt | None:
+        """Keep a receipt whose segment is not known yet, `recipient` and `sender` being those of the message
+        that it speaks of, `other_id` a second id that it names.  Gives back the one that had to make room, if
+        any.
 
         At once, for the response may come while the receipt is being written.
         """
@@ -88,11 +115,32 @@ class SegmentBook:
         before = self._early.get(key)
         if before is not None and before.final:
             return None
+        self._take_early(key)
         self._early[key] = receipt
+        names = {_loosely(receipt.smsc_id), other_id, _loosely(other_id)} - {receipt.smsc_id, ""}
+        self._early_named[key] = [(receipt.bind, name) for name in names]
+        for name in self._early_named[key]:
+            self._early_names.setdefault(name, {})[key] = None
+        if recipient and receipt.final:
+            between = self._early_from[key] = (receipt.bind, recipient, sender)
+            self._early_between.setdefault(between, {})[key] = None
         unit.undo.append(lambda: self._forget_early(receipt))
-        if len(self._early) > self._early_limit:
-            return self._early.popitem(last=False)[1]
-        return None
+        return self._take_early(next(iter(self._early))) if len(self._early) > self._early_limit else None
+
+    def _take_early(self, key: _Known) -> Receipt | None:
+        receipt = self._early.pop(key, None)
+        if receipt is None:
+            return None
+        for name in self._early_named.pop(key, ()):
+            del self._early_names[name][key]
+            if not self._early_names[name]:
+                del self._early_names[name]
+        between = self._early_from.pop(key, None)
+        if between is not None:
+            del self._early_between[between][key]
+            if not self._early_between[between]:
+                del self._early_between[between]
+        return receipt
 
     def overdue(self, now: float) -> list[Receipt]:
         """Those that have waited for too long for a segment; they are kept here no more."""
@@ -102,7 +150,7 @@ class SegmentBook:
             if receipt.received_at + EARLY_SECONDS > now:
                 break
             overdue.append(receipt)
-            del self._early[key]
+            self._take_early(key)
         return overdue
 
     async def find(self, bind: str, smsc_id: str, *, recipient: str = "", sender: str = "") -> Segment | None:
@@ -157,6 +205,13 @@ class SegmentBook:
     def settled(self, segment: Segment) -> bool:
         """Whether a final receipt for it has come already."""
         return self._as_now(segment).state in _SEGMENT_FINAL
+
+    def unsettled_of_id(self, segment: Segment) -> list[Segment]:
+        """The segments of a long message that a final receipt for this one speaks of and that have none yet:
+        all to which the carrier has given its id, since one receipt may be all that comes."""
+        parts = self._steps.get((segment.message, segment.step), {}).values()
+        known = [part for part in parts if part.smsc_id == segment.smsc_id and part.bind == segment.bind]
+        return [part for part in known or [segment] if not self.settled(part)]
 
     def settle(
         self, unit: Unit, segment: Segment, receipt: Receipt, details: Mapping[str, str] = _NONE
@@ -266,7 +321,7 @@ class SegmentBook:
 
     def _forget_early(self, receipt: Receipt) -> None:
         if self._early.get((receipt.bind, receipt.smsc_id)) is receipt:
-            del self._early[receipt.bind, receipt.smsc_id]
+            self._take_early((receipt.bind, receipt.smsc_id))
 
     def _out_of_doubt(self, part: _Part) -> None:
         between = self._between.pop(part, None)

@@ -7,7 +7,7 @@ begun and not written when the power fails.  All its segments go through one ses
 segment rests with the whole bind and goes first afterwards.  A message that met a temporary error rests on
 its own; when several in a row do, the carrier is ill, and the bind rests as if throttled.  When a session is
 lost, its segments without an answer are in doubt and nothing is repeated; what was not yet written moves to
-another session.
+another session.  What has waited in any of these ways is written only if it is still wanted.
 """
 
 from __future__ import annotations
@@ -114,6 +114,7 @@ class Dispatcher:
                 self._count("throttled")
                 self._rest_all(now, result.status)
                 begun.unwritten.add(part)
+                begun.waited = True
                 if not begun.held:
                     heappush(lane.ready, (begun.order, part, begun))
             case "retry":
@@ -314,6 +315,9 @@ class Dispatcher:
             if lane is None or not self._bucket.take(now):
                 break
             _, part, begun = heappop(lane.ready)
+            if begun.waited and not self._wanted(begun.submission):
+                self._give_up(begun, "nobody wants it any more")
+                continue
             begun.unwritten.discard(part)
             assert lane.link is not None
             pdu, validity = begun.submission.pdus[part], begun.submission.validity
@@ -351,4 +355,5 @@ def _result(part: int, response: Response) -> SubmitResult:
     status = response.command_status
     if status == ESME_ROK and isinstance(response, SubmitSmResp):
         return SubmitResult(part, "accepted", response.message_id.decode("latin-1"))
-    return SubmitResult(part, "rejected", "", status, status_text(status))
+    text = status_text(status) if status else f"{response.name} to submit_sm"  # a refusal that names none
+    return SubmitResult(part, "rejected", "", status, text)

@@ -55,12 +55,14 @@ class Lanes(list[Lane]):
         for begun in messages:
             lane = self[begun.lane]
             waiting = lane.ready if lane.bound else self._homeless
+            begun.waited |= not lane.bound
             for part in begun.unwritten:
                 heappush(waiting, (begun.order, part, begun))
 
     def lost(self, lane: Lane) -> None:
         """The lane's session has ended: what waits for it waits for any."""
         for entry in filter(_writable, lane.ready):
+            entry[2].waited = True
             heappush(self._homeless, entry)
         lane.ready.clear()
 

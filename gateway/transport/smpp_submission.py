@@ -103,6 +103,7 @@ class Begun:
         "pause",
         "submission",
         "unwritten",
+        "waited",
     )
 
     def __init__(self, submission: Submission, order: int, lane: int) -> None:
@@ -112,6 +113,8 @@ class Begun:
         self.left = len(submission.pdus)  # segments without a result
         self.unwritten = {0} if self.left == 1 else set(range(self.left))
         self.given_up = False  # a segment failed: the message cannot become whole, the rest stays unsent
+        # for longer than it took to hand it over, as the parts of long messages do: is it still wanted?
+        self.waited = self.left > 1
         self.held = False  # rests after a temporary error
         self.failing_since = 0.0  # loop time of the first temporary error; 0 = none yet
         self.pause = 0.0  # seconds of the last rest

@@ -423,6 +423,41 @@ def test_a_carrier_that_never_answers_gets_a_segment_a_few_times_only(resending:
     assert [o.result for o in resending.outcomes] == [Result.IN_DOUBT]
 
 
+def test_an_answer_that_comes_after_all_makes_the_second_copy_needless(resending: Bench) -> None:
+    resending.send()
+    resending.answer(0, "in_doubt")
+    resending.channel.late(resending.flights[0], Answer(0, "accepted", message_id="A1"))
+    assert not resending.flights[1].wanted()
+    for kind in ("rejected", "in_doubt", "unsent"):  # what comes of it if it was written already
+        resending.answer(0, kind, flight=1, status_text="ESME_RINVDSTADR")
+    assert resending.outcomes == [Outcome(Result.ACCEPTED, carrier="north")]
+    assert resending.segments == [(1, "accepted")] and len(resending.flights) == 2
+
+
+def test_a_late_refusal_says_nothing_of_the_copy_that_is_under_way(resending: Bench) -> None:
+    resending.send()
+    resending.answer(0, "in_doubt")
+    resending.channel.late(resending.flights[0], Answer(0, "rejected", status_text="ESME_RTHROTTLED"))
+    assert resending.reports == [] and resending.flights[1].wanted()
+    resending.answer(0, "accepted", flight=1, message_id="A2")
+    assert resending.outcomes == [Outcome(Result.ACCEPTED, carrier="north")]
+
+
+def test_a_late_refusal_is_told_where_nothing_is_sent_again(plain: Bench) -> None:
+    plain.send()
+    plain.answer(0, "in_doubt")
+    plain.channel.late(plain.flights[0], Answer(0, "rejected", status_text="ESME_RINVDSTADR: no"))
+    assert plain.segments == [(1, "in-doubt"), (1, "rejected")]
+    assert [outcome.result for outcome in plain.outcomes] == [Result.IN_DOUBT, Result.REJECTED]
+
+
+def test_a_copy_is_not_sent_once_another_part_has_failed(resending: Bench) -> None:
+    resending.send(LONG)
+    resending.answer(0, "in_doubt")
+    resending.answer(1, "rejected", status_text="ESME_RINVDSTADR")
+    assert not resending.flights[1].wanted()
+
+
 def test_nothing_is_sent_again_once_the_step_has_failed(resending: Bench) -> None:
     resending.send(LONG)
     resending.answer(0, "rejected", status_text="ESME_RINVDSTADR")
@@ -445,7 +480,7 @@ def test_abandoning_what_is_not_under_way_does_nothing(plain: Bench) -> None:
     plain.send()
     plain.answer(0, "accepted", message_id="A1")
     plain.channel.abandon("m1", 0)
-    assert plain.flights[0].wanted()
+    assert not plain.flights[0].tally.cancelled
 
 
 def test_a_part_that_a_stopped_bind_has_not_written_goes_back_to_the_store(plain: Bench) -> None:

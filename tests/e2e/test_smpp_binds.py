@@ -146,6 +146,19 @@ def test_retries_end_with_the_steps_time_and_the_chain_moves_on(site: Site) -> N
     assert 2 <= len(site.first.submit(to)) <= 10  # paced, not a storm
 
 
+def test_a_step_that_ran_out_of_time_while_throttled_is_not_sent_when_that_ends(site: Site) -> None:
+    to = next(CUSTOMERS)
+    site.first.statuses[:] = [consts.SMPP_ESME_RTHROTTLED] * 1000
+    id = site.daemon.send(to=f"+{to}", chain="alert")
+    assert site.daemon.reaches(id, "sent")["carrier"] == "second"
+    tried = len(site.first.submit(to))
+    site.first.statuses.clear()
+    for _ in range(2):  # by the first: what it rests for goes before them
+        other = site.daemon.send(to=f"+{next(CUSTOMERS)}", sender="23456", text="hi")
+        site.daemon.reaches(other, "sent")
+    assert len(site.first.submit(to)) == tried and len(site.second.submit(to)) == 1
+
+
 @pytest.mark.parametrize(
     ("stat", "status"), [("0", "delivered"), ("DND_REJECTED", "failed"), ("REJECTD", "failed")]
 )

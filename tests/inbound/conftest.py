@@ -133,13 +133,20 @@ class FakeReceipts:
     def __init__(self) -> None:
         self.applied: list[tuple[Receipt, str, str]] = []
         self.details: Mapping[str, str] = {}
+        self.other_id = ""
         self.fails = False
         self.taken_back = 0
 
     async def apply(
-        self, unit: Unit, receipt: Receipt, recipient: str, sender: str, details: Mapping[str, str]
+        self,
+        unit: Unit,
+        receipt: Receipt,
+        recipient: str,
+        sender: str,
+        details: Mapping[str, str],
+        other_id: str = "",
     ) -> None:
-        self.details = details
+        self.details, self.other_id = details, other_id
         unit.undo.append(self._take_back)
         if self.fails:
             raise StoreError("outcomes that are older could not be recorded yet")

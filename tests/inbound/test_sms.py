@@ -86,6 +86,9 @@ def test_a_sar_reference_of_more_than_two_octets_stays_within_sixteen_bits(
         (0x00, {}, {}, None),
         (0x00, {}, {"receipt_by_text": True}, ("1A", "delivered", True)),
         (0x00, {RECEIPTED_MESSAGE_ID: b"77\x00", MESSAGE_STATE: b"\x05"}, {}, ("77", "undeliverable", True)),
+        (0x00, {MESSAGE_STATE: b"\x05"}, {}, ("1A", "undeliverable", True)),
+        (0x00, {MESSAGE_STATE: b""}, {}, None),
+        (0x24, {MESSAGE_STATE: b"\x02"}, {}, ("1A", "delivered", False)),
     ],
 )
 def test_what_is_a_receipt(
@@ -100,13 +103,32 @@ def test_what_is_a_receipt(
     assert (receipt and (receipt.smsc_id, receipt.state, receipt.final)) == found
 
 
+@pytest.mark.parametrize(
+    ("named", "form", "ids"),
+    [
+        (b"77\x00", "same", ("77", "1A")),
+        (b"1A\x00", "same", ("1A", "")),
+        (b"001a\x00", "hex", ("26", "")),
+        (b"\x00", "same", ("1A", "")),
+    ],
+)
+def test_the_text_of_a_receipt_may_name_another_id_than_its_parameter(
+    named: bytes, form: str, ids: tuple[str, str]
+) -> None:
+    tlvs = pack_tlvs({RECEIPTED_MESSAGE_ID: named})
+    pdu = DeliverSm(esm_class=0x04, short_message=RECEIPT, tlv_octets=tlvs)
+    news = sms.read_receipt(pdu, bind(receipt_id=form), "north", "id", 5.0)
+    assert news and (news.receipt.smsc_id, news.other_id) == ids
+
+
 def test_a_text_that_only_mentions_an_id_is_no_receipt_even_where_texts_count() -> None:
     pdu = DeliverSm(short_message=b"my id: 7")
     assert sms.read_receipt(pdu, bind(receipt_by_text=True), "north", "id", 5.0) is None
 
 
 @pytest.mark.parametrize(
-    ("esm_class", "flagged"), [(0x00, False), (0x04, True), (0x44, True), (0x20, True), (0x08, False)]
+    ("esm_class", "flagged"),
+    [(0x00, False), (0x04, True), (0x44, True), (0x20, True), (0x24, True), (0x08, False)],
 )
 def test_esm_class_tells_receipts(esm_class: int, flagged: bool) -> None:
     assert sms.is_receipt(DeliverSm(esm_class=esm_class)) is flagged

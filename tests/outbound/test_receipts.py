@@ -23,11 +23,11 @@ def receipt(smsc_id: str = "A1", state: str = "delivered", final: bool = True, *
 
 
 async def arrive(
-    gate: Gate, what: Receipt, recipient: str = BOB, sender: str = SHORT, **details: str
+    gate: Gate, what: Receipt, recipient: str = BOB, sender: str = SHORT, other_id: str = "", **details: str
 ) -> None:
     """What the inbound spine does with a receipt.  Raises what makes it refuse the deliver_sm."""
     unit = Unit()
-    await gate.receipts.apply(unit, what, recipient, sender, details)
+    await gate.receipts.apply(unit, what, recipient, sender, details, other_id)
     await unit.commit(gate.store)
 
 
@@ -72,6 +72,24 @@ async def test_a_failed_receipt_moves_a_chain_on_in_the_same_commit(gate: Gate) 
     assert (await gate.stored(message)).steps[0].reason == "receipt: undeliverable"
 
 
+async def test_of_two_ids_the_one_that_is_known_counts_and_of_two_known_ones_the_parameters(
+    gate: Gate,
+) -> None:
+    doubtful = await gate.submit()
+    await gate.begin(doubtful)
+    lost = replace(gate.segment(doubtful), smsc_id="", state="in-doubt")
+    gate.tell(doubtful, Result.IN_DOUBT, lost)
+    gate.book.in_doubt(lost, BOB, SHORT)
+    one = await sent(gate)
+    await arrive(gate, receipt("unheard-of"), other_id="A1")
+    assert (await gate.stored(one)).status is Status.DELIVERED
+    assert (await gate.stored(doubtful)).status is Status.IN_DOUBT  # addresses count last
+    two = await sent(gate, parts=2)
+    await arrive(gate, receipt("A2", "undeliverable"), other_id="A1")
+    states = {segment.smsc_id: segment.state for segment in await gate.store.segments(two.id)}
+    assert states == {"A1": "accepted", "A2": "failed"}
+
+
 async def test_a_duplicate_is_ignored(gate: Gate) -> None:
     message = await sent(gate)
     for n in range(3):
@@ -99,6 +117,42 @@ async def test_one_failed_segment_fails_the_message(gate: Gate) -> None:
     assert (stored.status, stored.code) == (Status.FAILED, "011")
 
 
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("receipts", [1, 3])
+async def test_where_all_segments_have_one_id_a_receipt_is_about_all_of_them(
+    open_gate: Open, receipts: int, restart: bool
+) -> None:
+    gate = await open_gate()
+    message = await gate.submit()
+    await gate.begin(message)
+    for n in (1, 2, 3):
+        segment = gate.segment(message, n, 3, smsc_id="A")
+        gate.tell(message, Result.ACCEPTED if n == 3 else None, segment)
+        gate.receipts.known(segment)
+    if restart:
+        await gate.quiet()
+        gate = await open_gate()
+    for n in range(receipts):
+        await arrive(gate, receipt("A", id=f"r{n}"))
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    assert [segment.state for segment in await gate.store.segments(message.id)] == ["delivered"] * 3
+    assert gate.receipts.duplicates == receipts - 1
+
+
+async def test_a_segment_that_gets_the_id_of_a_settled_one_waits_for_the_next_receipt(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    first, second = (gate.segment(message, n, 2, smsc_id="A") for n in (1, 2))
+    gate.tell(message, None, first)
+    gate.receipts.known(first)
+    await arrive(gate, receipt("A", id="r1"))
+    gate.tell(message, Result.ACCEPTED, second)
+    gate.receipts.known(second)
+    assert (await gate.stored(message)).status is Status.SENT
+    await arrive(gate, receipt("A", id="r2"))
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
 async def test_a_receipt_that_comes_before_the_response_is_kept_and_applied(gate: Gate) -> None:
     message = await gate.submit()
     await gate.begin(message)
@@ -109,6 +163,40 @@ async def test_a_receipt_that_comes_before_the_response_is_kept_and_applied(gate
     assert (await gate.stored(message)).status is Status.DELIVERED
     assert gate.statuses == ["sent", "delivered"]
     assert await gate.store.unmatched("north", "A1") == []
+
+
+@pytest.mark.parametrize(
+    ("named", "other_id", "told"),
+    [
+        ("00AB7", "", "ab7"),
+        ("ab7", "", "00AB7"),
+        ("1d305b4c", "0489708364", "489708364"),
+        ("1D305B4C", "489708364", "1d305b4c"),
+        ("1d305b4c", "489708364", "489708364"),
+    ],
+)
+async def test_a_receipt_that_comes_before_the_response_may_write_its_id_otherwise(
+    gate: Gate, named: str, other_id: str, told: str
+) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    await arrive(gate, receipt(named), other_id=other_id)
+    segment = gate.segment(message, smsc_id=told)
+    gate.tell(message, Result.ACCEPTED, segment)
+    gate.receipts.known(segment)
+    assert (await gate.stored(message)).status is Status.DELIVERED
+    assert not (gate.book._early or gate.book._early_names or gate.book._early_named)
+
+
+async def test_of_two_receipts_that_differ_in_padding_alone_neither_is_for_a_third_form(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    await arrive(gate, receipt("0007"))
+    await arrive(gate, receipt("007", "undeliverable"))
+    segment = gate.segment(message, smsc_id="7")
+    gate.tell(message, Result.ACCEPTED, segment)
+    gate.receipts.known(segment)
+    assert (await gate.stored(message)).status is Status.SENT
 
 
 async def test_the_response_may_come_while_the_receipt_is_being_written(gate: Gate) -> None:
@@ -365,6 +453,52 @@ async def test_what_else_a_receipt_tells_is_in_the_log_of_its_message(gate: Gate
     await arrive(gate, receipt(), stat="DELIVRD", done_date="2023-11-14T22:13:00.000Z")
     [event] = [e for e in await gate.store.events(message.id) if e.type == "receipt"]
     assert (event.data["stat"], event.data["done_date"]) == ("DELIVRD", "2023-11-14T22:13:00.000Z")
+
+
+def in_doubt(gate: Gate, message: Any, part: int = 1, total: int = 1, to: str = BOB) -> None:
+    segment = replace(gate.segment(message, part, total), smsc_id="", state="in-doubt")
+    gate.receipts.doubted(segment, to, SHORT)
+    gate.tell(message, Result.IN_DOUBT if part == 1 else None, segment)
+
+
+@pytest.mark.parametrize("state", ["delivered", "undeliverable"])
+async def test_a_receipt_that_came_before_its_segment_was_in_doubt_settles_it(gate: Gate, state: str) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    await arrive(gate, receipt("never-told", state))
+    in_doubt(gate, message)
+    await gate.quiet()
+    [segment] = await gate.store.segments(message.id)
+    reached = {"delivered": ("delivered", Status.DELIVERED), "undeliverable": ("failed", Status.FAILED)}
+    assert segment.smsc_id == "never-told"
+    assert (segment.state, (await gate.stored(message)).status) == reached[state]
+    assert await gate.store.unmatched("north", "never-told") == []
+    await arrive(gate, receipt("never-told", state, id="again"))
+    assert gate.receipts.duplicates == 1
+
+
+async def test_receipts_that_came_before_settle_each_a_part_in_doubt(gate: Gate) -> None:
+    message = await gate.submit()
+    await gate.begin(message)
+    for n in (1, 2):
+        await arrive(gate, receipt(f"X{n}"))
+    for n in (1, 2):
+        in_doubt(gate, message, n, 2)
+    await gate.quiet()
+    assert (await gate.stored(message)).status is Status.DELIVERED
+
+
+async def test_a_receipt_that_came_before_is_not_guessed_about(gate: Gate) -> None:
+    message, other = await gate.submit(), await gate.submit()
+    await gate.begin(message)
+    await gate.begin(other)
+    await arrive(gate, receipt("X1"))
+    await arrive(gate, receipt("X2"))  # one of them may be about a message that is still to be answered
+    in_doubt(gate, message)
+    in_doubt(gate, other, to="+447700900002")
+    await gate.quiet()
+    assert (await gate.stored(message)).status is Status.IN_DOUBT
+    assert len(await gate.store.unmatched("north", "X1")) == 1
 
 
 async def test_a_receipt_of_nobody_becomes_an_orphan_in_time(

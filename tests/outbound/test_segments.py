@@ -205,12 +205,16 @@ async def test_addresses_tie_a_receipt_to_the_only_segment_in_doubt_between_them
     assert await book.find("north", "Y", recipient=BOB, sender=SHORT) is None
 
 
-async def test_with_two_segments_in_doubt_addresses_tell_nothing(book: SegmentBook) -> None:
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_with_two_segments_in_doubt_addresses_tell_nothing(book: SegmentBook, accepted: bool) -> None:
     book.in_doubt(segment(state="in-doubt", smsc_id=""), BOB, SHORT)
     book.in_doubt(segment(state="in-doubt", smsc_id="", message="m2"), BOB, SHORT)
     assert await book.find("north", "X", recipient=BOB, sender=SHORT) is None
     # the answer to one of them comes after all, so that it can only be the other
-    book.accepted(segment(smsc_id="A1"))
+    if accepted:
+        book.accepted(segment(smsc_id="A1"))
+    else:
+        book.refused("m1", 0, 1)
     found = await book.find("north", "X", recipient=BOB, sender=SHORT)
     assert found is not None and found.message == "m2"
 

@@ -46,7 +46,7 @@ class Caller:
         self.told: list[SubmitResult] = []
         self.late: list[SubmitResult] = []
         self.rested: list[Submission] = []
-        self.put_off: list[tuple[str, str]] = []
+        self.put_off: list[tuple[str, ...]] = []
         self.states: list[tuple[bool, str]] = []
         self.inbound: list[Inbound] = []
         self.deliver_status = ESME_ROK
@@ -61,7 +61,7 @@ class Caller:
             on_deliver=answering(self.deliver),
             on_state=lambda name, up, reason: self.note(self.states, (up, reason)),
             on_rest=lambda submission: self.note(self.rested, submission),
-            on_put_off=lambda *what: self.put_off.append(what),
+            on_put_off=lambda *what: self.note(self.put_off, what),
             rng=random.Random(1),
         )
 
@@ -278,6 +278,56 @@ async def test_throttled_segments_are_retried_first_and_in_order(
     assert texts.count(b"a2") == 3 and rest == sorted(rest)
     assert texts.count(b"c") == texts.count(b"b2") == 1
     assert caller.put_off == [("north", "throttled")] * 5
+
+
+async def test_what_nobody_wants_any_more_is_not_written_when_the_throttling_ends(
+    smsc: Smsc, start: Starter
+) -> None:
+    smsc.statuses = [ESME_RTHROTTLED]
+    caller = start(window=1, throttle_pause=Seconds(0.2))
+    unwanted, wanted = caller.send("unwanted", "rest of it"), caller.send("wanted")
+    await caller.until(lambda: bool(caller.put_off))
+    unwanted.wanted = lambda: False
+    assert await caller.sent(unwanted, wanted) == [["unsent", "unsent"], ["accepted"]]
+    assert smsc.submits() == [b"unwanted", b"wanted"]
+
+
+async def test_the_parts_that_wait_for_the_window_are_not_written_when_nobody_wants_them_any_more(
+    smsc: Smsc, start: Starter
+) -> None:
+    smsc.statuses = [SILENCE]
+    caller = start(window=1)
+    unwanted, wanted = caller.send("unwanted", "rest of it"), caller.send("wanted")
+    await asyncio.to_thread(smsc.wait, lambda: bool(smsc.submitted))
+    unwanted.wanted = lambda: False
+    answer = {"sequence": smsc.submitted[0].sequence, "message_id": "1"}
+    smsc.send(smsc.connections[0], "submit_sm_resp", **answer)
+    assert await caller.sent(unwanted, wanted) == [["accepted", "unsent"], ["accepted"]]
+    assert smsc.submits() == [b"unwanted", b"wanted"]
+
+
+async def test_what_nobody_wants_any_more_is_not_written_by_the_next_session(
+    smsc: Smsc, start: Starter
+) -> None:
+    smsc.statuses = [THROTTLE_AND_DROP]
+    caller = start(
+        window=1, throttle_pause=Seconds(0.01), reconnect=Seconds(0.2), reconnect_limit=Seconds(0.2)
+    )
+    unwanted, wanted = caller.send("unwanted", "rest of it"), caller.send("wanted")
+    await caller.until(lambda: bool(caller.states) and not caller.states[-1][0])
+    unwanted.wanted = lambda: False
+    assert await caller.sent(unwanted, wanted) == [["unsent", "unsent"], ["accepted"]]
+    assert smsc.submits() == [b"unwanted", b"wanted"]
+
+
+async def test_a_nack_that_names_no_error_refuses_all_the_same(smsc: Smsc, start: Starter) -> None:
+    smsc.statuses = [SILENCE]
+    caller = start()
+    submission = caller.send("hi")
+    await asyncio.to_thread(smsc.wait, lambda: bool(smsc.submitted))
+    smsc.send(smsc.connections[0], "generic_nack", smsc.submitted[0].sequence, status=ESME_ROK)
+    assert await caller.sent(submission) == [["rejected"]]
+    assert caller.told[0].status_text == "generic_nack to submit_sm"
 
 
 async def test_a_rejected_message_fails_alone(smsc: Smsc, start: Starter) -> None:

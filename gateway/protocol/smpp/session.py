@@ -7,7 +7,7 @@ peers.  Everything else is an event; each `Requested` must be answered, once, by
 a peer asked before its unbind, or before it shut down its side (`finished`), is answered before the end.
 
 A request without an answer after `response_timeout` gives `TimedOut`, and an enquire_link asks at once
-whether the peer is alive: the session closes only if nothing at all arrives within `response_timeout` again.
+whether the peer is alive: the session closes only if no PDU at all arrives within `response_timeout` again.
 A response that comes later still is a `StrayResponse` with the request's context.
 """
 
@@ -240,8 +240,9 @@ class SmppSession:
     def receive(self, data: bytes, now: float) -> None:
         if self.closed:
             return
-        self._last_received = now
-        for frame in self._framer.feed(data):
+        if frames := self._framer.feed(data):  # a PDU that never ends is no sign of life
+            self._last_received = now
+        for frame in frames:
             try:
                 pdu = decode(frame)
             except DecodeError as error:

@@ -154,10 +154,10 @@ def decode(
     round.
     """
     coding, message_class = classify(data_coding)
+    if shift != Shift() and coding in (Coding.GSM, Coding.ASCII):  # some call the 7 bit alphabet IA5
+        text = national.decode(octets, shift)
+        return Text(text, message_class, gsm.REPLACEMENT in text)
     if coding is Coding.GSM:
-        if shift != Shift():
-            text = national.decode(octets, shift)
-            return Text(text, message_class, gsm.REPLACEMENT in text)
         coding = default_alphabet
     if coding is Coding.BINARY:
         return Binary(octets, message_class)

@@ -8,6 +8,7 @@ is two septets, escape (0x1B) and its code.  `@` is 0x00, so that a NUL octet is
 import codecs
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Final
 
 ESCAPE: Final = 0x1B
@@ -147,17 +148,13 @@ def fill_bits(header_octets: int) -> int:
     return -header_octets * 8 % 7
 
 
-_CR: Final = 0x0D
-
-
 def pack_filled(septets: bytes, fill_bits: int = 0) -> bytes:
     """`pack` where the number of septets does not travel along, as in SMPP.
 
-    Seven bits left over are filled with a carriage return: zeros would read as `@` (TS 23.038 section
-    6.1.2.3.1).
+    Seven bits left over are filled with a carriage return: zeros would read as `@`.  A carriage return that
+    ends with the last octet would read as such a fill, and is doubled (TS 23.038 section 6.1.2.3.1).
     """
-    spare = -(fill_bits + 7 * len(septets)) % 8
-    return pack(septets + bytes((_CR,)) if spare == 7 else septets, fill_bits)
+    return pack(septets + b"\r" if _misread(septets, fill_bits) else septets, fill_bits)
 
 
 def unpack_filled(octets: bytes, fill_bits: int = 0) -> bytes:
@@ -166,5 +163,47 @@ def unpack_filled(octets: bytes, fill_bits: int = 0) -> bytes:
     A message that ends there in an `@` of its own loses it; nothing tells the two apart.
     """
     septets = unpack(octets, len(octets) * 8, fill_bits)
-    to_the_end = fill_bits + 7 * len(septets) == 8 * len(octets)
-    return septets[:-1] if to_the_end and septets[-1:] in (b"\r", b"\0") else septets
+    if _spare(len(septets), fill_bits) == 0 and septets[-1:] in (b"\r", b"\0"):
+        return septets[:-1]
+    doubled = septets[-1:] == b"\r" and _seems_filled(septets[:-1], fill_bits)
+    return septets[:-1] if doubled else septets
+
+
+def unpack_full(octets: bytes, fill_bits: int = 0) -> bytes:
+    """The same of octets that take all the room there is: seven zeros at the end are an `@`, since one septet
+    less would rarely have been all; a carriage return is a fill, since nobody misses one there."""
+    septets = unpack(octets, len(octets) * 8, fill_bits)
+    return septets[:-1] if _seems_filled(septets, fill_bits) else septets
+
+
+def cut(septets: bytes, size: int, packed_after: int | None = None) -> list[bytes]:
+    """Pieces of at most `size` septets, at least 4; no escape ends one.
+
+    `packed_after` is the number of header octets before each where they go out packed: then all but the last
+    are such as a reader who counts octets takes for no more and no less.
+    """
+    filled = fill_bits(packed_after) if packed_after is not None else None
+    cuts = [0]
+    while (at := cuts[-1] + size) < len(septets):
+        cuts.append(
+            next((end for end in range(at, at - 4, -1) if _ends(septets[cuts[-1] : end], filled)), at)
+        )
+    return [septets[start:end] for start, end in pairwise([*cuts, len(septets)])]
+
+
+def _ends(piece: bytes, filled: int | None) -> bool:
+    return piece[-1] != ESCAPE and (filled is None or not _misread(piece, filled))
+
+
+def _misread(septets: bytes, fill_bits: int) -> bool:
+    """Whether a reader who counts octets would take them for one more, or one less."""
+    return _spare(len(septets), fill_bits) == 7 or _seems_filled(septets, fill_bits)
+
+
+def _seems_filled(septets: bytes, fill_bits: int) -> bool:
+    return septets[-1:] == b"\r" and _spare(len(septets), fill_bits) == 0
+
+
+def _spare(count: int, fill_bits: int) -> int:
+    """Bits of the last octet that so many septets leave over."""
+    return -(fill_bits + 7 * count) % 8

@@ -149,7 +149,9 @@ def join(payloads: Sequence[Payload], default_alphabet: Coding = Coding.GSM) -> 
     """Decode parts that follow each other: first joined, then decoded, by runs of the same data_coding and
     national language tables.  Packed septets begin anew in each part."""
     if default_alphabet is Coding.PACKED:
-        payloads, default_alphabet = [_unpacked(payload) for payload in payloads], Coding.GSM
+        end = len(payloads) - 1
+        payloads = [_unpacked(payload, last=at == end) for at, payload in enumerate(payloads)]
+        default_alphabet = Coding.GSM
     whole = _concatenate(
         [
             coding.decode(b"".join(payload.octets for payload in run), data_coding, default_alphabet, shift)
@@ -161,13 +163,15 @@ def join(payloads: Sequence[Payload], default_alphabet: Coding = Coding.GSM) -> 
     return whole
 
 
-def _unpacked(payload: Payload) -> Payload:
+def _unpacked(payload: Payload, *, last: bool) -> Payload:
     if coding.classify(payload.data_coding)[0] is not Coding.GSM:
         return payload
     fill_bits = gsm.fill_bits(len(payload.header))
-    if payload.size < _FULL_OCTETS:
+    if payload.size != _FULL_OCTETS:
         octets = gsm.unpack_filled(payload.octets, fill_bits)
-    else:  # nothing is filled up in a full part
+    elif last:
+        octets = gsm.unpack_full(payload.octets, fill_bits)
+    else:  # another part follows because nothing more went into this one
         octets = gsm.unpack(payload.octets, 8 * len(payload.octets), fill_bits)
     return replace(payload, octets=octets)
 

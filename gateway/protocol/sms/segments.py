@@ -133,18 +133,18 @@ def assemble(
     header with a concatenation or, where none is needed, without.  Raises TooManySegments."""
     total, alone = len(pieces), header(None)
     if total == 1:
-        return [Segment(_octets(alone, pieces[0], packed), data_coding, udhi=bool(alone))]
+        return [Segment(on_air(alone, pieces[0], packed), data_coding, udhi=bool(alone))]
     if total > MAX_PARTS:
         raise TooManySegments(total)
     if method is LongMethod.PAYLOAD:
-        whole = _octets(alone, b"".join(pieces), packed)
+        whole = on_air(alone, b"".join(pieces), packed)
         return [Segment(whole, data_coding, udhi=bool(alone), payload=True)]
     reference &= 0xFF if method is LongMethod.UDH8 else 0xFFFF
     sar, wide = method is LongMethod.SAR, method is LongMethod.UDH16
     segments = []
     for part, piece in enumerate(pieces, 1):
         own = alone if sar else header(udh.Concat(reference, total, part, wide))
-        octets = _octets(own, piece, packed)
+        octets = on_air(own, piece, packed)
         segments.append(Segment(octets, data_coding, part, total, reference, udhi=bool(own), sar=sar))
     return segments
 
@@ -193,23 +193,30 @@ def lay_out(
     return Layout(coding, [national.decode(piece, shift) for piece in pieces], sizes, shift)
 
 
-def _octets(header: bytes, piece: bytes, packed: bool) -> bytes:
+def on_air(header: bytes, piece: bytes, packed: bool) -> bytes:
+    """The octets of a segment; `packed`: those of the piece are septets, to be packed behind the header."""
     if not packed:
         return header + piece
-    return header + gsm.pack_filled(piece, gsm.fill_bits(len(header)))
+    fill_bits = gsm.fill_bits(len(header))
+    filled = gsm.pack_filled(piece, fill_bits)
+    if len(header) + len(filled) == _AIR_OCTETS + 1:  # no room to say that the text ends in a CR of its own
+        filled = gsm.pack(piece, fill_bits)
+    return header + filled
 
 
 def _cut(text: str, method: LongMethod, alphabet: Coding, languages: Sequence[Language]) -> _Cut:
     if alphabet is not Coding.GSM and alphabet is not Coding.PACKED:
         pieces = _foreign(text, method, alphabet)
         return _Cut(Coding.GSM, pieces) if pieces else _wide(text, method)
+    # with PAYLOAD it is the SMSC that cuts, and packs anew
+    packed = alphabet is Coding.PACKED and method is not LongMethod.PAYLOAD
     try:
         octets = gsm.encode(text)
     except gsm.NotGsm:
-        return _national(text, method, languages) if languages else _wide(text, method)
+        return _national(text, method, languages, packed) if languages else _wide(text, method)
     if len(octets) <= _ALONE_SEPTETS:
         return _Cut(Coding.GSM, [octets])
-    return _Cut(Coding.GSM, _septet_pieces(octets, method, _PLAIN))
+    return _Cut(Coding.GSM, _septet_pieces(octets, method, _PLAIN, packed))
 
 
 def _wide(text: str, method: LongMethod) -> _Cut:
@@ -225,7 +232,7 @@ def _wide(text: str, method: LongMethod) -> _Cut:
     return _Cut(Coding.UCS2, [octets[start:end] for start, end in pairwise([*cuts, len(octets)])])
 
 
-def _national(text: str, method: LongMethod, languages: Sequence[Language]) -> _Cut:
+def _national(text: str, method: LongMethod, languages: Sequence[Language], packed: bool) -> _Cut:
     """UCS-2, or what takes the fewest segments: national tables are not for every handset."""
     best = _wide(text, method)
     for shift in national.shifts(languages):
@@ -237,7 +244,7 @@ def _national(text: str, method: LongMethod, languages: Sequence[Language]) -> _
         if len(octets) <= alone:
             pieces = [octets]
         elif method in (LongMethod.UDH8, LongMethod.UDH16):
-            pieces = _septet_pieces(octets, method, shift)
+            pieces = _septet_pieces(octets, method, shift, packed)
         else:
             continue  # each part needs a header, which a carrier that wants these methods does not take
         if len(pieces) < len(best.pieces):
@@ -245,14 +252,9 @@ def _national(text: str, method: LongMethod, languages: Sequence[Language]) -> _
     return best
 
 
-def _septet_pieces(octets: bytes, method: LongMethod, shift: Shift) -> list[bytes]:
-    size = _septets(_AIR_OCTETS - _header_octets(method, shift))
-    cuts = [0]
-    while (at := cuts[-1] + size) < len(octets):
-        if octets[at - 1] == gsm.ESCAPE:  # an encoded escape always begins a pair
-            at -= 1
-        cuts.append(at)
-    return [octets[start:end] for start, end in pairwise([*cuts, len(octets)])]
+def _septet_pieces(octets: bytes, method: LongMethod, shift: Shift, packed: bool) -> list[bytes]:
+    header = _header_octets(method, shift)
+    return gsm.cut(octets, _septets(_AIR_OCTETS - header), header if packed else None)
 
 
 def _foreign(text: str, method: LongMethod, alphabet: Coding) -> list[bytes]:

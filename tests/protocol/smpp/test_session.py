@@ -473,6 +473,16 @@ def test_traffic_is_as_good_as_an_answer_to_enquire_link() -> None:
     assert session.deadline() == 69.0
 
 
+def test_octets_that_make_no_pdu_are_no_sign_of_life() -> None:
+    session = bound(response_timeout=10.0, enquire_link=30.0)
+    session.receive(struct.pack(">IIII", 60_000, 5, 0, 1), 1.0)  # a length that lies swallows what follows
+    session.tick(30.0)
+    (probe,) = pdus(session)
+    session.receive(EnquireLinkResp().encode(probe.sequence_number), 31.0)
+    session.tick(40.0)
+    assert only(session, Closed).reason.startswith("peer is silent")
+
+
 def test_enquire_link_zero_never_asks() -> None:
     session = bound(enquire_link=0.0)
     assert session.deadline() is None

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol.sms.coding import Binary, Coding, Text, choose, classify, decode, is_text, ucs2
+from gateway.protocol.sms.national import Language, Shift
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,17 @@ def test_the_default_alphabet_is_the_smscs_choice(alphabet: Coding, text: str) -
     assert isinstance(result, Text)
     assert result.text == text
     assert decode(b"@\x02\xe9", 0xF1, alphabet) == Text(text, 1, result.faulty)
+
+
+@pytest.mark.parametrize(
+    ("data_coding", "text"),
+    [(0x00, "şeker"), (0x01, "şeker"), (0x03, "\x1bseker"), (0xF0, "şeker"), (0x04, b"\x1bseker")],
+)
+def test_national_tables_are_about_the_7_bit_alphabet_however_it_is_announced(
+    data_coding: int, text: str | bytes
+) -> None:
+    read = decode(b"\x1bseker", data_coding, Coding.LATIN1, Shift(0, Language.TURKISH))
+    assert (read.text if isinstance(read, Text) else read.octets) == text
 
 
 def test_the_default_alphabet_does_not_touch_other_codings() -> None:

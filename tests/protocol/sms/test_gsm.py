@@ -166,6 +166,10 @@ def test_an_octet_that_is_no_septet_cannot_be_packed() -> None:
         (b"hellohello", 0, "e8329bfd4697d9ec37"),  # TS 23.038 section 6.1.2.1
         (b"abcdefg", 0, "61f1985c369f1b"),  # seven bits left over: a carriage return
         (b"abcdefgh", 0, "61f1985c369fd1"),
+        (b"abcdefg\r", 0, "61f1985c369f1b0d"),  # its own carriage return would be taken for one: twice
+        (b"abcdef\r", 0, "61f1985c36371a"),
+        (b"abcdefg\r", 1, None),
+        (b"abcdefgh\r", 6, None),
         (b"abcdefgh", 1, None),
         (b"abc", 6, None),
     ],
@@ -176,6 +180,35 @@ def test_packed_septets_without_their_number_come_back(
     packed = gsm.pack_filled(septets, fill_bits)
     assert octets is None or packed == bytes.fromhex(octets)
     assert gsm.unpack_filled(packed, fill_bits) == septets
+
+
+def test_a_full_part_ends_in_an_at_sign_or_a_fill_and_in_no_carriage_return() -> None:
+    for septets, read in ((b"a" * 159 + b"\0", b"a" * 159 + b"\0"), (b"a" * 159 + b"\r", b"a" * 159)):
+        assert gsm.unpack_full(gsm.pack(septets)) == read
+    assert gsm.unpack_full(gsm.pack_filled(b"b" * 152, 1), 1) == b"b" * 152
+
+
+@pytest.mark.parametrize(
+    ("septets", "header_octets", "ends"),
+    [
+        (b"a" * 200, 6, 153),
+        (b"a" * 152 + b"\x1b" + b"e" * 50, 6, 151),  # 152 would leave seven bits over
+        (b"a" * 150 + b"\x1be\x1b" + b"e" * 50, 6, 150),
+        (b"a" * 152 + b"\r" + b"b" * 50, 6, 151),  # the last of an octet: it would be taken for a fill
+        (b"a" * 151 + b"\x1b" + b"e" * 50, 7, 150),
+        (b"a" * 159 + b"\x1b" + b"e" * 50, 0, 158),
+        (b"a" * 152 + b"\x1b" + b"e" * 50, None, 152),
+        (b"a" * 152 + b"\r" + b"b" * 50, None, 153),
+        (b"\x1b" * 400, 6, 153),
+    ],
+)
+def test_a_piece_ends_where_nobody_reads_it_longer_or_shorter(
+    septets: bytes, header_octets: int | None, ends: int
+) -> None:
+    size = {None: 153, 0: 160, 6: 153, 7: 152}[header_octets]
+    first, *others = gsm.cut(septets, size, header_octets)
+    assert len(first) == ends
+    assert first + b"".join(others) == septets
 
 
 def test_zeros_in_the_last_seven_bits_are_no_at_sign() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.sms import reassembly, udh
+from gateway.protocol.sms import gsm, reassembly, udh
 from gateway.protocol.sms.segments import LongMethod, TooManySegments
 from gateway.protocol.sms.user_data import keep, split
 
@@ -48,6 +48,22 @@ def test_septets_of_the_default_alphabet_are_packed_for_who_wants_them_so() -> N
     assert segment.octets == b"\xff" * 9
     [segment] = split(b"h\xe9", 0x00, packed=True)  # Latin-1, and no septets
     assert segment.octets == b"h\xe9"
+
+
+def test_packed_septets_are_cut_where_no_seven_bits_are_left_over() -> None:
+    octets = b"a" * 152 + b"\x1be" + b"a" * 7
+    one, two = split(octets, 0x00, packed=True)
+    assert gsm.unpack(one.octets[6:], 200, 1) == octets[:151]
+    assert gsm.unpack_filled(two.octets[6:], 1) == octets[151:]
+
+
+def test_parts_that_keep_their_headers_are_packed_each_behind_its_own() -> None:
+    parts = [(PORTS, b"hello"), (b"", b"there\xff")]
+    one, two = keep(parts, 0x00, reference=7, method=LongMethod.UDH8, packed=True)
+    assert one.octets == bytes.fromhex("0b000307020105040b8423f0") + gsm.pack(b"hello", 2)
+    assert two.octets == bytes.fromhex("050003070202") + b"there\xff"  # no septets
+    one, _ = keep(parts, 0x04, reference=7, method=LongMethod.UDH8, packed=True)
+    assert one.octets.endswith(b"hello")
 
 
 def test_neither_an_escape_nor_a_surrogate_pair_is_cut() -> None:
