@@ -114,7 +114,10 @@ class Receipt(Struct, frozen=True, gc=False):
 _BY_VALUE: Final[Mapping[int | None, MessageState]] = {state.value: state for state in MessageState}
 _KEY: Final = re.compile(
     r"(?<![\w.:@-])"
-    r"(?:(id|sub|dlvrd|text)|(submit|done)[ _-]{0,3}date|(stat)(?:us|e)?|(err)(?:or)?(?:[ _-]?code)?)\s?[:=]",
+    r"(?:(id|sub|dlvrd|text)|(submit|done)[ _-]{0,3}date|(stat)(?:us|e)?|(err)(?:or)?(?:[ _-]?code)?)\s?[:=]"
+    # glued to the value before it, in the standard's own spelling with a value of its kind
+    r"|(?<=[A-Z0-9])(?:(sub|dlvrd)(?=:[0-9]{1,4}(?![0-9]))|(submit|done) date(?=:[0-9]{6})|"
+    r"(stat)(?=:[A-Z]{5})|(err)(?=:[0-9A-F])|(?<=[0-9A-F])(text)(?=:)):",
     re.ASCII | re.IGNORECASE,
 )
 # Appendix B to the letter, as most write it; no colon where it does not belong, so nothing to be found twice

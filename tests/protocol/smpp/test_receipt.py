@@ -193,6 +193,19 @@ VENDORS: list[tuple[bytes, str, MessageState, str]] = [
         "000",
     ),
     (b"id:1 sub:001 dlvrd:000 " + DATES + b"stat:UNDELIV err:1 Text:-", "1", U, "1"),
+    (
+        b"id:1sub:001dlvrd:000submit date:2611301200done date:2611301201stat:UNDELIVerr:00Btext:Hi",
+        "1",
+        U,
+        "00B",
+    ),
+    (b"id:1 stat:UNDELIVerr:034", "1", U, "034"),
+    (
+        b"id:ab.sub:1-err:2 stat:UNDELIV err:1",
+        "ab.sub:1-err:2",
+        U,
+        "1",
+    ),  # an id of dots and colons stays whole
     (b"id:1 sub:001 dlvrd:000 " + DATES + b"stat:UNDELIVERABLE err:1", "1", U, "1"),
     (b"id:1 sub:001 dlvrd:000 " + DATES + b"stat:UNDELIVRD err:1", "1", U, "1"),
     (b"id:1 sub:001 dlvrd:000 " + DATES + b"stat:Undelivered err:31", "1", U, "31"),
