@@ -6,8 +6,8 @@ What an account may do is decided here; what becomes of its requests, by `on_req
                     not given away; a system_id that the standard has no room for: ESME_RINVSYSID; address
                     not allowed: ESME_RBINDFAIL; too many sessions: ESME_RALYBND
     submit_sm, submit_multi, data_sm, query_sm, cancel_sm, replace_sm
-                    more than `window` of the account without an answer, more than `throughput` a second (a
-                    submit_multi counts for each destination), or the session is on its way out:
+                    more than `window` of the account without an answer: ESME_RMSGQFUL; more than `throughput`
+                    a second (a submit_multi counts for each destination), or the session is on its way out:
                     ESME_RTHROTTLED; `on_request` raised: ESME_RSYSERR
 """
 
@@ -25,6 +25,7 @@ from gateway.protocol.smpp.constants import (
     ESME_RBINDFAIL,
     ESME_RINVPASWD,
     ESME_RINVSYSID,
+    ESME_RMSGQFUL,
     ESME_ROK,
     ESME_RSYSERR,
     ESME_RTHROTTLED,
@@ -308,12 +309,11 @@ class SmppServer:
 
     def _requested(self, link: SmppLink, customer: Customer, request: Request) -> None:
         now = asyncio.get_running_loop().time()
-        if (
-            self._stopping
-            or link not in customer.links
-            or customer.pending >= customer.config.window
-            or not customer.bucket.take(now, _segments(request))
-        ):
+        leaving = self._stopping or link not in customer.links
+        if not leaving and customer.pending >= customer.config.window:
+            link.session.respond(request, ESME_RMSGQFUL)
+            return
+        if leaving or not customer.bucket.take(now, _segments(request)):
             link.session.respond(request, ESME_RTHROTTLED)
             return
         customer.pending += 1

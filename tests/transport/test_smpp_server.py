@@ -29,6 +29,7 @@ from gateway.protocol.smpp.constants import (
     ESME_RINVMSGLEN,
     ESME_RINVPASWD,
     ESME_RINVSYSID,
+    ESME_RMSGQFUL,
     ESME_ROK,
     ESME_RSYSERR,
     ESME_RTHROTTLED,
@@ -410,7 +411,7 @@ async def test_a_flood_of_connections_without_a_bind_keeps_nobody_out(
         assert isinstance(await youngest.next(), BindTransceiverResp)
 
 
-async def test_more_than_the_window_without_an_answer_is_throttled(build: Builder) -> None:
+async def test_more_than_the_window_without_an_answer_finds_the_queue_full(build: Builder) -> None:
     house = await build(window=3)
     gate = asyncio.Event()
 
@@ -425,7 +426,7 @@ async def test_more_than_the_window_without_an_answer_is_throttled(build: Builde
     await two.send(
         *[SubmitSm(sequence_number=number) for number in (2, 3)]
     )  # of the account, not the session
-    assert await two.next() == SubmitSmResp(sequence_number=3, command_status=ESME_RTHROTTLED)
+    assert await two.next() == SubmitSmResp(sequence_number=3, command_status=ESME_RMSGQFUL)
     gate.set()
     assert await two.next() == SubmitSmResp(sequence_number=2, message_id=b"x")
     await two.send(SubmitSm(sequence_number=4))
