@@ -166,8 +166,10 @@ def test_a_refused_bind_leaves_the_link_open_for_another_try() -> None:
     here, there = esme(), smsc()
     here.bind(BindTransceiver(), 0.0)
     there.receive(here.data_to_send(), 0.0)
-    there.answer_bind(only(there, BindRequested).pdu, ESME_RINVPASWD)
-    here.receive(there.data_to_send(), 0.0)
+    there.answer_bind(only(there, BindRequested).pdu, ESME_RINVPASWD, b"smsc")
+    refusal = there.data_to_send()
+    assert len(refusal) == 16  # no body with an error, section 4.1.6
+    here.receive(refusal, 0.0)
     assert only(here, BindRefused) == BindRefused(ESME_RINVPASWD)
     assert (here.state, there.state) == (State.OPEN, State.OPEN)
     here.bind(BindTransceiver(), 0.0)
