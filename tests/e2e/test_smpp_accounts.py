@@ -191,13 +191,15 @@ def submit_sm(
     data_coding: int = 0,
     sm_default_msg_id: int = 0,
     tlvs: bytes = b"",
+    source: tuple[int, int, bytes] = (3, 0, b"12345"),
+    dest: tuple[int, int] = (1, 1),
 ) -> bytes:
     """Section 4.4.1."""
     return b"".join(
         (
             service_type + b"\0",
-            b"\3\0" + b"12345\0",
-            b"\1\1" + to.encode() + b"\0",
+            bytes(source[:2]) + source[2] + b"\0",
+            bytes(dest) + to.encode() + b"\0",
             bytes((esm_class, protocol_id, priority_flag)),
             schedule + b"\0" + b"\0",
             bytes((registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id)),
@@ -402,6 +404,14 @@ def test_where_segments_pass_through_each_is_a_message(site: Site, form: str) ->
     [
         ({"short_message": b"x", "priority_flag": 4}, consts.SMPP_ESME_RINVPRTFLG),
         ({"short_message": b"id:1 stat:DELIVRD", "esm_class": 4}, consts.SMPP_ESME_RINVESMCLASS),
+        ({"short_message": b"x", "esm_class": 0x0C}, consts.SMPP_ESME_RINVESMCLASS),
+        ({"short_message": b"x", "source": (7, 0, b"12345")}, consts.SMPP_ESME_RINVSRCTON),
+        ({"short_message": b"x", "source": (3, 255, b"12345")}, consts.SMPP_ESME_RINVSRCNPI),
+        ({"short_message": b"x", "source": (0, 0, b"9")}, consts.SMPP_ESME_RINVSRCADR),
+        ({"short_message": b"x", "source": (5, 0, b"Not an asset")}, consts.SMPP_ESME_RINVSRCADR),
+        ({"short_message": b"x", "dest": (255, 1)}, consts.SMPP_ESME_RINVDSTTON),
+        ({"short_message": b"x", "dest": (1, 19)}, consts.SMPP_ESME_RINVDSTNPI),
+        ({"short_message": b"x", "tlvs": tlv(0x0381, b"\1\1\1")}, consts.SMPP_ESME_RINVPARLEN),
         ({"tlvs": tlv(PAYLOAD, b"x" * 40_000)}, consts.SMPP_ESME_RINVMSGLEN),
         ({"tlvs": tlv(PAYLOAD, bytes(40_000)), "data_coding": 4}, consts.SMPP_ESME_RINVMSGLEN),
         ({"short_message": b"x", "tlvs": tlv(PAYLOAD, b"x")}, consts.SMPP_ESME_RINVOPTPARAMVAL),
