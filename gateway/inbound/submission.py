@@ -29,8 +29,8 @@ _SHORT_MESSAGE_OCTETS = 254
 _AT_ONCE = Times(0.0, 0.0)
 _HIGHEST_PRIORITY = 3
 _HIGHEST_TON, _HIGHEST_NPI = 6, 18  # sections 5.2.5, 5.2.6
-# esm_class, section 5.2.12: what an ESME may send.  Receipts come from the SMSC, and no customer must be texted
-# one; the others are reserved
+# esm_class, section 5.2.12: what an ESME may send.  Receipts come from the SMSC (no customer must be texted
+# one), the others are reserved
 _TYPES = frozenset({0x00, 0x08, 0x10})
 # esm_class, section 5.2.12: reply path, and an acknowledgement by a person or an application.  Not the mode:
 # everything is stored and forwarded here
