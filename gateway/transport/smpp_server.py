@@ -215,10 +215,16 @@ class SmppServer:
         if not link.peer_address or self._stopping:  # reset before it was accepted: nobody knows whose it was
             link.abort()
         elif len(self._unbound) > UNBOUND_LIMIT:
-            # who means it has bound long before: a flood of others keeps nobody out
-            oldest = next((link for link in self._unbound if link.session.state is State.OPEN), link)
+            oldest = self._who_may_go(link)
             del self._unbound[oldest]
             oldest.abort()
+
+    def _who_may_go(self, newest: SmppLink) -> SmppLink:
+        """The oldest that does not bind, else the oldest of those who keep guessing: who means it has bound
+        long before, and a flood of the others keeps nobody out."""
+        others = [link for link in self._unbound if link is not newest]
+        silent = next((link for link in others if link.session.state is State.OPEN), None)
+        return silent or next((link for link in others if self._doorman.slows(link.peer_address)), newest)
 
     def _called(self, customer: Customer, link: SmppLink) -> None:
         self._connected(link)

@@ -770,6 +770,29 @@ async def test_a_good_bind_behind_slowed_guesses_is_not_cut(
         assert getattr(await guess.next(), "command_status", None) == ESME_RINVPASWD
 
 
+async def test_more_slowed_guesses_than_connections_may_be_keep_nobody_out(
+    build: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smpp_password, "FIRST_SECONDS", 0.4)
+    monkeypatch.setattr(smpp_server, "UNBOUND_LIMIT", 3)
+    house = await build()
+    guess = replace(BIND, password=b"guess")
+    for _ in range(3):
+        assert await (await house.raw(guess)).next() is not None
+    guesses = [await house.raw(guess) for _ in range(5)]
+    peer = await house.raw(BIND)
+    assert getattr(await peer.next(), "command_status", None) == ESME_ROK
+    answers = []
+    for raw in guesses:
+        try:
+            answers.append(await raw.next())
+        except ConnectionError:  # a reset is as good as a clean end
+            answers.append(None)
+    assert [getattr(answer, "command_status", None) for answer in answers] == [None] * 3 + [
+        ESME_RINVPASWD
+    ] * 2
+
+
 async def test_stop_answers_what_was_taken_and_unbinds(build: Builder) -> None:
     house = await build()
     gate = asyncio.Event()
