@@ -475,11 +475,11 @@ def test_a_group_of_one_service_type_is_cancelled(site: Site) -> None:
 # -- submit_multi -------------------------------------------------------------------------------------
 
 
-def submit_multi(numbers: list[str], text: bytes) -> bytes:
+def submit_multi(numbers: list[str], text: bytes, schedule: bytes = b"") -> bytes:
     """Section 4.5.1."""
     destinations = b"".join(b"\1\1\1" + number.encode() + b"\0" for number in numbers)
     head = b"\0\3\0" + b"12345\0" + bytes((len(numbers),)) + destinations
-    return head + bytes(3) + bytes(2) + b"\1\0\0\0" + bytes((len(text),)) + text
+    return head + bytes(3) + schedule + bytes(2) + b"\1\0\0\0" + bytes((len(text),)) + text
 
 
 def test_a_submit_multi_has_one_id_and_a_receipt_for_each_destination(site: Site) -> None:
@@ -496,6 +496,24 @@ def test_a_submit_multi_has_one_id_and_a_receipt_for_each_destination(site: Site
             site.delivered(to, segment["smsc_id"])
         told = [(id.decode(), "DELIVRD", to) for to in (first, second)]
         assert sorted(session.receipts(2)) == sorted(told)
+
+
+def test_what_a_submit_multi_brought_is_replaced_and_cancelled_by_its_id(site: Site) -> None:
+    first, second, third = numbers = [next(CUSTOMERS) for _ in range(3)]
+    with bound(site) as session:
+        [(status, body)] = session.ask(MULTI, submit_multi(numbers, b"draft", LATER))
+        assert status == ROK and body.endswith(b"\0\0")
+        named = body[:-1] + b"\3\0" + b"12345\0"
+        assert session.status(named + b"\0\0\1\0\5final", REPLACE) == ROK
+        to_second = b"\1\1" + second.encode() + b"\0"
+        assert session.status(b"\0" + named + to_second, CANCEL) == ROK
+        assert session.receipts(1) == [(body[:-2].decode(), "DELETED", second)]
+        assert session.status(b"\0" + named + b"\0\0\0", CANCEL) == ROK
+        assert {to for _, _, to in session.receipts(3)} == set(numbers)
+        for to in (first, third):
+            [found] = site.daemon.get(f"/v2/messages?to=%2B{to}")[1]["messages"]
+            assert (found["text"], found["status"]) == ("final", "failed")
+        assert session.status(b"\0" + named + b"\0\0\0", CANCEL) == consts.SMPP_ESME_RCANCELFAIL
 
 
 def test_254_destinations_are_no_too_many(site: Site) -> None:
