@@ -169,16 +169,17 @@ class Stored:
         return message if message is not None and message.account == account else None
 
     async def _named(self, account: str, message_id: bytes) -> list[Message]:
-        """The message of that id, and the others of the submit_multi that was answered with it."""
+        """The message of that id, and the others of the submit_multi that was answered with it, in its
+        order."""
         first = await self._own(account, message_id)
         if first is None:
             return []
         others = MessageQuery(direction="mt", correlationid=first.id, limit=_PAGE)
-        found = [first]
+        found: list[Message] = []
         while page := await self._store.messages(others):
             found += [message for message in page if message.account == account]
             others = replace(others, before=page[-1].id)
-        return found
+        return [first, *reversed(found)]
 
     def _incomplete(self, account: str, message_id: bytes) -> bool:
         return self._waits(account, message_id.decode("latin-1"))

@@ -37,6 +37,7 @@ address = "127.0.0.1:{listen}"
     + account("whole", "window = 300")
     + account("parts", 'long_messages = "pass-through"')
     + account("inbox", "inbound = true")
+    + account("patient", "window = 4")
     + bind("north", "{smsc}", "12345", "sessions = 2", "window = 100")
 )
 
@@ -101,6 +102,8 @@ class Session:
         self.sequences = itertools.count(2)
         self.delivered: list[Any] = []
         self.raw: list[bytes] = []
+        self.holds = False  # its answers to deliver_sm back, for:
+        self._held: list[int] = []
 
     def ask(self, command: int, *bodies: bytes) -> list[tuple[int, bytes]]:
         """(command_status, body) of the answers to requests that go out at once, in their order."""
@@ -151,17 +154,26 @@ class Session:
         if command == 0x05:
             self.raw.append(head + body)
             self.delivered.append(smpp.parse_pdu(head + body, sequence=0, allow_unknown_opt_params=True))
-            self.connection.sendall(struct.pack(">IIII", 17, 0x80000005, 0, sequence) + b"\0")
+            self._held.append(sequence)
+            if not self.holds:
+                self.answer()
         return command, status, sequence, body
+
+    def answer(self) -> None:
+        """Every deliver_sm that has no answer yet, and from now on each at once."""
+        self.holds = False
+        for sequence in self._held:
+            self.connection.sendall(struct.pack(">IIII", 17, 0x80000005, 0, sequence) + b"\0")
+        self._held.clear()
 
 
 @contextmanager
-def bound(site: Site, account: str = "whole") -> Iterator[Session]:
+def bound(site: Site, account: str = "whole", command: int = 0x09) -> Iterator[Session]:
     with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
         session = Session(connection)
         bind = account.encode() + b"\0right\0\0\x34\0\0\0"
-        connection.sendall(struct.pack(">IIII", 16 + len(bind), 0x09, 0, 1) + bind)
-        assert session.read()[:3] == (0x80000009, ROK, 1)
+        connection.sendall(struct.pack(">IIII", 16 + len(bind), command, 0, 1) + bind)
+        assert session.read()[:3] == (command | 0x80000000, ROK, 1)
         yield session
 
 
@@ -314,6 +326,27 @@ def test_receipts_come_as_registered_delivery_asks_for_them(site: Site) -> None:
                 assert found
                 told.add((found[1].decode(), pdu.esm_class, found[2].decode()))
     assert told == expected and len(session.delivered) == len(expected)
+
+
+def test_more_receipts_than_a_page_wait_and_come_in_order_never_more_than_the_window(site: Site) -> None:
+    numbers = [next(CUSTOMERS) for _ in range(5 * 254)]
+    with bound(site, "patient", 0x02) as transmitter:  # which is owed what it cannot be sent
+        for at in range(0, len(numbers), 254):
+            [(status, body)] = transmitter.ask(MULTI, submit_multi(numbers[at : at + 254], b"x", LATER))
+            assert status == ROK and body.endswith(b"\0\0")
+            assert transmitter.status(b"\0" + body[:-1] + b"\0\0\0\0\0\0", CANCEL) == ROK
+        assert transmitter.delivered == []
+    with bound(site, "patient", 0x01) as receiver:
+        receiver.holds = True
+        for _ in range(4):
+            receiver.read()
+        receiver.connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            receiver.read()
+        receiver.connection.settimeout(10)
+        receiver.answer()
+        told = receiver.receipts(len(numbers))
+    assert [(stat, to) for _, stat, to in told] == [("DELETED", number) for number in numbers]
 
 
 # -- segments -----------------------------------------------------------------------------------------
