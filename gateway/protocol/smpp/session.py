@@ -277,6 +277,8 @@ class SmppSession:
                 self.outstanding -= 1
                 self._unanswered.keep(sequence_number, slot.context)
                 self._events.append(TimedOut(sequence_number, slot.context))
+        if self._parting:  # what it waited for may have been the last of these
+            self._leave()
         if self.state not in BOUND or self._enquiring or self._parting:
             return
         if doubtful or (self.enquire_link and now >= self._last_received + self.enquire_link):
@@ -406,4 +408,5 @@ class SmppSession:
     def _close(self, cause: Cause, reason: str) -> None:
         self.state = after(self.state, cause)
         self.outstanding = 0
+        self._leaving = None
         self._events.append(Closed(reason, self._unanswered.clear()))

@@ -599,6 +599,19 @@ def test_the_peers_unbind_leaves_in_doubt_what_it_does_not_answer_soon() -> None
     assert pdus(session) == [UnbindResp(sequence_number=8)]
     assert only(session, Closed).unanswered == [(number, "mine")]
     assert not session.respond(DeliverSm(sequence_number=3))
+    assert session.deadline() is None  # nothing of it is due any more
+
+
+def test_the_peers_unbind_is_answered_when_the_last_that_it_owes_is_overdue() -> None:
+    session = bound(response_timeout=5.0)
+    session.send(SubmitSm(), 0.0, "mine")
+    session.data_to_send()
+    session.receive(Unbind().encode(8), 4.5)
+    session.tick(5.0)  # sooner than LEAVE_SECONDS from the unbind
+    assert pdus(session) == [UnbindResp(sequence_number=8)]
+    overdue, closed = session.events()
+    assert isinstance(overdue, TimedOut) and overdue.context == "mine"
+    assert closed == Closed("peer unbound", [])
 
 
 def test_leaving_before_the_bind_just_closes() -> None:
