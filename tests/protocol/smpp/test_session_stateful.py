@@ -115,11 +115,12 @@ class Side:
                     case BindRequested(pdu=request) if self.refusals:
                         self.refusals -= 1
                         self.session.answer_bind(request, ESME_RINVPASWD)
-                        assert self.session.state is State.OPEN
+                        assert self.session.state is (State.CLOSED if self.parting else State.OPEN)
                     case BindRequested(pdu=request):
                         self.session.answer_bind(request, ESME_ROK, b"smsc")
                     case BindRefused(command_status=status):
-                        assert (status, self.session.state) == (ESME_RINVPASWD, State.OPEN)
+                        assert status == ESME_RINVPASWD
+                        assert self.session.state in (State.OPEN, State.CLOSED)  # closed if that was its last
                     case Requested(pdu=request):
                         assert self.session.state not in (State.OPEN, State.BINDING)
                         self.waiting.append(request)
