@@ -58,7 +58,11 @@ _STATUS = {
     "empty": constants.ESME_RINVMSGLEN,
     "too_long": constants.ESME_RINVMSGLEN,
     "bad_priority": constants.ESME_RINVPRTFLG,
-    "receipt": constants.ESME_RINVESMCLASS,
+    "bad_esm_class": constants.ESME_RINVESMCLASS,
+    "bad_source_ton": constants.ESME_RINVSRCTON,
+    "bad_source_npi": constants.ESME_RINVSRCNPI,
+    "bad_dest_ton": constants.ESME_RINVDSTTON,
+    "bad_dest_npi": constants.ESME_RINVDSTNPI,
     "bad_parameter_length": constants.ESME_RINVPARLEN,
     "two_payloads": constants.ESME_RINVOPTPARAMVAL,
     "no_default_message": constants.ESME_RINVDFTMSGID,
@@ -186,7 +190,7 @@ class Accounts:
             return constants.ESME_ROK, await self._whole(unit, account, pdu, wanted, group)
         except BadInput as error:
             log.info("submit_sm.refused", extra={"account": account, "reason": str(error)})
-            return _STATUS.get(error.code, constants.ESME_RSUBMITFAIL), ""
+            return _status(error), ""
 
     async def _whole(
         self, unit: Unit, account: str, pdu: SubmitSm | DataSm, wanted: Submission, group: str
@@ -327,6 +331,13 @@ class Accounts:
             done(reason, away)
         else:
             self._deliver(account, pdu, partial(self._deliver_next, account, pdus, done))
+
+
+def _status(error: BadInput) -> int:
+    """The command_status that names what is wrong."""
+    if error.code == "bad_address" and error.field == "from":
+        return constants.ESME_RINVSRCADR
+    return _STATUS.get(error.code, constants.ESME_RSUBMITFAIL)
 
 
 def _failure(account: str, error: Exception) -> Answer | Exception:

@@ -23,7 +23,7 @@ from gateway.values.errors import BadAddress
 from gateway.values.message import Receipt
 
 # esm_class, SMPP 3.4 section 5.2.12: bits 5 to 2 give the type of message, bit 6 the header indicator
-_TYPE = 0x3C
+_TYPE = constants.ESM_CLASS_TYPE
 _RECEIPT = 0x04
 _INTERMEDIATE = 0x20
 _UDHI = 0x40
@@ -192,7 +192,7 @@ def _done_date(stamp: receipt.Stamp | None, zone: str) -> str:
     return iso(stamp.at.replace(tzinfo=smpp.zone(zone)).timestamp())
 
 
-def is_receipt(pdu: DeliverSm | DataSm | SubmitSm) -> bool:
+def is_receipt(pdu: DeliverSm | DataSm) -> bool:
     """esm_class says so, whether it can be read or not."""
     return pdu.esm_class & _TYPE in (_RECEIPT, _INTERMEDIATE, _RECEIPT | _INTERMEDIATE)
 

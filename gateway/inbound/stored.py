@@ -2,7 +2,11 @@
 
 ESME_RINVMSGID      no message of this account has the id
 ESME_RQUERYFAIL, ESME_RCANCELFAIL, ESME_RREPLACEFAIL
-                    it has another source or destination address, or a carrier may have it already
+                    it has another source or destination address, a carrier may have it already, or it is
+                    a segment whose message is not complete yet
+
+The id of a submit_multi is that of its first message, which query_sm tells of; what is cancelled or replaced
+by it is all of them that still wait.
 """
 
 from __future__ import annotations
@@ -77,7 +81,7 @@ class Stored:
     async def query(self, account: str, pdu: QuerySm) -> Response:
         message = await self._own(account, pdu.message_id)
         if message is None:
-            if self._waits(account, pdu.message_id.decode("latin-1")):
+            if self._incomplete(account, pdu.message_id):
                 return QuerySmResp(message_id=pdu.message_id, message_state=MessageState.ENROUTE)
             return QuerySmResp(command_status=constants.ESME_RINVMSGID)
         if not _from(message, pdu):
@@ -100,37 +104,38 @@ class Stored:
                 found = [message for message in found if service_type(message) == pdu.service_type]
             done = [await self._control.cancel(message.id, reason) for message in found]
             return CancelSmResp(command_status=0 if any(done) else constants.ESME_RCANCELFAIL)
-        message = await self._own(account, pdu.message_id)
-        if message is None:
+        named = await self._named(account, pdu.message_id)
+        if not named and not self._incomplete(account, pdu.message_id):
             return CancelSmResp(command_status=constants.ESME_RINVMSGID)
-        meant = _from(message, pdu) and (not pdu.destination_addr or _to(pdu) == message.recipient)
-        if not meant or not await self._control.cancel(message.id, reason):
-            return CancelSmResp(command_status=constants.ESME_RCANCELFAIL)
-        return CancelSmResp()
+        to = _to(pdu) if pdu.destination_addr else ""
+        meant = [message for message in named if _from(message, pdu) and (not to or to == message.recipient)]
+        done = [await self._control.cancel(message.id, reason) for message in meant]
+        return CancelSmResp(command_status=0 if any(done) else constants.ESME_RCANCELFAIL)
 
     async def replace(self, account: str, pdu: ReplaceSm) -> Response:
-        message = await self._own(account, pdu.message_id)
-        if message is None:
+        named = await self._named(account, pdu.message_id)
+        if not named and not self._incomplete(account, pdu.message_id):
             return ReplaceSmResp(command_status=constants.ESME_RINVMSGID)
-        if not _from(message, pdu):
+        meant = [message for message in named if _from(message, pdu)]
+        if not meant:
             return ReplaceSmResp(command_status=constants.ESME_RREPLACEFAIL)
         try:
             when = times(pdu.schedule_delivery_time, pdu.validity_period, self._clock.now())
         except BadInput as error:
             return ReplaceSmResp(command_status=TIME_FAULTS[error.code])
+        if not pdu.short_message:
+            return ReplaceSmResp(command_status=constants.ESME_RINVMSGLEN)
         # the PDU names no data_coding, header or class: they are those of the message
-        form = message.plan[0].form
+        form = meant[0].plan[0].form
         if form is not None and form.raw:
             text = pdu.short_message.hex()
             form = replace(form, octets=pdu.short_message, parts=())
         else:
-            coding = 0 if gsm.fits(message.text) else int(Coding.UCS2)
+            coding = 0 if gsm.fits(meant[0].text) else int(Coding.UCS2)
             text = text_of(decode(pdu.short_message, coding))
-        if not pdu.short_message:
-            return ReplaceSmResp(command_status=constants.ESME_RINVMSGLEN)
         change = _change(text, form, pdu.registered_delivery, when)
-        changed = await self._control.replace(message.id, change)
-        return ReplaceSmResp(command_status=0 if changed else constants.ESME_RREPLACEFAIL)
+        changed = [await self._control.replace(message.id, change) for message in meant]
+        return ReplaceSmResp(command_status=0 if any(changed) else constants.ESME_RREPLACEFAIL)
 
     async def replace_present(self, account: str, pdu: SubmitSm, wanted: Submission) -> str:
         """replace_if_present_flag: the id of the waiting message that is this one now, "" without one.
@@ -162,6 +167,22 @@ class Stored:
             if message is not None and not 1 <= int(id[len(base) + 1 :]) <= len(message.part_receipts):
                 return None
         return message if message is not None and message.account == account else None
+
+    async def _named(self, account: str, message_id: bytes) -> list[Message]:
+        """The message of that id, and the others of the submit_multi that was answered with it, in its
+        order."""
+        first = await self._own(account, message_id)
+        if first is None:
+            return []
+        others = MessageQuery(direction="mt", correlationid=first.id, limit=_PAGE)
+        found: list[Message] = []
+        while page := await self._store.messages(others):
+            found += [message for message in page if message.account == account]
+            others = replace(others, before=page[-1].id)
+        return [first, *reversed(found)]
+
+    def _incomplete(self, account: str, message_id: bytes) -> bool:
+        return self._waits(account, message_id.decode("latin-1"))
 
     async def _waiting(self, account: str, pdu: CancelSm | SubmitSm) -> list[Message]:
         """The account's messages from the PDU's source to its destination that have not gone out, oldest

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.inbound.registered import ASKS
-from gateway.inbound.sms import AsIs, Inbound, as_is, is_receipt, read, text_of, unreadable
+from gateway.inbound.sms import AsIs, Inbound, as_is, read, text_of, unreadable
 from gateway.inbound.times import Times, times
 from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.fields import pack_tlvs, unpack_tlvs
@@ -28,6 +28,10 @@ _PLAIN = Form()
 _SHORT_MESSAGE_OCTETS = 254
 _AT_ONCE = Times(0.0, 0.0)
 _HIGHEST_PRIORITY = 3
+_HIGHEST_TON, _HIGHEST_NPI = 6, 18  # sections 5.2.5, 5.2.6
+# esm_class, section 5.2.12: what an ESME may send.  Receipts come from the SMSC (no customer must be texted
+# one), the others are reserved
+_TYPES = frozenset({0x00, 0x08, 0x10})
 # esm_class, section 5.2.12: reply path, and an acknowledgement by a person or an application.  Not the mode:
 # everything is stored and forwarded here
 _KEPT_BITS = 0x80 | 0x08 | 0x10
@@ -105,8 +109,10 @@ def read_submission(pdu: SubmitSm | DataSm, now: float, *, pass_through: bool) -
 
 def _check(pdu: SubmitSm | DataSm, has_payload: bool) -> None:
     """Raises BadInput for what no text could make good."""
-    if is_receipt(pdu):  # a customer must not be texted one
-        raise BadInput("receipts come from the SMSC", field="esm_class", code="receipt")
+    if pdu.esm_class & constants.ESM_CLASS_TYPE not in _TYPES:
+        reason = f"0x{pdu.esm_class:02x} is no type of message that is submitted"
+        raise BadInput(reason, field="esm_class", code="bad_esm_class")
+    _check_types(pdu)
     if isinstance(pdu, DataSm):
         return
     if pdu.priority_flag > _HIGHEST_PRIORITY:
@@ -118,6 +124,18 @@ def _check(pdu: SubmitSm | DataSm, has_payload: bool) -> None:
     if pdu.sm_default_msg_id and not pdu.short_message and not has_payload:
         reason = f"no message {pdu.sm_default_msg_id} is kept here"
         raise BadInput(reason, field="sm_default_msg_id", code="no_default_message")
+
+
+def _check_types(pdu: SubmitSm | DataSm) -> None:
+    """Type of number and numbering plan of both addresses.  Raises BadInput."""
+    for value, highest, field, code in (
+        (pdu.source_addr_ton, _HIGHEST_TON, "source_addr_ton", "bad_source_ton"),
+        (pdu.source_addr_npi, _HIGHEST_NPI, "source_addr_npi", "bad_source_npi"),
+        (pdu.dest_addr_ton, _HIGHEST_TON, "dest_addr_ton", "bad_dest_ton"),
+        (pdu.dest_addr_npi, _HIGHEST_NPI, "dest_addr_npi", "bad_dest_npi"),
+    ):
+        if value > highest:
+            raise BadInput(f"{value} is reserved", field=field, code=code)
 
 
 def form_of(pdu: SubmitSm | DataSm, special: AsIs | None, data_coding: int) -> Form | None:

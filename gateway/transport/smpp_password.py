@@ -83,7 +83,11 @@ class Doorman:
 
     def takes_time(self, address: str, kept: str) -> bool:
         """Whether the answer needs `look`; else `matches` will do."""
-        return is_hash(kept) or self._wait(address) > 0
+        return is_hash(kept) or self.slows(address)
+
+    def slows(self, address: str) -> bool:
+        """Whether an address has failed so often that its answers come late."""
+        return self._wait(address) > 0
 
     async def look(self, address: str, kept: str, offered: bytes) -> bool:
         await asyncio.sleep(self._wait(address))

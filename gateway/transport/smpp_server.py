@@ -6,8 +6,8 @@ What an account may do is decided here; what becomes of its requests, by `on_req
                     not given away; a system_id that the standard has no room for: ESME_RINVSYSID; address
                     not allowed: ESME_RBINDFAIL; too many sessions: ESME_RALYBND
     submit_sm, submit_multi, data_sm, query_sm, cancel_sm, replace_sm
-                    more than `window` of the account without an answer, more than `throughput` a second (a
-                    submit_multi counts for each destination), or the session is on its way out:
+                    more than `window` of the account without an answer: ESME_RMSGQFUL; more than `throughput`
+                    a second (a submit_multi counts for each destination), or the session is on its way out:
                     ESME_RTHROTTLED; `on_request` raised: ESME_RSYSERR
 """
 
@@ -25,6 +25,7 @@ from gateway.protocol.smpp.constants import (
     ESME_RBINDFAIL,
     ESME_RINVPASWD,
     ESME_RINVSYSID,
+    ESME_RMSGQFUL,
     ESME_ROK,
     ESME_RSYSERR,
     ESME_RTHROTTLED,
@@ -214,10 +215,16 @@ class SmppServer:
         if not link.peer_address or self._stopping:  # reset before it was accepted: nobody knows whose it was
             link.abort()
         elif len(self._unbound) > UNBOUND_LIMIT:
-            # who means it has bound long before: a flood of others keeps nobody out
-            oldest = next((link for link in self._unbound if link.session.state is State.OPEN), link)
+            oldest = self._who_may_go(link)
             del self._unbound[oldest]
             oldest.abort()
+
+    def _who_may_go(self, newest: SmppLink) -> SmppLink:
+        """The oldest that does not bind, else the oldest of those who keep guessing: who means it has bound
+        long before, and a flood of the others keeps nobody out."""
+        others = [link for link in self._unbound if link is not newest]
+        silent = next((link for link in others if link.session.state is State.OPEN), None)
+        return silent or next((link for link in others if self._doorman.slows(link.peer_address)), newest)
 
     def _called(self, customer: Customer, link: SmppLink) -> None:
         self._connected(link)
@@ -308,12 +315,11 @@ class SmppServer:
 
     def _requested(self, link: SmppLink, customer: Customer, request: Request) -> None:
         now = asyncio.get_running_loop().time()
-        if (
-            self._stopping
-            or link not in customer.links
-            or customer.pending >= customer.config.window
-            or not customer.bucket.take(now, _segments(request))
-        ):
+        leaving = self._stopping or link not in customer.links
+        if not leaving and customer.pending >= customer.config.window:
+            link.session.respond(request, ESME_RMSGQFUL)
+            return
+        if leaving or not customer.bucket.take(now, _segments(request)):
             link.session.respond(request, ESME_RTHROTTLED)
             return
         customer.pending += 1

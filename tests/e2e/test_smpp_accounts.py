@@ -37,6 +37,7 @@ address = "127.0.0.1:{listen}"
     + account("whole", "window = 300")
     + account("parts", 'long_messages = "pass-through"')
     + account("inbox", "inbound = true")
+    + account("patient", "window = 4")
     + bind("north", "{smsc}", "12345", "sessions = 2", "window = 100")
 )
 
@@ -101,6 +102,8 @@ class Session:
         self.sequences = itertools.count(2)
         self.delivered: list[Any] = []
         self.raw: list[bytes] = []
+        self.holds = False  # its answers to deliver_sm back, for:
+        self._held: list[int] = []
 
     def ask(self, command: int, *bodies: bytes) -> list[tuple[int, bytes]]:
         """(command_status, body) of the answers to requests that go out at once, in their order."""
@@ -151,17 +154,26 @@ class Session:
         if command == 0x05:
             self.raw.append(head + body)
             self.delivered.append(smpp.parse_pdu(head + body, sequence=0, allow_unknown_opt_params=True))
-            self.connection.sendall(struct.pack(">IIII", 17, 0x80000005, 0, sequence) + b"\0")
+            self._held.append(sequence)
+            if not self.holds:
+                self.answer()
         return command, status, sequence, body
+
+    def answer(self) -> None:
+        """Every deliver_sm that has no answer yet, and from now on each at once."""
+        self.holds = False
+        for sequence in self._held:
+            self.connection.sendall(struct.pack(">IIII", 17, 0x80000005, 0, sequence) + b"\0")
+        self._held.clear()
 
 
 @contextmanager
-def bound(site: Site, account: str = "whole") -> Iterator[Session]:
+def bound(site: Site, account: str = "whole", command: int = 0x09) -> Iterator[Session]:
     with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
         session = Session(connection)
         bind = account.encode() + b"\0right\0\0\x34\0\0\0"
-        connection.sendall(struct.pack(">IIII", 16 + len(bind), 0x09, 0, 1) + bind)
-        assert session.read()[:3] == (0x80000009, ROK, 1)
+        connection.sendall(struct.pack(">IIII", 16 + len(bind), command, 0, 1) + bind)
+        assert session.read()[:3] == (command | 0x80000000, ROK, 1)
         yield session
 
 
@@ -191,13 +203,15 @@ def submit_sm(
     data_coding: int = 0,
     sm_default_msg_id: int = 0,
     tlvs: bytes = b"",
+    source: tuple[int, int, bytes] = (3, 0, b"12345"),
+    dest: tuple[int, int] = (1, 1),
 ) -> bytes:
     """Section 4.4.1."""
     return b"".join(
         (
             service_type + b"\0",
-            b"\3\0" + b"12345\0",
-            b"\1\1" + to.encode() + b"\0",
+            bytes(source[:2]) + source[2] + b"\0",
+            bytes(dest) + to.encode() + b"\0",
             bytes((esm_class, protocol_id, priority_flag)),
             schedule + b"\0" + b"\0",
             bytes((registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id)),
@@ -314,6 +328,27 @@ def test_receipts_come_as_registered_delivery_asks_for_them(site: Site) -> None:
     assert told == expected and len(session.delivered) == len(expected)
 
 
+def test_more_receipts_than_a_page_wait_and_come_in_order_never_more_than_the_window(site: Site) -> None:
+    numbers = [next(CUSTOMERS) for _ in range(5 * 254)]
+    with bound(site, "patient", 0x02) as transmitter:  # which is owed what it cannot be sent
+        for at in range(0, len(numbers), 254):
+            [(status, body)] = transmitter.ask(MULTI, submit_multi(numbers[at : at + 254], b"x", LATER))
+            assert status == ROK and body.endswith(b"\0\0")
+            assert transmitter.status(b"\0" + body[:-1] + b"\0\0\0\0\0\0", CANCEL) == ROK
+        assert transmitter.delivered == []
+    with bound(site, "patient", 0x01) as receiver:
+        receiver.holds = True
+        for _ in range(4):
+            receiver.read()
+        receiver.connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            receiver.read()
+        receiver.connection.settimeout(10)
+        receiver.answer()
+        told = receiver.receipts(len(numbers))
+    assert [(stat, to) for _, stat, to in told] == [("DELETED", number) for number in numbers]
+
+
 # -- segments -----------------------------------------------------------------------------------------
 
 
@@ -402,6 +437,14 @@ def test_where_segments_pass_through_each_is_a_message(site: Site, form: str) ->
     [
         ({"short_message": b"x", "priority_flag": 4}, consts.SMPP_ESME_RINVPRTFLG),
         ({"short_message": b"id:1 stat:DELIVRD", "esm_class": 4}, consts.SMPP_ESME_RINVESMCLASS),
+        ({"short_message": b"x", "esm_class": 0x0C}, consts.SMPP_ESME_RINVESMCLASS),
+        ({"short_message": b"x", "source": (7, 0, b"12345")}, consts.SMPP_ESME_RINVSRCTON),
+        ({"short_message": b"x", "source": (3, 255, b"12345")}, consts.SMPP_ESME_RINVSRCNPI),
+        ({"short_message": b"x", "source": (0, 0, b"9")}, consts.SMPP_ESME_RINVSRCADR),
+        ({"short_message": b"x", "source": (5, 0, b"Not an asset")}, consts.SMPP_ESME_RINVSRCADR),
+        ({"short_message": b"x", "dest": (255, 1)}, consts.SMPP_ESME_RINVDSTTON),
+        ({"short_message": b"x", "dest": (1, 19)}, consts.SMPP_ESME_RINVDSTNPI),
+        ({"short_message": b"x", "tlvs": tlv(0x0381, b"\1\1\1")}, consts.SMPP_ESME_RINVPARLEN),
         ({"tlvs": tlv(PAYLOAD, b"x" * 40_000)}, consts.SMPP_ESME_RINVMSGLEN),
         ({"tlvs": tlv(PAYLOAD, bytes(40_000)), "data_coding": 4}, consts.SMPP_ESME_RINVMSGLEN),
         ({"short_message": b"x", "tlvs": tlv(PAYLOAD, b"x")}, consts.SMPP_ESME_RINVOPTPARAMVAL),
@@ -465,11 +508,11 @@ def test_a_group_of_one_service_type_is_cancelled(site: Site) -> None:
 # -- submit_multi -------------------------------------------------------------------------------------
 
 
-def submit_multi(numbers: list[str], text: bytes) -> bytes:
+def submit_multi(numbers: list[str], text: bytes, schedule: bytes = b"") -> bytes:
     """Section 4.5.1."""
     destinations = b"".join(b"\1\1\1" + number.encode() + b"\0" for number in numbers)
     head = b"\0\3\0" + b"12345\0" + bytes((len(numbers),)) + destinations
-    return head + bytes(3) + bytes(2) + b"\1\0\0\0" + bytes((len(text),)) + text
+    return head + bytes(3) + schedule + bytes(2) + b"\1\0\0\0" + bytes((len(text),)) + text
 
 
 def test_a_submit_multi_has_one_id_and_a_receipt_for_each_destination(site: Site) -> None:
@@ -486,6 +529,24 @@ def test_a_submit_multi_has_one_id_and_a_receipt_for_each_destination(site: Site
             site.delivered(to, segment["smsc_id"])
         told = [(id.decode(), "DELIVRD", to) for to in (first, second)]
         assert sorted(session.receipts(2)) == sorted(told)
+
+
+def test_what_a_submit_multi_brought_is_replaced_and_cancelled_by_its_id(site: Site) -> None:
+    first, second, third = numbers = [next(CUSTOMERS) for _ in range(3)]
+    with bound(site) as session:
+        [(status, body)] = session.ask(MULTI, submit_multi(numbers, b"draft", LATER))
+        assert status == ROK and body.endswith(b"\0\0")
+        named = body[:-1] + b"\3\0" + b"12345\0"
+        assert session.status(named + b"\0\0\1\0\5final", REPLACE) == ROK
+        to_second = b"\1\1" + second.encode() + b"\0"
+        assert session.status(b"\0" + named + to_second, CANCEL) == ROK
+        assert session.receipts(1) == [(body[:-2].decode(), "DELETED", second)]
+        assert session.status(b"\0" + named + b"\0\0\0", CANCEL) == ROK
+        assert {to for _, _, to in session.receipts(3)} == set(numbers)
+        for to in (first, third):
+            [found] = site.daemon.get(f"/v2/messages?to=%2B{to}")[1]["messages"]
+            assert (found["text"], found["status"]) == ("final", "failed")
+        assert session.status(b"\0" + named + b"\0\0\0", CANCEL) == consts.SMPP_ESME_RCANCELFAIL
 
 
 def test_254_destinations_are_no_too_many(site: Site) -> None:

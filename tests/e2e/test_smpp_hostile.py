@@ -50,7 +50,7 @@ from tests.peers.processes import until
 
 pytestmark = pytest.mark.e2e
 
-RINVPASWD, RINVSYSID, RINVSYSTYP, RTHROTTLED, RALYBND = 0x0E, 0x0F, 0x53, 0x58, 5
+RINVPASWD, RINVSYSID, RINVSYSTYP, RMSGQFUL, RALYBND = 0x0E, 0x0F, 0x53, 0x14, 5
 RESET = struct.pack("ii", 1, 0)
 
 QUICK = SETTINGS.replace("window = 2000", 'window = 20\nenquire_link = "300ms"').replace(
@@ -229,13 +229,13 @@ def test_one_sequence_number_for_all(site: Site) -> None:
         assert [peer.answered() for _ in range(20)] == [(SUBMIT | RESPONSE, ROK, 7)] * 20
 
 
-def test_what_is_beyond_the_window_is_throttled_and_the_session_goes_on(site: Site) -> None:
+def test_what_is_beyond_the_window_finds_the_queue_full_and_the_session_goes_on(site: Site) -> None:
     with site.abuser() as peer:
         peer.send(b"".join(pdu(SUBMIT, n, short_message(to=next(CUSTOMERS))) for n in range(1, 501)))
         answers = [peer.answered() for _ in range(500)]
         assert sorted(answer[2] for answer in answers) == list(range(1, 501))
         statuses = Counter(answer[1] for answer in answers)
-        assert set(statuses) == {ROK, RTHROTTLED} and statuses[ROK] >= 20
+        assert set(statuses) == {ROK, RMSGQFUL} and statuses[ROK] >= 20
         assert peer.ask(pdu(SUBMIT, 600, short_message()))[1] == ROK
 
 
@@ -244,7 +244,7 @@ def test_the_window_is_the_accounts_not_the_sessions(site: Site) -> None:
         for peer in (first, second):
             peer.send(b"".join(pdu(SUBMIT, n, short_message(to=next(CUSTOMERS))) for n in range(1, 101)))
         for peer in (first, second):
-            assert {peer.answered()[1] for _ in range(100)} <= {ROK, RTHROTTLED}
+            assert {peer.answered()[1] for _ in range(100)} <= {ROK, RMSGQFUL}
             peer.lives()
 
 

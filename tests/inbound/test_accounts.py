@@ -123,6 +123,9 @@ async def test_a_submit_sm_is_durable_before_it_is_answered(desk: Desk) -> None:
         ({"to": b"12"}, constants.ESME_RINVDSTADR),
         ({"to": b"12345"}, constants.ESME_RINVDSTADR),
         ({"sender": b"99999"}, constants.ESME_RINVSRCADR),
+        ({"sender": b"9"}, constants.ESME_RINVSRCADR),
+        ({"sender": b"\xff\xfe"}, constants.ESME_RINVSRCADR),
+        ({"sender": b"twelve signs"}, constants.ESME_RINVSRCADR),
         ({"text": ""}, constants.ESME_RINVMSGLEN),
         ({"text": "", "esm_class": 0x40}, constants.ESME_RINVMSGLEN),
     ],
@@ -210,6 +213,7 @@ async def test_parts_survive_a_restart_with_their_ids_and_wishes(desk: Desk) -> 
     [
         ({"to": b"12345"}, constants.ESME_RINVDSTADR),
         ({"sender": b"99999"}, constants.ESME_RINVSRCADR),
+        ({"sender": b"9"}, constants.ESME_RINVSRCADR),
     ],
 )
 async def test_what_is_wrong_with_a_long_message_is_said_of_each_part(

@@ -150,6 +150,32 @@ async def test_a_submit_multi_to_nobody_is_refused(desk: Desk) -> None:
     assert await desk.status(SubmitMulti(source_addr=b"12345")) == constants.ESME_RINVNUMDESTS
 
 
+async def test_by_the_id_of_a_submit_multi_all_its_messages_are_replaced_and_cancelled(desk: Desk) -> None:
+    numbers = [b"4477009%05d" % n for n in range(254)]
+    multi = SubmitMulti(
+        source_addr=b"12345",
+        destinations=tuple((1, 1, number) for number in numbers),
+        schedule_delivery_time=b"000000010000000R",
+        short_message=b"Hello all",
+    )
+    answer = await desk.ask(multi)
+    assert isinstance(answer, SubmitMultiResp)
+    id = answer.message_id
+    alone = await desk.later(destination_addr=numbers[0])
+    assert await desk.status(ReplaceSm(message_id=id, short_message=b"Better"), "other") != 0
+    assert await desk.status(ReplaceSm(message_id=id, short_message=b"Better")) == constants.ESME_ROK
+    one = CancelSm(message_id=id, dest_addr_ton=1, destination_addr=numbers[200])
+    assert [await desk.status(one) for _ in range(2)] == [constants.ESME_ROK, constants.ESME_RCANCELFAIL]
+    assert [(m.recipient, m.text) for m in await desk.world.messages(status="failed")] == [
+        ("+" + numbers[200].decode(), "Better")
+    ]
+    assert await desk.status(CancelSm(message_id=id), "other") == constants.ESME_RINVMSGID
+    assert await desk.status(CancelSm(message_id=id)) == constants.ESME_ROK
+    await desk.hour()
+    assert [m.id for m in desk.world.sms.sent] == [alone]
+    assert await desk.status(CancelSm(message_id=id)) == constants.ESME_RCANCELFAIL
+
+
 # -- query_sm -----------------------------------------------------------------------------------------
 
 
@@ -388,6 +414,10 @@ async def test_a_message_is_known_by_the_id_of_each_of_its_segments(desk: Desk) 
     _, one = await desk.ask(first)
     assert await desk.state(one) is MessageState.ENROUTE
     assert await desk.status(QuerySm(message_id=one.encode()), "other") == constants.ESME_RINVMSGID
+    early = CancelSm(message_id=one.encode()), ReplaceSm(message_id=one.encode(), short_message=b"x")
+    failed = [constants.ESME_RCANCELFAIL, constants.ESME_RREPLACEFAIL]
+    assert [await desk.status(request) for request in early] == failed
+    assert [await desk.status(request, "other") for request in early] == [constants.ESME_RINVMSGID] * 2
     _, two = await desk.ask(second)
     base = one.removesuffix("-1")
     assert two == f"{base}-2" and await desk.state(two) is MessageState.ENROUTE

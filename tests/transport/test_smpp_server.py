@@ -29,6 +29,7 @@ from gateway.protocol.smpp.constants import (
     ESME_RINVMSGLEN,
     ESME_RINVPASWD,
     ESME_RINVSYSID,
+    ESME_RMSGQFUL,
     ESME_ROK,
     ESME_RSYSERR,
     ESME_RTHROTTLED,
@@ -410,7 +411,7 @@ async def test_a_flood_of_connections_without_a_bind_keeps_nobody_out(
         assert isinstance(await youngest.next(), BindTransceiverResp)
 
 
-async def test_more_than_the_window_without_an_answer_is_throttled(build: Builder) -> None:
+async def test_more_than_the_window_without_an_answer_finds_the_queue_full(build: Builder) -> None:
     house = await build(window=3)
     gate = asyncio.Event()
 
@@ -425,7 +426,7 @@ async def test_more_than_the_window_without_an_answer_is_throttled(build: Builde
     await two.send(
         *[SubmitSm(sequence_number=number) for number in (2, 3)]
     )  # of the account, not the session
-    assert await two.next() == SubmitSmResp(sequence_number=3, command_status=ESME_RTHROTTLED)
+    assert await two.next() == SubmitSmResp(sequence_number=3, command_status=ESME_RMSGQFUL)
     gate.set()
     assert await two.next() == SubmitSmResp(sequence_number=2, message_id=b"x")
     await two.send(SubmitSm(sequence_number=4))
@@ -767,6 +768,29 @@ async def test_a_good_bind_behind_slowed_guesses_is_not_cut(
     assert asyncio.get_running_loop().time() - began >= 0.4
     for guess in guesses:
         assert getattr(await guess.next(), "command_status", None) == ESME_RINVPASWD
+
+
+async def test_more_slowed_guesses_than_connections_may_be_keep_nobody_out(
+    build: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smpp_password, "FIRST_SECONDS", 0.4)
+    monkeypatch.setattr(smpp_server, "UNBOUND_LIMIT", 3)
+    house = await build()
+    guess = replace(BIND, password=b"guess")
+    for _ in range(3):
+        assert await (await house.raw(guess)).next() is not None
+    guesses = [await house.raw(guess) for _ in range(5)]
+    peer = await house.raw(BIND)
+    assert getattr(await peer.next(), "command_status", None) == ESME_ROK
+    answers = []
+    for raw in guesses:
+        try:
+            answers.append(await raw.next())
+        except ConnectionError:  # a reset is as good as a clean end
+            answers.append(None)
+    assert [getattr(answer, "command_status", None) for answer in answers] == [None] * 3 + [
+        ESME_RINVPASWD
+    ] * 2
 
 
 async def test_stop_answers_what_was_taken_and_unbinds(build: Builder) -> None:

@@ -1,14 +1,14 @@
-"""Optional parameters of fixed length (SMPP 3.4 section 5.3.2): what to look at before one is passed on."""
+"""How long optional parameters may be (SMPP 3.4 section 5.3.2): what to look at before one is passed on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from smpplib.consts import OPTIONAL_PARAMS
 
-# octets of the value.  What varies in length, like callback_num, and what the standard does not know is not
-# in it
-_OCTETS: Mapping[str, tuple[int, ...]] = {
+# octets of the value.  What may be as long as it likes, what is the SMSC's to say and what the standard does
+# not know is not in it
+_OCTETS: Mapping[str, Sequence[int]] = {
     "dest_addr_subunit": (1,),
     "dest_network_type": (1,),
     "dest_bearer_type": (1,),
@@ -46,6 +46,10 @@ _OCTETS: Mapping[str, tuple[int, ...]] = {
     "alert_on_message_delivery": (0, 1),  # 1 in SMPP 5.0 (section 4.8.4.2)
     "its_reply_type": (1,),
     "its_session_info": (2,),
+    "callback_num": range(4, 20),
+    "callback_num_atag": range(1, 66),
+    "source_subaddress": range(2, 24),
+    "dest_subaddress": range(2, 24),
 }
 _BY_TAG = {int(OPTIONAL_PARAMS[name]): (name, octets) for name, octets in _OCTETS.items()}
 
@@ -55,5 +59,11 @@ def wrong_length(tlvs: Mapping[int, bytes]) -> tuple[str, str] | None:
     for tag, value in tlvs.items():
         known = _BY_TAG.get(tag)
         if known and len(value) not in known[1]:
-            return known[0], f"{len(value)} octet(s) instead of {' or '.join(map(str, known[1]))}"
+            return known[0], f"{len(value)} octet(s) instead of {_words(known[1])}"
     return None
+
+
+def _words(octets: Sequence[int]) -> str:
+    if isinstance(octets, range):
+        return f"{octets[0]} to {octets[-1]}"
+    return " or ".join(map(str, octets))

@@ -156,23 +156,21 @@ class SmppSession:
 
     def answer_bind(self, request: Bind, command_status: int, system_id: bytes = b"") -> None:
         """SMSC side: grant the bind (ESME_ROK) or refuse it.  Raises IllegalTransition if none is open."""
-        granted = command_status == ESME_ROK
-        self.state = after(self.state, BOUND_AS[type(request)] if granted else Cause.BIND_REFUSED)
+        if command_status != ESME_ROK:
+            self.state = after(self.state, Cause.BIND_REFUSED)
+            self._respond(request.command_id, request.sequence_number, command_status)
+            self._has_answered()
+            return
+        self.state = after(self.state, BOUND_AS[type(request)])
         # a peer of version 3.3 knows no TLVs
-        versioned = granted and request.interface_version >= INTERFACE_VERSION
+        versioned = request.interface_version >= INTERFACE_VERSION
         tlvs = {TLV_SC_INTERFACE_VERSION: bytes((INTERFACE_VERSION,))} if versioned else {}
         kind = RESPONSES[request.command_id | RESPONSE_BIT]
         assert issubclass(kind, BindResp)
         self._write(
-            kind(
-                sequence_number=request.sequence_number,
-                command_status=command_status,
-                system_id=system_id,
-                tlv_octets=pack_tlvs(tlvs),
-            )
+            kind(sequence_number=request.sequence_number, system_id=system_id, tlv_octets=pack_tlvs(tlvs))
         )
-        if granted:
-            self._events.append(Bound(self.state, request.system_id))
+        self._events.append(Bound(self.state, request.system_id))
         self._has_answered()
 
     def outbind(self, request: Outbind) -> None:
@@ -280,6 +278,8 @@ class SmppSession:
                 self.outstanding -= 1
                 self._unanswered.keep(sequence_number, slot.context)
                 self._events.append(TimedOut(sequence_number, slot.context))
+        if self._parting:  # what it waited for may have been the last of these
+            self._leave()
         if self.state not in BOUND or self._enquiring or self._parting:
             return
         if doubtful or (self.enquire_link and now >= self._last_received + self.enquire_link):
@@ -298,7 +298,7 @@ class SmppSession:
         self, command_id: int, sequence_number: int, command_status: int, message_id: bytes = b""
     ) -> None:
         kind = RESPONSES[command_id | RESPONSE_BIT]
-        if command_status != ESME_ROK:  # no body with an error, section 4.4.2
+        if command_status != ESME_ROK:  # no body with an error, sections 4.1.6, 4.4.2
             self._out.append(pack_header(HEADER_OCTETS, kind.command_id, command_status, sequence_number))
         elif issubclass(kind, MessageIdResp):
             self._write(kind(sequence_number=sequence_number, message_id=message_id))
@@ -409,4 +409,5 @@ class SmppSession:
     def _close(self, cause: Cause, reason: str) -> None:
         self.state = after(self.state, cause)
         self.outstanding = 0
+        self._leaving = None
         self._events.append(Closed(reason, self._unanswered.clear()))

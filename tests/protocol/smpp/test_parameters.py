@@ -14,9 +14,9 @@ FIXED = {
     0x0425: 1, 0x0426: 1, 0x0427: 1, 0x0501: 1, 0x1201: 1, 0x1203: 2, 0x1204: 1, 0x130C: 0, 0x1380: 1,
     0x1383: 2,
 }  # fmt: skip
-VARIES = {"additional_status_info_text", "receipted_message_id", "source_subaddress", "dest_subaddress"} | {
-    "callback_num_atag", "callback_num", "message_payload",
-}  # fmt: skip
+# sections 5.3.2.15, .16, .36, .38
+BETWEEN = {0x0202: (2, 23), 0x0203: (2, 23), 0x0381: (4, 19), 0x0303: (1, 65)}
+FREE = {"additional_status_info_text", "receipted_message_id", "message_payload"}
 
 
 @pytest.mark.parametrize(("tag", "length"), FIXED.items())
@@ -29,8 +29,20 @@ def test_a_parameter_of_fixed_length_has_that_and_no_other(tag: int, length: int
     assert (wrong_length({tag: b""}) is None) == (length == 0)
 
 
-def test_every_standard_parameter_is_fixed_or_varies() -> None:
-    assert {*FIXED, *(OPTIONAL_PARAMS[name] for name in VARIES)} == set(OPTIONAL_PARAMS.values())
+@pytest.mark.parametrize(("tag", "shortest", "longest"), [(tag, *two) for tag, two in BETWEEN.items()])
+def test_a_parameter_that_varies_in_length_does_so_within_limits(
+    tag: int, shortest: int, longest: int
+) -> None:
+    name = next(name for name, number in OPTIONAL_PARAMS.items() if number == tag)
+    for length in (shortest, longest):
+        assert wrong_length({tag: bytes(length)}) is None
+    for length in (0, shortest - 1, longest + 1, 0xFFFF):
+        words = f"{length} octet(s) instead of {shortest} to {longest}"
+        assert wrong_length({tag: bytes(length)}) == (name, words)
+
+
+def test_every_standard_parameter_is_known() -> None:
+    assert {*FIXED, *BETWEEN, *(OPTIONAL_PARAMS[name] for name in FREE)} == set(OPTIONAL_PARAMS.values())
 
 
 def test_another_library_has_the_same_lengths() -> None:
@@ -42,8 +54,8 @@ def test_another_library_has_the_same_lengths() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 300])
-def test_what_varies_and_what_vendors_add_is_let_through(length: int) -> None:
-    assert wrong_length({0x0381: bytes(length), 0x0424: bytes(length), 0x1400: bytes(length)}) is None
+def test_what_has_no_limits_and_what_vendors_add_is_let_through(length: int) -> None:
+    assert wrong_length({0x0424: bytes(length), 0x1400: bytes(length)}) is None
 
 
 def test_the_first_wrong_one_is_told() -> None:

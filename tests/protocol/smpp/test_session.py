@@ -166,8 +166,10 @@ def test_a_refused_bind_leaves_the_link_open_for_another_try() -> None:
     here, there = esme(), smsc()
     here.bind(BindTransceiver(), 0.0)
     there.receive(here.data_to_send(), 0.0)
-    there.answer_bind(only(there, BindRequested).pdu, ESME_RINVPASWD)
-    here.receive(there.data_to_send(), 0.0)
+    there.answer_bind(only(there, BindRequested).pdu, ESME_RINVPASWD, b"smsc")
+    refusal = there.data_to_send()
+    assert len(refusal) == 16  # no body with an error, section 4.1.6
+    here.receive(refusal, 0.0)
     assert only(here, BindRefused) == BindRefused(ESME_RINVPASWD)
     assert (here.state, there.state) == (State.OPEN, State.OPEN)
     here.bind(BindTransceiver(), 0.0)
@@ -607,6 +609,19 @@ def test_the_peers_unbind_leaves_in_doubt_what_it_does_not_answer_soon() -> None
     assert pdus(session) == [UnbindResp(sequence_number=8)]
     assert only(session, Closed).unanswered == [(number, "mine")]
     assert not session.respond(DeliverSm(sequence_number=3))
+    assert session.deadline() is None  # nothing of it is due any more
+
+
+def test_the_peers_unbind_is_answered_when_the_last_that_it_owes_is_overdue() -> None:
+    session = bound(response_timeout=5.0)
+    session.send(SubmitSm(), 0.0, "mine")
+    session.data_to_send()
+    session.receive(Unbind().encode(8), 4.5)
+    session.tick(5.0)  # sooner than LEAVE_SECONDS from the unbind
+    assert pdus(session) == [UnbindResp(sequence_number=8)]
+    overdue, closed = session.events()
+    assert isinstance(overdue, TimedOut) and overdue.context == "mine"
+    assert closed == Closed("peer unbound", [])
 
 
 def test_leaving_before_the_bind_just_closes() -> None:

@@ -1,9 +1,10 @@
 """Two sessions, one of each role, over a pair of pipes, against sets of numbers.
 
-Each side sends, answers late or with an error or not at all, repeats and invents answers, asks whether the
-other lives, unbinds, shuts down its half, or is cut off.  Whatever they do, each request of both ends in
-exactly one way, the window holds, sequence numbers wrap without meeting one that is open, and what was asked
-before the end is answered before it.
+A bind is refused before it is granted.  Each side sends, answers late or with an error or not at all, repeats
+and invents answers, asks whether the other lives, asks what nobody can read or what is not its to ask,
+unbinds, shuts down its half, or is cut off.  Whatever they do, each request of both ends in exactly one way,
+what cannot be granted is refused once, the window holds, sequence numbers wrap without meeting one that is
+open, and what was asked before the end is answered before it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.protocol.smpp.codec import Framer, decode
-from gateway.protocol.smpp.constants import ESME_ROK, ESME_RTHROTTLED
+from gateway.protocol.smpp.constants import (
+    ESME_RALYBND,
+    ESME_RINVBNDSTS,
+    ESME_RINVCMDID,
+    ESME_RINVPASWD,
+    ESME_RINVSERTYP,
+    ESME_ROK,
+    ESME_RTHROTTLED,
+)
 from gateway.protocol.smpp.events import (
     Answered,
+    BindRefused,
     BindRequested,
     Closed,
     Malformed,
@@ -35,15 +45,24 @@ from gateway.protocol.smpp.pdu import (
     Request,
     SubmitSm,
     SubmitSmResp,
+    pack_header,
 )
 from gateway.protocol.smpp.session import NotBound, SmppSession, WindowFull
 from gateway.protocol.smpp.states import BOUND, Role, State
 from gateway.protocol.smpp.unanswered import LAST_SEQUENCE_NUMBER
 
 RESPONSE_TIMEOUT, ENQUIRE_LINK = 5.0, 20.0
+INVENTED = 0xFFFFFFFF
 SIDES = st.sampled_from([Role.ESME, Role.SMSC])
 MESSAGE = {Role.ESME: SubmitSm(), Role.SMSC: DeliverSm()}
 ANSWER = {Role.ESME: DeliverSmResp, Role.SMSC: SubmitSmResp}
+# PDUs that nobody grants, and what each may be refused with: the state comes before the body
+BAD = {
+    "unreadable": {ESME_RINVSERTYP, ESME_RINVBNDSTS},
+    "unknown": {ESME_RINVCMDID},
+    "bind": {ESME_RALYBND, ESME_RINVBNDSTS},  # a second one, or one from the SMSC
+    "foreign": {ESME_RINVBNDSTS},  # what is the other side's to ask
+}
 SENDS = {Role.ESME: {State.BOUND_TX, State.BOUND_TRX}, Role.SMSC: {State.BOUND_RX, State.BOUND_TRX}}
 
 
@@ -65,6 +84,10 @@ class Side:
         self.ended: set[int] = set()
         self.waiting: list[Request] = []  # requests of the peer that we have not answered
         self.given: list[bytes] = []  # the answers that we have given
+        self.refusals = 0  # of binds, that are still to come
+        self.refused: dict[int, str] = {}  # what we have asked and must be refused, by sequence_number
+        self.nonsense = 0  # how much of that nobody can read
+        self.malformed = 0  # what we could not read
         self.parting = False  # the peer has said its last word, or shut down its side
         self.shut = False  # we have shut down our side: what we write is lost
         self.closed = False
@@ -73,8 +96,9 @@ class Side:
         while events := self.session.events():
             for event in events:
                 assert not self.closed, "an event after the last"
-                assert not isinstance(event, Malformed)
                 match event:
+                    case Malformed():
+                        self.malformed += 1
                     case Answered(context=int(context), sequence_number=number):
                         assert self.open.pop(context) == number
                         self._end(context)
@@ -84,8 +108,19 @@ class Side:
                     case StrayResponse(context=int(context)):
                         del self.doubtful[context]
                         self._end(context)
+                    case StrayResponse(pdu=answer) if answer.sequence_number > LAST_SEQUENCE_NUMBER:
+                        if answer.sequence_number != INVENTED:
+                            how = self.refused.pop(answer.sequence_number)  # once
+                            assert answer.command_status in BAD[how]
+                    case BindRequested(pdu=request) if self.refusals:
+                        self.refusals -= 1
+                        self.session.answer_bind(request, ESME_RINVPASWD)
+                        assert self.session.state is (State.CLOSED if self.parting else State.OPEN)
                     case BindRequested(pdu=request):
                         self.session.answer_bind(request, ESME_ROK, b"smsc")
+                    case BindRefused(command_status=status):
+                        assert status == ESME_RINVPASWD
+                        assert self.session.state in (State.OPEN, State.CLOSED)  # closed if that was its last
                     case Requested(pdu=request):
                         assert self.session.state not in (State.OPEN, State.BINDING)
                         self.waiting.append(request)
@@ -111,16 +146,35 @@ class Traffic(RuleBasedStateMachine):
         first=st.sampled_from([0, 7, LAST_SEQUENCE_NUMBER - 3, LAST_SEQUENCE_NUMBER]),
         kind=st.sampled_from([BindTransceiver, BindTransceiver, BindReceiver, BindTransmitter]),
         bound=st.sampled_from([True, True, True, False]),
+        refusals=st.sampled_from([0, 0, 0, 1, 2]),
     )
-    def start(self, windows: tuple[int, int], first: int, kind: type[BindTransceiver], bound: bool) -> None:
+    def start(
+        self,
+        windows: tuple[int, int],
+        first: int,
+        kind: type[BindTransceiver],
+        bound: bool,
+        refusals: int,
+    ) -> None:
         self.now = 0.0
+        self.bad = LAST_SEQUENCE_NUMBER
+        self.kind = kind
         self.sides = {role: Side(role, window, first) for role, window in zip(Role, windows, strict=True)}
-        self.sides[Role.ESME].session.bind(kind(system_id=b"gw"), 0.0)
-        self.settle()
+        self.sides[Role.SMSC].refusals = refusals
         if bound:
-            self.carry(Role.ESME, 1000)
-            self.carry(Role.SMSC, 1000)
-            assert all(side.session.state in BOUND for side in self.sides.values())
+            while not all(side.session.state in BOUND for side in self.sides.values()):
+                self.bind()
+                self.carry(Role.ESME, 1000)
+                self.carry(Role.SMSC, 1000)
+            assert self.sides[Role.SMSC].refusals == 0
+        else:
+            self.bind()
+
+    @precondition(lambda self: self.sides[Role.ESME].session.state is State.OPEN)
+    @rule()
+    def bind(self) -> None:
+        self.sides[Role.ESME].session.bind(self.kind(system_id=b"gw"), self.now)
+        self.settle()
 
     def settle(self) -> None:
         for side in self.sides.values():
@@ -167,20 +221,18 @@ class Traffic(RuleBasedStateMachine):
         how=st.sampled_from(["yes", "throttled", "object", "nack"]),
     )
     def answer(self, role: Role, which: int, how: str) -> None:
-        side = self.sides[role]
-        if not side.waiting:
-            return
+        side = self.sides[role] if self.sides[role].waiting else self.other(role)
         request = side.waiting.pop(which % len(side.waiting))
         number = request.sequence_number
         was_closed = side.closed
         if how == "object":
-            done = side.session.answer(ANSWER[role](sequence_number=number, message_id=b"id"))
+            done = side.session.answer(ANSWER[side.role](sequence_number=number, message_id=b"id"))
         elif how == "nack":
             done = side.session.answer(GenericNack(sequence_number=number, command_status=ESME_RTHROTTLED))
         else:
             done = side.session.respond(request, ESME_RTHROTTLED if how == "throttled" else ESME_ROK, b"id")
         assert done != was_closed
-        side.given.append(ANSWER[role](message_id=b"id").encode(number))
+        side.given.append(ANSWER[side.role](message_id=b"id").encode(number))
         self.settle()
 
     @precondition(lambda self: any(side.given for side in self.sides.values()))
@@ -199,12 +251,37 @@ class Traffic(RuleBasedStateMachine):
             number = max(numbers) - behind
             side.session._unanswered.sequence_number = number % LAST_SEQUENCE_NUMBER
 
-    @rule(role=SIDES, number=st.sampled_from([0, 1, 2, 9, LAST_SEQUENCE_NUMBER, 0xFFFFFFFF]))
-    def invent(self, role: Role, number: int) -> None:
-        """An enquire_link or an answer to nothing, behind whole PDUs."""
+    def ask_badly(self, role: Role, how: str) -> None:
+        """What must be refused, under a number that no session gives."""
+        side, other = self.sides[role], self.other(role)
+        if side.session.state not in BOUND:
+            return
+        self.bad += 1
+        match how:
+            case "unreadable":
+                octets = pack_header(22, MESSAGE[role].command_id, 0, self.bad) + b"no NUL"
+            case "unknown":
+                octets = pack_header(16, 0x0777, 0, self.bad)
+            case "bind":
+                octets = BindTransceiver().encode(self.bad)
+            case _:
+                octets = MESSAGE[other.role].encode(self.bad)
+        side.wire += octets
+        side.refused[self.bad] = how
+        side.nonsense += how in ("unreadable", "unknown")
+
+    # one rule for all that is out of place: leaving must stay as likely as the others
+    @rule(role=SIDES, what=st.sampled_from([0, 1, 2, 9, LAST_SEQUENCE_NUMBER, INVENTED, *BAD]))
+    def invent(self, role: Role, what: int | str) -> None:
+        """An enquire_link and an answer to nothing under a number, or what must be refused; behind whole
+        PDUs."""
         side = self.sides[role]
         if side.closed or side.shut:
             return
+        if isinstance(what, str):
+            self.ask_badly(role, what)
+            return
+        number = what
         side.wire += EnquireLink().encode(number)
         side.wire += ANSWER[self.other(role).role](message_id=b"?").encode(number)  # of the wrong kind
         self.settle()
@@ -218,12 +295,15 @@ class Traffic(RuleBasedStateMachine):
             assert due is None or due > self.now
         self.settle()
 
-    @precondition(lambda self: sum(side.sent for side in self.sides.values()) > 6)
-    @rule(role=SIDES, how=st.sampled_from(["unbind", "shut", "lost"]))
+    @precondition(lambda self: sum(side.sent for side in self.sides.values()) > 4)
+    @rule(role=SIDES, how=st.sampled_from(["unbind", "unbind and arrive", "shut", "lost"]))
     def leave(self, role: Role, how: str) -> None:
         side, other = self.sides[role], self.other(role)
-        if how == "unbind":
+        if how.startswith("unbind"):
             side.session.unbind(self.now)
+            side.settle()
+            if how.endswith("arrive"):
+                self.carry(role, len(side.wire))
         elif how == "lost":
             side.session.lost("cut")
             other.session.lost("cut")
@@ -267,7 +347,9 @@ class Traffic(RuleBasedStateMachine):
                 side.settle()
             assert not side.open
             assert side.ended.isdisjoint(side.doubtful)
-            assert side.closed or side.session.state in BOUND
+            assert side.closed or side.refused == {}
+            assert side.closed or side.malformed == self.other(side.role).nonsense
+            assert side.closed or side.session.state in BOUND | {State.OPEN}
 
 
 TestTraffic = Traffic.TestCase
