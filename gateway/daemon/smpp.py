@@ -13,7 +13,7 @@ from gateway.channels.query_sm import query_sm, standing
 from gateway.channels.sms import Flight
 from gateway.config.model import Account, Bind, Smpp
 from gateway.observe.health import CarrierState
-from gateway.protocol.smpp.constants import ESME_ROK
+from gateway.protocol.smpp.constants import ESME_ROK, ESME_RX_P_APPN, ESME_RX_R_APPN, status_text
 from gateway.protocol.smpp.fields import EncodeError
 from gateway.protocol.smpp.pdu import DeliverSm, Request
 from gateway.protocol.smpp.session import NotBound
@@ -22,10 +22,12 @@ from gateway.transport.smpp_link import Respond
 from gateway.transport.smpp_server import SmppServer
 from gateway.transport.smpp_submission import Submission, SubmitResult
 from gateway.values.errors import GatewayError
+from gateway.values.work import Done
 
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 5.0  # for the sessions of a server that is no more
+_FOR_GOOD = (ESME_RX_P_APPN, ESME_RX_R_APPN)  # permanent, rejected; only ESME_RX_T_APPN asks for it again
 
 
 class CannotListen(GatewayError):
@@ -163,9 +165,8 @@ class SmppSide:
             return False, "not started"
         return (True, "") if group.up else (False, group.reason)
 
-    def deliver_to_account(self, account: str, pdu: DeliverSm, done: Callable[[str, bool], None]) -> None:
-        """`done` is told "" when the account took it, else why not, and whether it has no session to take
-        it."""
+    def deliver_to_account(self, account: str, pdu: DeliverSm, done: Done) -> None:
+        """`done` is told what the account has answered; it is away while it has no session to take it."""
         if self._server is None or account not in self._accounts:
             reason = f"there is no account {account!r} to be reached"
             asyncio.get_running_loop().call_soon(done, reason, True)
@@ -212,11 +213,11 @@ class SmppSide:
             self._bound(account)
 
 
-def _delivered(done: Callable[[str, bool], None], answer: int | Exception) -> None:
+def _delivered(done: Done, answer: int | Exception) -> None:
     """An account's answer in the words of the notifier."""
     if answer == ESME_ROK:
         done("", False)
     elif isinstance(answer, Exception):
         done(str(answer), isinstance(answer, NotBound))
     else:
-        done(f"deliver_sm_resp 0x{answer:08x}", False)
+        done(f"deliver_sm_resp {status_text(answer)}", False, answer in _FOR_GOOD)

@@ -35,14 +35,12 @@ from gateway.values.errors import BadInput, StoreError, Throttled
 from gateway.values.event import Trigger
 from gateway.values.ids import message_of
 from gateway.values.message import Form
-from gateway.values.work import Notification
+from gateway.values.work import Done, Notification
 
 log = logging.getLogger(__name__)
 
 # command_status and message_id, or a whole response
 Answer: TypeAlias = tuple[int, str] | Response
-# "" when something was taken, else why not; and whether that was no attempt: nobody is there to take it
-Done: TypeAlias = Callable[[str, bool], None]
 
 REASSEMBLY_SECONDS = 60.0
 _REPLACES = 1  # replace_if_present_flag
@@ -189,7 +187,8 @@ class Accounts:
                 return constants.ESME_ROK, await self._part(unit, account, pdu, wanted, group)
             return constants.ESME_ROK, await self._whole(unit, account, pdu, wanted, group)
         except BadInput as error:
-            log.info("submit_sm.refused", extra={"account": account, "reason": str(error)})
+            # a warning: an account that is refused again and again fills no disk (observe.calm)
+            log.warning("submit_sm.refused", extra={"account": account, "reason": str(error)})
             return _status(error), ""
 
     async def _whole(
@@ -323,12 +322,18 @@ class Accounts:
         self._deliver_next(notification.url.partition(":")[2], iter(pdus), done, "", False)
 
     def _deliver_next(
-        self, account: str, pdus: Iterator[DeliverSm], done: Done, reason: str, away: bool
+        self,
+        account: str,
+        pdus: Iterator[DeliverSm],
+        done: Done,
+        reason: str,
+        away: bool,
+        for_good: bool = False,
     ) -> None:
         """Go on after a part; `reason` why it was not taken."""
         pdu = None if reason else next(pdus, None)
         if pdu is None:
-            done(reason, away)
+            done(reason, away, for_good)
         else:
             self._deliver(account, pdu, partial(self._deliver_next, account, pdus, done))
 

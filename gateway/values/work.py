@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -43,6 +43,15 @@ class Timer(Struct, frozen=True, gc=False, kw_only=True):
     ref: str
     due: float  # Unix seconds
     data: dict[str, Any] = {}
+
+
+class Done(Protocol):
+    """Told once what became of a notification, or of several that went together."""
+
+    def __call__(self, reason: str, away: bool, for_good: bool = False, /) -> None:
+        """`reason`: why it was not taken, "" = it was.  `away`: that was no attempt, nobody is there to take
+        it.  `for_good`: the receiver will not have it, however often it is asked."""
+        ...
 
 
 class Notification(Struct, frozen=True, gc=False, kw_only=True):

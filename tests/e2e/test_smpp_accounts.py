@@ -102,7 +102,8 @@ class Session:
         self.sequences = itertools.count(2)
         self.delivered: list[Any] = []
         self.raw: list[bytes] = []
-        self.holds = False  # its answers to deliver_sm back, for:
+        self.says = 0  # the command_status of its answers to deliver_sm
+        self.holds = False  # those back, for:
         self._held: list[int] = []
 
     def ask(self, command: int, *bodies: bytes) -> list[tuple[int, bytes]]:
@@ -163,7 +164,7 @@ class Session:
         """Every deliver_sm that has no answer yet, and from now on each at once."""
         self.holds = False
         for sequence in self._held:
-            self.connection.sendall(struct.pack(">IIII", 17, 0x80000005, 0, sequence) + b"\0")
+            self.connection.sendall(struct.pack(">IIII", 17, 0x80000005, self.says, sequence) + b"\0")
         self._held.clear()
 
 
@@ -326,6 +327,35 @@ def test_receipts_come_as_registered_delivery_asks_for_them(site: Site) -> None:
                 assert found
                 told.add((found[1].decode(), pdu.esm_class, found[2].decode()))
     assert told == expected and len(session.delivered) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("status", "event"),
+    [
+        (consts.SMPP_ESME_RX_T_APPN, "notify.failed"),
+        (consts.SMPP_ESME_RX_P_APPN, "notify.dead"),
+        (consts.SMPP_ESME_RX_R_APPN, "notify.dead"),
+    ],
+    ids=["temporary", "permanent", "rejected"],
+)
+def test_a_receipt_that_is_refused_for_good_does_not_come_again(site: Site, status: int, event: str) -> None:
+    to = next(CUSTOMERS)
+    with bound(site) as session:
+        session.says = status
+        [id] = session.submit(submit_sm(to, b"hi", registered_delivery=1))
+        [segment] = site.daemon.reaches(id, "sent")["segments"]
+        site.delivered(to, segment["smsc_id"])
+        while not session.delivered:
+            session.read()
+        until(
+            lambda: event in [told["type"] for told in site.daemon.message(id)["events"]],
+            f"{event} is in the transaction log",
+        )
+        session.says = ROK
+        if event == "notify.failed":  # it comes again, a second later
+            while len(session.delivered) < 2:
+                session.read()
+            assert session.delivered[1].short_message == session.delivered[0].short_message
 
 
 def test_more_receipts_than_a_page_wait_and_come_in_order_never_more_than_the_window(site: Site) -> None:

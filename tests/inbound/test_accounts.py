@@ -249,7 +249,7 @@ async def test_parts_of_an_account_that_is_gone_are_dropped(desk: Desk) -> None:
 async def carried_out(desk: Desk, owed: Notification) -> str:
     """ "" when it was taken, else why not."""
     answer = asyncio.get_running_loop().create_future()
-    desk.accounts.send([owed], lambda reason, away: answer.set_result(reason))
+    desk.accounts.send([owed], lambda reason, away, for_good=False: answer.set_result(reason))
     assert not answer.done()
     return str(await answer)
 

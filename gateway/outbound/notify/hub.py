@@ -19,7 +19,7 @@ from gateway.outbound.webhook.client import Client
 from gateway.outbound.webhook.target import post, target
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput
-from gateway.values.work import Notification
+from gateway.values.work import Done, Notification
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:
@@ -50,7 +50,7 @@ class Hub:
         except LookupError:
             return 1
 
-    def send(self, notifications: Sequence[Notification], done: Callable[[str, bool], None]) -> None:
+    def send(self, notifications: Sequence[Notification], done: Done) -> None:
         """See notifier.Post."""
         first = notifications[0]
         try:

@@ -1,8 +1,8 @@
 """Notifications: what is owed goes out, until the receiver has taken it.
 
 Order is kept within a transaction at each receiver; receivers do not delay each other.  What fails is tried
-again on SCHEDULE and then kept as `dead`.  A receiver that is away is not asked again and again: what is owed
-to it waits until it is `back`, or for AWAY_LIMIT_SECONDS.
+again on SCHEDULE and then, or once it is refused for good, kept as `dead`.  A receiver that is away is not
+asked again and again: what is owed to it waits until it is `back`, or for AWAY_LIMIT_SECONDS.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -25,7 +25,7 @@ from gateway.values.clock import Clock
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.event import Event
 from gateway.values.ids import NewId
-from gateway.values.work import Notification
+from gateway.values.work import Done, Notification
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,6 @@ AWAY_LIMIT_SECONDS = 7 * 86400.0  # what has waited so long for a receiver that 
 _SWEEP_SECONDS = 1.0
 _encode = msgspec.json.Encoder().encode
 _SET_BACK_SECONDS = 1.0  # by which the wall clock has to be set back to be noticed
-
-# "" when it was taken, else why not; and whether that was no attempt, because the receiver is away
-Done = Callable[[str, bool], None]
 
 
 class Post(Protocol):
@@ -179,6 +176,7 @@ class Notifier:
         began: float,
         reason: str,
         away: bool,
+        for_good: bool = False,
     ) -> None:
         if self._stopped:
             return
@@ -187,7 +185,8 @@ class Notifier:
         receiver.learn(self._clock.monotonic() - began, ok=not reason)
         for notification in notifications:
             if reason:
-                self._outcomes.add(self._failed(receiver, notification, reason, away=away))
+                outcome = self._failed(receiver, notification, reason, away=away, for_good=for_good)
+                self._outcomes.add(outcome)
             else:
                 self._outcomes.add(self._taken(receiver, notification))
         self._send(receiver)
@@ -200,11 +199,14 @@ class Notifier:
         event = self._event("notify.sent", notification, notification.attempts + 1, "")
         return Outcome([Delete(Notification, (notification.id,)), event], [notification])
 
-    def _failed(self, receiver: Receiver, notification: Notification, reason: str, *, away: bool) -> Outcome:
+    def _failed(
+        self, receiver: Receiver, notification: Notification, reason: str, *, away: bool, for_good: bool
+    ) -> Outcome:
         """What an attempt that failed leads to, also for those that wait behind it."""
         now, ref = self._clock.now(), notification.ref
         attempts = notification.attempts + (not away)
-        if now - notification.created_at > AWAY_LIMIT_SECONDS if away else attempts > len(SCHEDULE):
+        late = now - notification.created_at > AWAY_LIMIT_SECONDS if away else attempts > len(SCHEDULE)
+        if late or for_good:
             self.dead += 1
             extra = {"transid": ref, "receiver": receiver.name, "reason": reason}
             log.warning("notify.dead", extra=extra)
