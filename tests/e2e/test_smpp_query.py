@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from smpplib import consts
 
+from gateway.outbound.segments import EARLY_SECONDS
 from tests.peers.processes import KEY, Daemon, Simulator, until
+from tests.peers.set_clock import set_ahead
 from tests.peers.settings import bind
+from tests.peers.smpplib_smsc import Smsc
 
 pytestmark = pytest.mark.e2e
 
@@ -111,3 +116,31 @@ def test_a_bind_without_the_setting_never_asks(site: Site) -> None:
     smsc_id = site.smsc_id(site.send("23456"))
     site.daemon.reaches(site.send(), "delivered")
     assert site.smsc.heard("query", id=smsc_id) == []
+
+
+def test_a_receipt_of_an_unknown_message_waits_for_it_and_is_an_orphan_in_the_end(tmp_path: Path) -> None:
+    ahead = tmp_path / "ahead"
+    set_ahead(ahead, 0)
+    smsc = Smsc()
+    daemon = Daemon(tmp_path / "orphans", bind("north", smsc.port, "12345"), {})
+    daemon.module, daemon.environment = "tests.peers.set_clock", {"CLOCK_AHEAD": str(ahead)}
+    counted = 'trunkline_receipts_orphaned_total{bind="north"}'
+    try:
+        with daemon:
+            until(lambda: daemon.log("bind.up"), "the bind is up")
+            text = b"id:no-such-message sub:001 dlvrd:001 stat:DELIVRD err:000 text:"
+            # taken all the same: its message may be on its way, and nobody gains if it is repeated for ever
+            assert smsc.deliver("447700900001", "12345", text, esm_class=0x04).status == consts.SMPP_ESME_ROK
+            set_ahead(ahead, EARLY_SECONDS - 60)
+            assert daemon.metric("trunkline_receipts_unmatched_total") == 1
+            assert daemon.metric(counted) == 0 and not daemon.log("receipt.orphan")
+            set_ahead(ahead, EARLY_SECONDS + 60)
+            [orphan] = until(lambda: daemon.log("receipt.orphan"), "it is an orphan")
+            assert (orphan["bind"], orphan["smsc_id"], orphan["state"]) == (
+                "north",
+                "no-such-message",
+                "delivered",
+            )
+            assert daemon.metric(counted) == 1
+    finally:
+        smsc.close()
