@@ -8,7 +8,7 @@ from gateway.store.base import Progress, Store, Unit
 from gateway.values.message import Message
 
 _RECENT = 20_000
-_OVER = 5_000  # of the recent ones, those whose status is final: all that may come is a receipt twice
+_OVER = 2_000  # of the recent ones, those whose status is final: all that may come is a receipt twice
 
 
 class Memory:

@@ -38,7 +38,7 @@ _SAME_ID = 32  # segments of one id that are remembered
 
 class SegmentBook:
     def __init__(
-        self, store: Store, *, limit: int = 50_000, settled_limit: int = 5_000, early_limit: int = 10_000
+        self, store: Store, *, limit: int = 50_000, settled_limit: int = 2_000, early_limit: int = 10_000
     ) -> None:
         self._store = store
         self._limit, self._settled_limit, self._early_limit = limit, settled_limit, early_limit
