@@ -89,7 +89,9 @@ _SMPP_TABLE: Final[Mapping[int, Coding]] = {
     0x0D: Coding.BINARY,
 }
 _ALPHABET_BITS: Final = (Coding.GSM, Coding.BINARY, Coding.UCS2, Coding.GSM)
-_LITTLE_ENDIAN: Final = b"\xff\xfe"  # a byte order mark; in the right order this is no character at all
+# Byte order marks of UCS-2: nobody has typed them
+_LITTLE_ENDIAN: Final = b"\xff\xfe"  # in the right order this is no character at all
+_BIG_ENDIAN: Final = b"\xfe\xff"
 
 
 def choose(text: str) -> Coding:
@@ -150,8 +152,8 @@ def decode(
     `default_alphabet` is what the SMSC means by its default alphabet: GSM, PACKED, ASCII, LATIN1 and UTF8 are
     seen; packed octets are taken to begin on a septet boundary.
     `shift` are the national language tables that the header names; they are about the 7 bit alphabet only.
-    Octets in UCS-2 of odd number, and lone surrogates, give U+FFFD each; a mark says when it is the other way
-    round.
+    Octets in UCS-2 of odd number, and lone surrogates, give U+FFFD each; a byte order mark is no part of the
+    text, and says when it is the other way round.
     """
     coding, message_class = classify(data_coding)
     if shift != Shift() and coding in (Coding.GSM, Coding.ASCII):  # some call the 7 bit alphabet IA5
@@ -167,8 +169,8 @@ def decode(
         text = gsm.decode(octets)
         return Text(text, message_class, gsm.REPLACEMENT in text)
     codec = CODECS[coding]
-    if coding is Coding.UCS2 and octets.startswith(_LITTLE_ENDIAN):
-        codec, octets = "utf-16-le", octets[2:]
+    if coding is Coding.UCS2 and octets.startswith((_LITTLE_ENDIAN, _BIG_ENDIAN)):
+        codec, octets = "utf-16-le" if octets.startswith(_LITTLE_ENDIAN) else codec, octets[2:]
     try:
         return Text(octets.decode(codec), message_class)
     except UnicodeDecodeError:

@@ -203,4 +203,5 @@ def test_only_what_is_text_and_nothing_more_may_go_on_in_another_alphabet(
 def test_ucs2_the_other_way_round_is_read_where_a_mark_says_so() -> None:
     assert decode("STOP Ж😀".encode("utf-16"), 8) == Text("STOP Ж😀")  # little endian with its mark
     assert decode(b"\xff\xfe\x41", 8) == Text("\ufffd", faulty=True)
+    assert decode(b"\xfe\xff\x00S\x00T\x00O\x00P", 8) == Text("STOP")
     assert decode("Ж".encode("utf-16-be"), 8) == Text("Ж")
