@@ -224,7 +224,7 @@ class Consequences:
 def status_body(message: Message, at: float) -> dict[str, object]:
     """The body of the notification that a message has come to its status, at that time."""
     return {
-        "type": "sms.status",
+        "type": str(Trigger.SMS_STATUS),
         "transid": message.id,
         "correlationid": message.correlationid,
         "service": message.service,

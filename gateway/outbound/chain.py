@@ -221,10 +221,6 @@ def _advance(message: Message, index: int, test: TestStep, now: float) -> Decisi
 
     Steps after one that waits for its carrier stay pending: they are tested again when it has failed.
     """
-    if index < len(message.plan):  # nearly every message ends here
-        fitness = test(message.plan[index])
-        if fitness.carrier.up and not fitness.not_applicable:
-            return _start(message, index, fitness.carrier, now)
     unfit: list[tuple[int, Result, str]] = []
     waiting = -1  # the first applicable step whose carrier is down
     chosen, carrier = -1, Carrier("")

@@ -50,7 +50,7 @@ class Memory:
         unit.undo.append(lambda: self._take_back(message.id, before, live=live_before is not None))
 
     def remember(self, message: Message, *, live: bool = True) -> None:
-        id, tried = message.id, message.waits != ""
+        id, tried = message.id, being_tried(message)
         if live and tried:
             self._recent.pop(id, None)
             self._live[id] = message

@@ -11,10 +11,12 @@ A group is a MessagePack array of pairs, what it is and its fields:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+from gateway.store import base
 from gateway.store.base import TABLES, Delete, Progress, Write
 from gateway.store.rows import ADVANCE, TABLE_OF, Change
 from gateway.values.message import StepRecord
@@ -24,7 +26,8 @@ PROGRESS, DELETE = len(_RECORDS), len(_RECORDS) + 1
 _NUMBERS: dict[type[Any], int] = {record: number for number, record in enumerate(_RECORDS)}
 _TABLES = [TABLE_OF[record] for record in _RECORDS]
 
-_Progress = tuple[str, str, str, str, str, tuple[StepRecord, ...], int, str, float]
+_progress = attrgetter("id", *base.PROGRESS)
+_Progress = tuple[str, str, str, str, str, tuple[StepRecord, ...], int, str, float]  # their types
 
 _encode = msgspec.msgpack.Encoder().encode
 _pairs = msgspec.msgpack.Decoder(list[tuple[int, msgspec.Raw]]).decode
@@ -47,18 +50,7 @@ def _pair(write: Write) -> tuple[int, object]:
     if number is not None:
         return number, write
     if isinstance(write, Progress):
-        m = write.message
-        return PROGRESS, (
-            m.id,
-            m.status,
-            m.reason,
-            m.code,
-            m.carrier,
-            m.steps,
-            m.step,
-            m.waits,
-            m.updated_at,
-        )
+        return PROGRESS, _progress(write.message)
     if isinstance(write, Delete):
         number = _NUMBERS[write.record]
         if not _TABLES[number].key or len(write.key) != len(_TABLES[number].key):
