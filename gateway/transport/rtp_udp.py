@@ -11,14 +11,14 @@ import ipaddress
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from random import Random
 from typing import Any, Final, cast
 
-from gateway.protocol.rtp.g711 import Codec
+from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.digits import Presses, Way
 from gateway.protocol.rtp.packet import RtpError, parse
-from gateway.protocol.rtp.stream import FRAME_SECONDS, ReceiverStats, RtpReceiver, RtpSender
+from gateway.protocol.rtp.stream import FRAME_SECONDS, MediaStats, RtpReceiver, RtpSender
 from gateway.protocol.rtp.telephone_event import DigitReceiver
 from gateway.protocol.sdp import DTMF_PAYLOAD_TYPE, Negotiated
 from gateway.values.errors import GatewayError
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _PHASES: Final = 4
 _PHASE_SECONDS: Final = FRAME_SECONDS / _PHASES
+_LIMIT_DIGITS: Final = 64
 _LATEST_SECONDS: Final = 0.1  # what is later is dropped: a burst would only overrun the peer's jitter buffer
 
 Address = tuple[Any, ...]  # (host, port) or IPv6's four, as the loop hands it out
@@ -73,28 +74,16 @@ class RtpPorts:
         self._free.append(port)
 
 
-@dataclass(frozen=True, slots=True)
-class MediaStats:
-    """One stream so far.  `foreign` came from elsewhere than the peer, `malformed` were no RTP.
-
-    `errors` counts what the system refused to send, or reported about the peer's port (ICMP).
-    """
-
-    sent: int
-    received: ReceiverStats
-    foreign: int
-    malformed: int
-    errors: int
-
-
 class MediaStream(asyncio.DatagramProtocol):
     """One call's media: made by `MediaPump.open`, silent until `connect`."""
 
-    def __init__(self, sender: RtpSender, digits: Callable[[str], None]) -> None:
+    def __init__(self, sender: RtpSender) -> None:
         self._sender = sender
         self._receiver = RtpReceiver()
         self._digit_receiver = DigitReceiver()
-        self._digits = digits
+        self._presses = Presses()
+        self._pressed = 0
+        self._barge_in = False
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.DatagramTransport | None = None
         self._signalled: Address = ()
@@ -109,12 +98,24 @@ class MediaStream(asyncio.DatagramProtocol):
         self._errors = 0
         self._local_host = ""
         self.local_port = 0
+        self.codec = Codec.PCMU  # until `connect` says what was agreed
+        self.digits: asyncio.Queue[str] = asyncio.Queue(_LIMIT_DIGITS)
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
-    @property
     def stats(self) -> MediaStats:
+        received = self._receiver.stats()
         return MediaStats(
-            self._sender.packets, self._receiver.stats(), self._foreign, self._malformed, self._errors
+            codec=str(self.codec) if self._signalled else "",
+            packets=received.packets,
+            lost=received.lost,
+            jitter_seconds=received.jitter_seconds,
+            dtmf=self._pressed,
+            sent=self._sender.packets,
+            duplicates=received.duplicates,
+            out_of_order=received.out_of_order,
+            foreign=self._foreign,
+            malformed=self._malformed,
+            errors=self._errors,
         )
 
     def connect(self, media: Negotiated) -> None:
@@ -129,31 +130,37 @@ class MediaStream(asyncio.DatagramProtocol):
             )
         if signalled != self._signalled:
             self._signalled, self._target, self._latched = signalled, signalled, False
+        self.codec = media.codec
         self._sender.set_format(media.codec, media.payload_type, media.dtmf_payload_type)
         # the peer's own number after its offer, ours after our offer (RFC 3264 section 5.1)
         ours_and_theirs = {DTMF_PAYLOAD_TYPE, media.dtmf_payload_type or DTMF_PAYLOAD_TYPE}
         self._dtmf_payload_types = frozenset(ours_and_theirs - {media.payload_type})
         self._sending = media.direction.sends
 
-    def play(self, frames: bytes) -> asyncio.Future[bool]:
-        """Play G.711 octets of the agreed codec, in the place of what plays now.
+    def play(self, *prompts: bytes, barge_in: bool = False) -> asyncio.Future[bool]:
+        """Play octets of the agreed codec one after the other, in the place of what plays now.
 
-        The future is done 20 ms after the last frame went out: True, or False when `stop`, another `play`
-        or `close` cut it.  Cancelling it stops the prompt.
+        The future is done 20 ms after the last frame went out: True, or False when `stop`, another `play`,
+        `close`, or with `barge_in` a key cut it.  Cancelling it stops the prompts.
         """
         self.stop()
         playing: asyncio.Future[bool] = self._loop.create_future()
         if self._transport is None:
             playing.set_result(False)
             return playing
-        self._sender.play(frames)
+        self._sender.play(*prompts)
         self._playing = playing
+        self._barge_in = barge_in
         return playing
 
     def stop(self) -> None:
         """Cut the prompt; silence goes on."""
         self._sender.stop()
         self._settle_prompt(False)
+
+    def press(self, digit: str) -> None:
+        """A key that the peer told of by SIP INFO."""
+        self._press(digit, Way.INFO)
 
     def send_digits(self, digits: str) -> None:
         """Press keys as RFC 4733 events.  Raises ValueError when the peer takes none or one is no key."""
@@ -207,7 +214,7 @@ class MediaStream(asyncio.DatagramProtocol):
             self._malformed += 1
             return
         if digit is not None:
-            self._digits(digit)
+            self._press(digit, Way.EVENT)
 
     def error_received(self, exc: Exception) -> None:
         self._errors += 1  # the call itself ends by SIP, not by its media
@@ -217,6 +224,15 @@ class MediaStream(asyncio.DatagramProtocol):
 
     def resume_writing(self) -> None:
         self._congested = False
+
+    def _press(self, digit: str, way: Way) -> None:
+        if not self._presses.is_new(digit, way, self._loop.time()):
+            return
+        self._pressed += 1
+        if self._barge_in:
+            self.stop()
+        if not self.digits.full():  # nobody asks for them: what is pressed after 64 keys is not wanted either
+            self.digits.put_nowait(digit)
 
     def _is_from_peer(self, addr: Address) -> bool:
         if not self._signalled or addr[0] != self._signalled[0]:
@@ -254,8 +270,8 @@ class MediaPump:
         """Streams that are open."""
         return sum(map(len, self._slots))
 
-    async def open(self, digits: Callable[[str], None] = lambda digit: None) -> MediaStream:
-        """A stream on its own port; `digits` is called with each key the peer presses.  Raises NoPortFree."""
+    async def open(self) -> MediaStream:
+        """A stream on its own port.  Raises NoPortFree."""
         if self._closed:
             raise NoPortFree("the media pump is closed")
         sock = self._ports.bind()
@@ -268,7 +284,7 @@ class MediaPump:
             payload_type=Codec.PCMU.static_payload_type,
         )
         loop = asyncio.get_running_loop()
-        stream = MediaStream(sender, digits)
+        stream = MediaStream(sender)
         try:
             await loop.create_datagram_endpoint(lambda: stream, sock=sock)
         except BaseException:

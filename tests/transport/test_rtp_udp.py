@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from gateway.protocol.rtp.g711 import Codec
+from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.rtp.packet import RtpPacket, pack, parse
 from gateway.protocol.rtp.telephone_event import TelephoneEvent, pack_event
 from gateway.protocol.sdp import Direction, Negotiated
@@ -140,7 +140,7 @@ async def test_a_prompt_arrives_whole_in_20_ms_frames() -> None:
         assert {packet.payload_type for packet in heard} == {8}
         steps = {(b.sequence - a.sequence, b.timestamp - a.timestamp) for a, b in pairwise(heard)}
         assert steps == {(1, 160)}
-        assert stream.stats.sent >= 4
+        assert stream.stats().sent >= 4
 
 
 async def test_silence_keeps_flowing_between_prompts() -> None:
@@ -177,17 +177,40 @@ async def test_cancelling_the_wait_stops_the_prompt() -> None:
 
 
 async def test_keys_of_the_peer_are_told_once_under_its_number_and_under_ours() -> None:
-    keys: list[str] = []
     async with a_pump() as pump, a_phone() as phone:
-        stream = await pump.open(keys.append)
+        stream = await pump.open()
         stream.connect(media_to(phone.port, dtmf=96))
         for number, payload_type in enumerate([101, 96]):
             payload = pack_event(TelephoneEvent(5 + number, True, 10, 800))
             for copy in range(3):
                 sequence = number * 3 + copy
                 phone.send(stream, pack(payload_type, sequence, number * 8000, 9, payload))
-        await until(lambda: stream.stats.received.packets == 6)
-        assert keys == ["5", "6"]
+        await until(lambda: stream.stats().packets == 6)
+        assert [stream.digits.get_nowait() for _ in range(2)] == ["5", "6"]
+        assert stream.digits.empty() and stream.stats().dtmf == 2
+
+
+async def test_a_key_by_info_and_as_an_event_is_one_press_and_cuts_a_prompt_that_allows_it() -> None:
+    async with a_pump() as pump, a_phone() as phone:
+        stream = await pump.open()
+        stream.connect(media_to(phone.port))
+        patient = stream.play(bytes(16_000))
+        stream.press("1")
+        assert not patient.done()
+        playing = stream.play(bytes(16_000), bytes(16_000), barge_in=True)
+        phone.send(stream, pack(96, 1, 0, 9, pack_event(TelephoneEvent(2, False, 10, 160))))
+        assert await playing is False
+        stream.press("2")
+        assert [stream.digits.get_nowait() for _ in range(2)] == ["1", "2"]
+        assert stream.digits.empty()
+
+
+async def test_keys_that_nobody_asks_for_do_not_pile_up() -> None:
+    async with a_pump() as pump:
+        stream = await pump.open()
+        for _ in range(200):
+            stream.press("1")
+        assert stream.digits.qsize() == 64 and stream.stats().dtmf == 200
 
 
 async def test_keys_are_sent_under_the_peers_number() -> None:
@@ -209,7 +232,7 @@ async def test_audio_follows_the_port_the_peer_really_sends_from() -> None:
         real.send(stream, pack(8, 1, 0, 9, b""))
         await real.hear(2)
         late.send(stream, pack(8, 2, 0, 9, b""))
-        await until(lambda: stream.stats.foreign == 1)
+        await until(lambda: stream.stats().foreign == 1)
         assert late.heard == []
         signalled.send(stream, pack(8, 3, 0, 9, b""))  # the port that SDP named wins over any other
         before = len(signalled.heard)
@@ -221,18 +244,18 @@ async def test_another_address_cannot_draw_the_audio_to_itself() -> None:
         stream = await pump.open()
         stream.connect(media_to(phone.port))
         thief.send(stream, pack(8, 1, 0, 9, b""))
-        await until(lambda: stream.stats.foreign == 1)
+        await until(lambda: stream.stats().foreign == 1)
         await phone.hear(len(phone.heard) + 2)
         assert thief.heard == []
-        assert stream.stats.received.packets == 0
+        assert stream.stats().packets == 0
 
 
 async def test_nothing_is_taken_before_the_peer_is_known() -> None:
     async with a_pump() as pump, a_phone() as phone:
         stream = await pump.open()
         phone.send(stream, pack(8, 1, 0, 9, b""))
-        await until(lambda: stream.stats.foreign == 1)
-        assert (phone.heard, stream.stats.sent) == ([], 0)
+        await until(lambda: stream.stats().foreign == 1)
+        assert (phone.heard, stream.stats().sent) == ([], 0)
 
 
 async def test_what_is_no_rtp_is_counted_and_hurts_nobody() -> None:
@@ -241,7 +264,7 @@ async def test_what_is_no_rtp_is_counted_and_hurts_nobody() -> None:
         stream.connect(media_to(phone.port))
         phone.send(stream, b"hello")
         phone.send(stream, pack(101, 1, 0, 9, b"\x01"))
-        await until(lambda: stream.stats.malformed == 2)
+        await until(lambda: stream.stats().malformed == 2)
 
 
 async def test_hold_is_silent_and_the_prompt_goes_on_after_it() -> None:
@@ -250,8 +273,8 @@ async def test_hold_is_silent_and_the_prompt_goes_on_after_it() -> None:
         stream.connect(media_to(phone.port, direction=Direction.RECVONLY, address="127.0.0.1"))
         playing = stream.play(b"p" * 320)
         phone.send(stream, pack(8, 1, 0, 9, b""))
-        await until(lambda: stream.stats.received.packets == 1)
-        assert stream.stats.sent == 0
+        await until(lambda: stream.stats().packets == 1)
+        assert stream.stats().sent == 0
         stream.connect(media_to(phone.port))
         assert await playing is True
         await phone.hear(2)
@@ -281,7 +304,7 @@ async def test_many_streams_share_one_timer_and_are_spread_over_its_phases() -> 
         tasks = asyncio.all_tasks()
         assert all(await asyncio.gather(*(stream.play(bytes(480)) for stream in streams)))
         assert asyncio.all_tasks() == tasks == {asyncio.current_task()}
-        sent = [stream.stats.sent for stream in streams]
+        sent = [stream.stats().sent for stream in streams]
         assert min(sent) >= 3 and max(sent) - min(sent) <= 1
 
 
@@ -316,7 +339,7 @@ async def test_what_the_system_reports_is_counted_and_the_stream_goes_on() -> No
         stream.connect(media_to(port))  # nobody listens there any more: ICMP says so, or not
         stream.error_received(ConnectionRefusedError())
         assert await stream.play(bytes(320)) is True
-        assert stream.stats.errors >= 1
+        assert stream.stats().errors >= 1
 
 
 async def test_a_closed_pump_opens_nothing() -> None:

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from gateway.channels.voice.prompts import Prompt
 from gateway.config.model import Trunk
 from gateway.protocol import sdp
-from gateway.protocol.rtp.g711 import Codec
+from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.stream import MediaStats
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallAnswered, CallEnded, CallFailed, CallState, SipEvent
 from gateway.values.call import Call
@@ -40,12 +41,18 @@ RESULTS = {
 
 
 class Media(Protocol):
-    """One call's media stream (transport.rtp_udp.MediaStream)."""
+    """One call's media (transport.rtp_udp.MediaStream)."""
 
     local_port: int
+    codec: Codec  # what `connect` agreed on
+    digits: asyncio.Queue[str]  # keys that the peer pressed, each once whatever ways it came by
 
     def connect(self, media: sdp.Negotiated) -> None: ...
-    def play(self, frames: bytes) -> asyncio.Future[bool]: ...
+    def play(self, *prompts: bytes, barge_in: bool = False) -> asyncio.Future[bool]: ...
+    def stop(self) -> None: ...
+    def press(self, digit: str) -> None: ...
+    def send_digits(self, digits: str) -> None: ...
+    def stats(self) -> MediaStats: ...
     def close(self) -> None: ...
 
 
@@ -70,14 +77,21 @@ class OutboundCall:
     """`answered` is called at the moment of the answer.  `run` gives the outcome of a call that was not."""
 
     def __init__(
-        self, line: Line, record: Call, trunk: Trunk, media: Media, answered: Callable[[Outcome], None]
+        self,
+        line: Line,
+        record: Call,
+        trunk: Trunk,
+        media: Media,
+        answered: Callable[[Outcome], None],
+        session_id: int,
     ) -> None:
         self._line = line
         self._record = record
         self._trunk = trunk
         self._media = media
         self._answered = answered
-        self._codecs = tuple(Codec(name) for name in trunk.codecs)
+        codecs = tuple(Codec(name) for name in trunk.codecs)
+        self._session = sdp.OfferAnswer(line.media_address, media.local_port, codecs, session_id=session_id)
         self._events: asyncio.Queue[SipEvent] = asyncio.Queue()
         self._answer = b""
         self.sip: SipCall | None = None
@@ -86,17 +100,14 @@ class OutboundCall:
         if isinstance(event, CallAnswered | CallFailed | CallEnded):
             self._events.put_nowait(event)
 
-    def dial(self, session_id: int) -> SipCall:
+    def dial(self) -> SipCall:
         """Send the INVITE; `run` must follow in the same turn of the loop, or events are lost."""
         record, trunk = self._record, self._trunk
-        offer = sdp.build_offer(
-            self._line.media_address, self._media.local_port, self._codecs, session_id=session_id
-        )
         self.sip = self._line.phone.invite(
             target=(trunk.host, trunk.port),
             to_number=record.called,
             from_number=record.caller,
-            sdp=offer,
+            sdp=self._session.offer(),
         )
         self._note("", sip_call_id=self.sip.id)
         return self.sip
@@ -174,10 +185,7 @@ class OutboundCall:
         self._end("answered")
 
     async def _play(self, prompt: Prompt) -> None:
-        try:
-            agreed = sdp.negotiate(sdp.parse(self._answer), self._codecs)
-        except sdp.SdpError as error:
-            agreed = sdp.Refused(str(error))
+        agreed = self._session.accept(self._answer)
         if isinstance(agreed, sdp.Refused):
             log.warning("call.no_media", extra={"transid": self._record.message, "reason": agreed.reason})
             return

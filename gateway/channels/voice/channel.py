@@ -154,9 +154,14 @@ class VoiceChannel:
                 started_at=self._line.clock.now(),
             )
             call = OutboundCall(
-                self._line, record, trunk, media, lambda outcome: self._report(message.id, index, outcome, ())
+                self._line,
+                record,
+                trunk,
+                media,
+                lambda outcome: self._report(message.id, index, outcome, ()),
+                self._session_id(),
             )
-            sip = call.dial(self._session_id())
+            sip = call.dial()
             self._calls[sip] = call
             try:
                 failure = await call.run(prompt)

@@ -17,7 +17,8 @@ from typing import Final
 
 from gateway.channels.voice.espeak import SpeechError, synthesise
 from gateway.channels.voice.resample import to_8_khz
-from gateway.protocol.rtp.g711 import SAMPLE_RATE, Codec, encode
+from gateway.protocol.rtp.codec import SAMPLE_RATE, Codec
+from gateway.protocol.rtp.g711 import encode
 from gateway.values.errors import GatewayError
 
 _LIMIT_SECONDS: Final = 300

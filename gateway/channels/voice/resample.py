@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import repeat
 from operator import mul
 
-from gateway.protocol.rtp.g711 import SAMPLE_RATE
+from gateway.protocol.rtp.codec import SAMPLE_RATE
 
 _CUTOFF_HZ = 3700.0  # -6 dB here; G.712 lets a telephone path fall from 3400 on, and 4600 folds to 3400
 _HALF_WIDTH = 12  # zero crossings of the sinc on either side

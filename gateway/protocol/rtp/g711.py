@@ -6,26 +6,8 @@ Source: ITU-T G.711, aligned as in ITU-T G.191: 13-bit A-law and 14-bit u-law va
 
 import sys
 from array import array
-from enum import StrEnum
 
-SAMPLE_RATE = 8000
-
-
-class Codec(StrEnum):
-    """The two companding laws, by their RTP encoding names (RFC 3551 section 4.5.14)."""
-
-    PCMU = "PCMU"
-    PCMA = "PCMA"
-
-    @property
-    def static_payload_type(self) -> int:
-        """The number that RFC 3551 table 4 assigns: 0 or 8."""
-        return 0 if self is Codec.PCMU else 8
-
-    @property
-    def silence(self) -> bytes:
-        """One octet of digital silence (positive zero)."""
-        return b"\xff" if self is Codec.PCMU else b"\xd5"
+from gateway.protocol.rtp.codec import Codec
 
 
 def encode(pcm: bytes, codec: Codec) -> bytes:

@@ -1,15 +1,16 @@
-"""Both directions of a G.711 stream, without a socket: what to send every 20 ms, what came and how well.
+"""Both directions of a stream, without a socket: what to send every 20 ms, what came and how well.
 
 The sender fills the time between prompts with silence, so that the peer sees one unbroken stream: its jitter
 buffer stays settled, NAT bindings stay open and its "no media" timer never fires.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.protocol.rtp.g711 import SAMPLE_RATE, Codec
+from gateway.protocol.rtp.codec import FRAME, SAMPLE_RATE, Codec
 from gateway.protocol.rtp.packet import RtpPacket, pack
-from gateway.protocol.rtp.telephone_event import FRAME, DigitSender
+from gateway.protocol.rtp.telephone_event import DigitSender
 
 FRAME_SECONDS: Final = FRAME / SAMPLE_RATE
 _MAX_DROPOUT: Final = 3000  # RFC 3550 appendix A.1
@@ -17,7 +18,7 @@ _MAX_MISORDER: Final = 100
 
 
 class RtpSender:
-    """Sends G.711 frames of 160 octets, one per call of `next_packet`."""
+    """Sends frames of 160 octets, one per call of `next_packet`."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class RtpSender:
         self.packets = 0
         self._digits = DigitSender()
         self._prompt = b""
+        self._next_prompts: deque[bytes] = deque()
         self._at = 0
         self._marker = True
         self.set_format(codec, payload_type, dtmf_payload_type)
@@ -49,19 +51,20 @@ class RtpSender:
     @property
     def finished(self) -> bool:
         """No prompt is left to play."""
-        return self._at >= len(self._prompt)
+        return self._at >= len(self._prompt) and not self._next_prompts
 
-    def play(self, prompt: bytes) -> None:
-        """Begin `prompt` (G.711 octets of the stream's codec, shared, never copied) with the next packet.
+    def play(self, *prompts: bytes) -> None:
+        """Begin with the next packet; one after the other, without a gap, in the place of what is under way.
 
-        It takes the place of one under way.
+        Prompts are octets of the stream's codec, shared, never copied.
         """
-        self._prompt = prompt
+        self._next_prompts = deque(prompts)
+        self._prompt = b""
         self._at = 0
 
     def stop(self) -> None:
         """Go back to silence."""
-        self.play(b"")
+        self.play()
 
     def send_digits(self, digits: str) -> None:
         """Queue DTMF.  Raises ValueError when the peer takes no telephone events or a character is no key."""
@@ -85,10 +88,12 @@ class RtpSender:
 
     def _next_frame(self) -> bytes:
         start = self._at
-        if start >= len(self._prompt):
-            return self._silence
         self._at = start + FRAME
         frame = self._prompt[start : self._at]
+        while len(frame) < FRAME and self._next_prompts:
+            self._prompt = self._next_prompts.popleft()
+            self._at = FRAME - len(frame)
+            frame += self._prompt[: self._at]
         return frame if len(frame) == FRAME else frame + self._silence[len(frame) :]
 
     def _pack(self, payload_type: int, timestamp: int, payload: bytes, marker: bool) -> bytes:
@@ -97,6 +102,27 @@ class RtpSender:
         self.timestamp = (self.timestamp + FRAME) & 0xFFFFFFFF
         self.packets += 1
         return packet
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStats:
+    """One call's media, as its record tells; `packets`, `lost`, `jitter_seconds` are of what the peer sent.
+
+    `foreign` came from elsewhere than the peer, `malformed` were no RTP; `errors` counts what the system
+    refused to send, or reported about the peer's port (ICMP).
+    """
+
+    codec: str  # "" until one is agreed
+    packets: int
+    lost: int
+    jitter_seconds: float
+    dtmf: int  # keys the peer pressed
+    sent: int
+    duplicates: int
+    out_of_order: int
+    foreign: int
+    malformed: int
+    errors: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from collections import deque
 from struct import Struct
 from typing import Final, NamedTuple
 
+from gateway.protocol.rtp.codec import FRAME
 from gateway.protocol.rtp.packet import RtpError
 
 DIGITS: Final = "0123456789*#ABCD"
-FRAME: Final = 160  # timestamp units of one 20 ms packet
 PRESS_FRAMES: Final = 5  # 100 ms; Q.24 asks a receiver to take 40 ms
 GAP_FRAMES: Final = 3  # 60 ms after the end packets, so that two equal digits are two
 _END_PACKETS: Final = 3

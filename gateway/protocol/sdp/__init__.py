@@ -1,9 +1,10 @@
-"""SDP for G.711 calls: descriptions (RFC 8866) and the offer/answer model (RFC 3264).
+"""SDP for audio calls: descriptions (RFC 8866) and the offer/answer model (RFC 3264).
 
-offer = sdp.build_offer("192.0.2.1", 30000, session_id=7)
-match sdp.negotiate(sdp.parse(answer)):
+session = sdp.OfferAnswer("192.0.2.1", 30000, session_id=7)
+offer = session.offer()
+match session.accept(answer):
     case sdp.Negotiated() as media: ...
-    case sdp.Refused(reason): ...            # 488, or BYE when it was an answer
+    case sdp.Refused(reason): ...            # BYE; after `session.answer(offer)` 488
 """
 
 from gateway.protocol.sdp.description import (
@@ -24,13 +25,16 @@ from gateway.protocol.sdp.negotiation import (
     build_offer,
     negotiate,
 )
+from gateway.protocol.sdp.session import Answer, OfferAnswer
 
 __all__ = [
     "DTMF_PAYLOAD_TYPE",
+    "Answer",
     "Direction",
     "Format",
     "Media",
     "Negotiated",
+    "OfferAnswer",
     "Origin",
     "Refused",
     "SdpError",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.protocol.rtp.g711 import Codec
+from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sdp.description import (
     Direction,
     Format,

@@ -14,7 +14,7 @@ from gateway.channels.voice.channel import VoiceChannel
 from gateway.channels.voice.prompts import Prompt, PromptError
 from gateway.config.model import Seconds, Trunk
 from gateway.protocol import sdp
-from gateway.protocol.rtp.g711 import Codec
+from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sip.call import (
     Call,
     CallAnswered,
@@ -111,8 +111,8 @@ class FakeMedia:
             raise PeerUnreachable("the peer's media address is not of our socket's IP version")
         self.target = media
 
-    def play(self, frames: bytes) -> asyncio.Future[bool]:
-        self.played.append(frames)
+    def play(self, *prompts: bytes, barge_in: bool = False) -> asyncio.Future[bool]:
+        self.played += prompts
         self.playing = asyncio.get_running_loop().create_future()
         if self.plays_at_once:
             self.playing.set_result(True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.config.model import Seconds
-from gateway.protocol.rtp.g711 import Codec
+from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sip.call import CallState
 from gateway.values.outcome import Result
 

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.channels.voice.prompts import PromptCache, PromptError, read_wav, speak
-from gateway.protocol.rtp.g711 import Codec, decode
+from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.g711 import decode
 
 
 @pytest.fixture

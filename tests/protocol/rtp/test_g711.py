@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.rtp.g711 import Codec, decode, encode, pcma_to_pcmu, pcmu_to_pcma
+from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.g711 import decode, encode, pcma_to_pcmu, pcmu_to_pcma
 
 ALL_CODES = bytes(range(256))
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.rtp.g711 import Codec
+from gateway.protocol.rtp.codec import FRAME, Codec
 from gateway.protocol.rtp.packet import RtpPacket, parse
 from gateway.protocol.rtp.stream import FRAME_SECONDS, RtpReceiver, RtpSender
-from gateway.protocol.rtp.telephone_event import FRAME, DigitReceiver
+from gateway.protocol.rtp.telephone_event import DigitReceiver
 
 
 def a_sender(codec: Codec = Codec.PCMA, sequence: int = 100, timestamp: int = 1000) -> RtpSender:
@@ -40,6 +40,15 @@ def test_finished_when_the_last_frame_has_been_taken() -> None:
     assert not sender.finished
     sender.next_packet()
     assert sender.finished
+
+
+def test_prompts_follow_one_another_without_a_gap_whatever_their_lengths() -> None:
+    sender = a_sender()
+    sender.play(b"a" * 200, b"", b"b" * 30, b"c" * 250)
+    packets = sent_by(sender, 4)
+    assert (
+        b"".join(packet.payload for packet in packets) == b"a" * 200 + b"b" * 30 + b"c" * 250 + b"\xd5" * 160
+    )
 
 
 def test_stop_goes_back_to_silence() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.rtp.g711 import Codec
+from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sdp import (
     Direction,
     Negotiated,

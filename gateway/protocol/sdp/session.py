@@ -1,0 +1,89 @@
+"""The offers and answers of one call, from its first to its last (RFC 3264 section 8).
+
+media = OfferAnswer("192.0.2.1", 30000, codecs, session_id=7)
+match media.answer(invite.body):             # or a re-INVITE's, an UPDATE's
+    case Answer(sdp, agreed): ...            # 200 with sdp; the stream follows `agreed`
+    case Refused(reason): ...                # 488; what was agreed before stays
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.sdp.description import Direction, SdpError, parse
+from gateway.protocol.sdp.negotiation import BOTH, Negotiated, Refused, build_answer, build_offer, negotiate
+
+_FIRST_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to send back, and what both sides do from then on."""
+
+    sdp: bytes
+    media: Negotiated
+
+
+class OfferAnswer:
+    """Our end of one call's stream, at `address` and `port`.  Nothing here raises for what a peer wrote."""
+
+    def __init__(self, address: str, port: int, codecs: Sequence[Codec] = BOTH, *, session_id: int) -> None:
+        self._address = address
+        self._port = port
+        self._codecs = codecs
+        self._session_id = session_id
+        self._version = _FIRST_VERSION
+        self._last = b""
+
+    def offer(self, direction: Direction = Direction.SENDRECV) -> bytes:
+        """An offer of ours: in an INVITE, in the 200 to an INVITE without one, or to put the peer on hold."""
+
+        def build(version: int) -> bytes:
+            return build_offer(
+                self._address,
+                self._port,
+                self._codecs,
+                session_id=self._session_id,
+                session_version=version,
+                direction=direction,
+            )
+
+        return self._told(build(self._version), build(self._version + 1))
+
+    def accept(self, answer: bytes) -> Negotiated | Refused:
+        """What the peer's answer to our offer agrees to."""
+        try:
+            return negotiate(parse(answer), self._codecs)
+        except SdpError as error:
+            return Refused(str(error))
+
+    def answer(self, offer: bytes) -> Answer | Refused:
+        """Answer an offer of the peer's, the first one or a further one."""
+        try:
+            description = parse(offer)
+        except SdpError as error:
+            return Refused(str(error))
+        media = negotiate(description, self._codecs)
+        if isinstance(media, Refused):
+            return media
+
+        def build(version: int) -> bytes:
+            return build_answer(
+                description,
+                media,
+                self._address,
+                self._port,
+                session_id=self._session_id,
+                session_version=version,
+            )
+
+        return Answer(self._told(build(self._version), build(self._version + 1)), media)
+
+    def _told(self, as_before: bytes, one_later: bytes) -> bytes:
+        """The version grows by one with each description that differs from the last, and only then."""
+        if self._last and as_before != self._last:
+            self._version += 1
+            as_before = one_later
+        self._last = as_before
+        return as_before
