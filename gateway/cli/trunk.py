@@ -16,7 +16,8 @@ from gateway import __version__
 from gateway.cli.output import clean, print_json
 from gateway.cli.settings import json_option
 from gateway.config.endpoint import host_port, is_host
-from gateway.protocol.sip.headers import DEFAULT_PORT, MAGIC_COOKIE, Via
+from gateway.protocol.sip.address import DEFAULT_PORT
+from gateway.protocol.sip.headers import MAGIC_COOKIE, Via
 from gateway.protocol.sip.message import Request, Response, SipParseError, make_request, parse
 from gateway.protocol.sip.timers import T1, T2
 

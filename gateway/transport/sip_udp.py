@@ -12,12 +12,11 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from typing import cast
 
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.agent import UserAgent
 from gateway.protocol.sip.call import Call, Probe, SipEvent
 from gateway.protocol.sip.layer import Rng
-from gateway.protocol.sip.message import Address
 from gateway.protocol.sip.transaction import ClientTransaction
 
 log = logging.getLogger(__name__)
@@ -153,7 +152,7 @@ class SipEndpoint:
             self._user().receive(data, source, self._clock())
         except Exception:
             # the core answers what is malformed; whatever it overlooked must not stop the listener
-            log.exception("sip.datagram_failed", extra={"peer": source[0]})
+            log.exception("sip.datagram_failed", extra={"peer": source.host})
         self._settle()
 
     def send_error(self, error: OSError) -> None:
@@ -180,7 +179,7 @@ class SipEndpoint:
 
     def _exchange(self, agent: UserAgent) -> None:
         while True:
-            for data, address, transaction in agent.datagrams():
+            for data, address, transaction, _ in agent.datagrams():
                 self._send(data, address, transaction)
             event = agent.next_event()
             if event is None:
@@ -196,12 +195,12 @@ class SipEndpoint:
             return
         self._send_error = None
         try:
-            self._transport.sendto(data, address)
+            self._transport.sendto(data, (address.host, address.port))
         except (OSError, ValueError) as error:
             # ValueError: uvloop for an address that is none
             self._send_error = error if isinstance(error, OSError) else OSError(str(error))
         if self._send_error is not None:
-            log.warning("sip.send_failed", extra={"peer": address[0], "error": str(self._send_error)})
+            log.warning("sip.send_failed", extra={"peer": address.host, "error": str(self._send_error)})
             if transaction is not None:
                 self._user().send_failed(transaction, self._clock())
 
@@ -228,8 +227,8 @@ class _Protocol(asyncio.DatagramProtocol):
     def __init__(self, endpoint: SipEndpoint) -> None:
         self._endpoint = endpoint
 
-    def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
-        self._endpoint.datagram_received(data, cast(Address, addr[:2]))
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._endpoint.datagram_received(data, Address(addr[0], addr[1]))
 
     def error_received(self, exc: Exception) -> None:
         if isinstance(exc, OSError):
@@ -242,13 +241,13 @@ def parse_listen(text: str) -> Address:
     host, colon, port = place.rpartition(":")
     if scheme != "udp" or not colon or not host or not (port.isascii() and port.isdigit()):
         raise ValueError(f"{text!r} is not udp:HOST:PORT")
-    return host.strip("[]"), int(port)
+    return Address(host.strip("[]"), int(port))
 
 
 async def _bound(address: Address) -> socket.socket:
     """A socket on the address.  Given only an address, uvloop keeps to itself why it cannot be had."""
     loop = asyncio.get_running_loop()
-    infos = await loop.getaddrinfo(*address, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
+    infos = await loop.getaddrinfo(*address[:2], type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _, place = infos[0]
     raw = socket.socket(family, kind, protocol)
     try:
@@ -257,8 +256,7 @@ async def _bound(address: Address) -> socket.socket:
         raw.bind(place)
     except OSError as error:
         raw.close()
-        host, port = address
-        raise OSError(error.errno, f"udp:{host}:{port}: {error.strerror}") from error
+        raise OSError(error.errno, f"udp:{address.host}:{address.port}: {error.strerror}") from error
     return raw
 
 

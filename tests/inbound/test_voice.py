@@ -11,6 +11,7 @@ import pytest
 
 from gateway.config.model import Number, Seconds, Service, Trunk
 from gateway.inbound.voice import InboundCalls
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallCancelled, CallCause, CallState, Direction, IncomingCall
 from gateway.store.base import Unit
@@ -79,7 +80,7 @@ class Bench:
             unit.acts.clear()
 
     def ring(self, caller: str = CALLER, called: str = OURS, trunk: str = "east") -> SipCall:
-        peer = ("127.0.0.1", 5060)
+        peer = Address("127.0.0.1", 5060)
         call = SipCall("sip", Direction.INBOUND, CallState.INCOMING, caller, called, peer, trunk)
         self.calls.incoming(IncomingCall(call, caller, called, peer, trunk, b""))
         return call

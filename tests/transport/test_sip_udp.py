@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import uvloop
 
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import (
     Call,
     CallAnswered,
@@ -40,7 +41,7 @@ async def endpoint(
 
 def dial(caller: SipEndpoint, callee: SipEndpoint) -> Call:
     return caller.invite(
-        target=("127.0.0.1", callee.port), to_number="+4420", from_number="+4179", sdp=b"offer"
+        target=Address("127.0.0.1", callee.port), to_number="+4420", from_number="+4179", sdp=b"offer"
     )
 
 
@@ -52,7 +53,7 @@ async def answered_call() -> list[str]:
         assert (incoming.from_number, incoming.to_number, incoming.trunk, incoming.sdp) == (
             "+4179", "+4420", "east", b"offer",
         )  # fmt: skip
-        assert incoming.source == ("127.0.0.1", us.port)
+        assert incoming.source == Address("127.0.0.1", us.port)
         peer.ring(incoming.call)
         assert await ours.get() == CallProgress(call, 180, b"")
         peer.answer(incoming.call, b"answer")
@@ -116,7 +117,7 @@ async def test_stopping_ends_with_the_grace_when_a_peer_is_silent() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         async with endpoint() as (us, _):
-            us.invite(target=silent.getsockname(), to_number="1", from_number="2", sdp=b"")
+            us.invite(target=Address(*silent.getsockname()), to_number="1", from_number="2", sdp=b"")
             await asyncio.wait_for(us.stop(0.05), 1)
 
 
@@ -150,7 +151,7 @@ async def test_an_unsent_request_is_retransmitted_by_the_timer() -> None:
         peer.bind(("127.0.0.1", 0))
         peer.setblocking(False)
         async with endpoint() as (us, _):
-            us.options(peer.getsockname())
+            us.options(Address(*peer.getsockname()))
             first = await loop.sock_recv(peer, 65535)
             began = loop.time()
             again = await asyncio.wait_for(loop.sock_recv(peer, 65535), 2)
@@ -160,7 +161,7 @@ async def test_an_unsent_request_is_retransmitted_by_the_timer() -> None:
 
 async def unreachable() -> SipEvent:
     async with endpoint() as (us, ours):
-        us.invite(target=("127.0.0.1", 0), to_number="1", from_number="2", sdp=b"")
+        us.invite(target=Address("127.0.0.1", 0), to_number="1", from_number="2", sdp=b"")
         return await asyncio.wait_for(ours.get(), 2)
 
 
@@ -184,7 +185,7 @@ async def test_an_application_that_fails_does_not_stop_the_endpoint(caplog: pyte
     await peer.start()
     async with endpoint() as (us, ours):
         dial(us, peer)
-        probe = us.options(("127.0.0.1", peer.port))
+        probe = us.options(Address("127.0.0.1", peer.port))
         assert await ours.get() == OptionsAnswered(probe, 200)
         await peer.stop(1)
     assert "sip.event_failed" in caplog.text
@@ -214,8 +215,8 @@ async def test_two_endpoints_cannot_share_a_port() -> None:
 
 
 def test_listen_addresses_are_read() -> None:
-    assert parse_listen("udp:0.0.0.0:5060") == ("0.0.0.0", 5060)
-    assert parse_listen("udp:[::1]:5061") == ("::1", 5061)
+    assert parse_listen("udp:0.0.0.0:5060") == Address("0.0.0.0", 5060)
+    assert parse_listen("udp:[::1]:5061") == Address("::1", 5061)
     for bad in ("tcp:0.0.0.0:5060", "udp:5060", "0.0.0.0:5060", "udp:h:x", "udp::5060"):
         with pytest.raises(ValueError, match="udp:HOST:PORT"):
             parse_listen(bad)

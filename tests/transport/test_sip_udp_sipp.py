@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import (
     Call,
     CallAnswered,
@@ -151,7 +152,10 @@ async def dialled(
         # an INVITE that comes before SIPp listens is repeated half a second later
         calls = [
             one.invite(
-                target=("127.0.0.1", port), to_number=f"+4179{n}", from_number="+442079460000", sdp=OFFER
+                target=Address("127.0.0.1", port),
+                to_number=f"+4179{n}",
+                from_number="+442079460000",
+                sdp=OFFER,
             )
             for n in range(CALLS)
         ]

@@ -15,6 +15,7 @@ from gateway.config.model import Trunk
 from gateway.protocol import sdp
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.rtp.stream import MediaStats
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallAnswered, CallEnded, CallFailed, CallState, SipEvent
 from gateway.values.call import Call
@@ -59,7 +60,7 @@ class Media(Protocol):
 class Phone(Protocol):
     """What a call needs of SIP (transport.sip_udp.SipEndpoint)."""
 
-    def invite(self, *, target: tuple[str, int], to_number: str, from_number: str, sdp: bytes) -> SipCall: ...
+    def invite(self, *, target: Address, to_number: str, from_number: str, sdp: bytes) -> SipCall: ...
     def hang_up(self, call: SipCall) -> None: ...
 
 
@@ -104,7 +105,7 @@ class OutboundCall:
         """Send the INVITE; `run` must follow in the same turn of the loop, or events are lost."""
         record, trunk = self._record, self._trunk
         self.sip = self._line.phone.invite(
-            target=(trunk.host, trunk.port),
+            target=Address(trunk.host, trunk.port),
             to_number=record.called,
             from_number=record.caller,
             sdp=self._session.offer(),

@@ -1,6 +1,6 @@
 """The user agent: what a socket drives and an application talks to (RFC 3261 section 8).
 
-    agent.receive(datagram, source, now); agent.tick(now)      from the transport
+    agent.receive(message, source, now);  agent.tick(now)      from the transport
     agent.ring, reject, answer, hang_up, invite, options       from the application
     agent.next_event(), agent.datagrams(), agent.deadline()    to be looked at after each of these
 
@@ -11,9 +11,10 @@ REFER, SUBSCRIBE; a re-INVITE that changes the session.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
+from gateway.protocol.sip.address import Address, Transport
 from gateway.protocol.sip.call import (
     Call,
     CallCancelled,
@@ -26,7 +27,7 @@ from gateway.protocol.sip.call import (
 )
 from gateway.protocol.sip.inbound import InboundCalls
 from gateway.protocol.sip.layer import Rng, TransactionLayer
-from gateway.protocol.sip.message import Address, Request, make_request
+from gateway.protocol.sip.message import Request, make_request
 from gateway.protocol.sip.outbound import OutboundCalls
 from gateway.protocol.sip.sessions import ALLOW, SDP, Sessions
 from gateway.protocol.sip.transaction import (
@@ -46,7 +47,8 @@ METHODS = frozenset(ALLOW.split(", "))
 
 
 class UserAgent:
-    """`host` and `port` are what peers see of us.  `admit` names the trunk of a source address, or None.
+    """`host` and `port` are what peers see of us, `ports` of the transports that listen elsewhere ("tls").
+    `admit` names the trunk of a source IP address, or None.
 
     Times are monotonic seconds.  Above `max_calls` calls, or `max_transactions` unfinished requests, a new
     INVITE gets 503 with Retry-After.
@@ -60,11 +62,17 @@ class UserAgent:
         admit: Callable[[str], str | None],
         rng: Rng,
         user_agent: str,
+        ports: Mapping[Transport, int] | None = None,
         max_calls: int = 10_000,
         max_transactions: int = 50_000,
     ) -> None:
         self.layer = TransactionLayer(
-            host, port, rng=rng, admit=lambda source: admit(source) is not None, limit=max_transactions
+            host,
+            port,
+            rng=rng,
+            ports=ports,
+            admit=lambda source: admit(source) is not None,
+            limit=max_transactions,
         )
         self._draining = False
         self._sessions = Sessions(self.layer, admit, user_agent)
@@ -74,6 +82,7 @@ class UserAgent:
     # --- the transport's side
 
     def receive(self, datagram: bytes, source: Address, now: float) -> None:
+        """One datagram, or one message cut from a stream by its Content-Length."""
         self.layer.receive(datagram, source, now)
         self._settle(now)
 
@@ -82,7 +91,7 @@ class UserAgent:
         self._settle(now)
 
     def send_failed(self, client: ClientTransaction, now: float) -> None:
-        """The datagram of this transaction could not be sent."""
+        """What this transaction sent did not get out: no route, no connection."""
         self.layer.send_failed(client, now)
         self._settle(now)
 
@@ -127,7 +136,7 @@ class UserAgent:
         self._inbound.answer(call, sdp, now)
 
     def invite(self, target: Address, to_number: str, from_number: str, sdp: bytes, now: float) -> Call:
-        """Call a number by the trunk at an IP address and port.  It rings until `hang_up`."""
+        """Call a number by the trunk at an address.  It rings until `hang_up`."""
         return self._outbound.invite(target, to_number, from_number, sdp, now)
 
     def hang_up(self, call: Call, now: float) -> None:
@@ -166,13 +175,13 @@ class UserAgent:
 
     def options(self, target: Address, now: float) -> Probe:
         """Ask a peer whether it is there; OptionsAnswered follows."""
-        uri = sip_uri("", *target)
+        uri = sip_uri("", target.host, target.port)
         probe = Probe(target)
-        own = sip_uri("", self.layer.host, self.layer.port)
+        own = sip_uri("", self.layer.host, self.layer.own_port(target.transport))
         request = make_request(
             "OPTIONS",
             uri,
-            via=self.layer.via(),
+            via=self.layer.via(target.transport),
             from_=f"<{own}>;tag={self.layer.token()}",
             to=f"<{uri}>",
             call_id=f"{self.layer.token()}@{self.layer.host}",

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.dialog import Dialog
-from gateway.protocol.sip.message import Address, Request, Response
+from gateway.protocol.sip.message import Request
 from gateway.protocol.sip.timers import Timer
 from gateway.protocol.sip.transaction import ClientTransaction, IllegalTransition, ServerTransaction
 
@@ -92,7 +93,6 @@ class Unacked:
     """A 2xx that is repeated until its ACK (section 13.3.1.4)."""
 
     transaction: ServerTransaction
-    response: Response
     wait: float
     gives_up_at: float
     timer: Timer | None = None
@@ -110,6 +110,7 @@ class Call:
     peer: Address  # where the INVITE came from or went to
     trunk: str | None  # by the peer's address; None for an outbound call to nobody's trunk
     # ---
+    secure: bool = False  # it was addressed by a sips URI
     invite: ClientTransaction | ServerTransaction | None = None
     local_tag: str = ""
     dialog: Dialog | None = None

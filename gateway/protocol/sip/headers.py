@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
+from gateway.protocol.sip.address import DEFAULT_PORT
 from gateway.protocol.sip.grammar import (
     BLANK,
     QUOTED,
@@ -22,7 +23,6 @@ from gateway.protocol.sip.grammar import (
 from gateway.protocol.sip.uri import host_port
 
 MAGIC_COOKIE = "z9hG4bK"  # branches that begin so are unique (section 8.1.1.7)
-DEFAULT_PORT = 5060
 
 _COMPACT = {  # IANA registry of SIP header fields
     "a": "accept-contact",

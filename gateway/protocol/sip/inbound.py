@@ -50,7 +50,7 @@ class InboundCalls:
     def _enter(self, transaction: ServerTransaction, request: Request, dialog: Dialog) -> None:
         sessions = self._sessions
         token = sessions.layer.token()
-        host = transaction.source[0]
+        host = transaction.source.host
         call = Call(
             token,
             Direction.INBOUND,
@@ -59,6 +59,7 @@ class InboundCalls:
             number_of(request.uri),
             transaction.source,
             sessions.trunk_of(host),
+            secure=request.uri[:5].lower() == "sips:",
             invite=transaction,
             local_tag=dialog.local_tag,
             remote_sdp=request.body,
@@ -74,7 +75,7 @@ class InboundCalls:
     def ring(self, call: Call, now: float) -> None:
         invite = _invite(call, CallCause.RING)
         call.step(CallCause.RING)
-        headers = [*record_route(invite.request), self._sessions.contact(call.own_number)]
+        headers = [*record_route(invite.request), self._sessions.contact(call)]
         self._sessions.respond(invite, 180, now, to_tag=call.local_tag, headers=headers)
 
     def reject(self, call: Call, status: int, reason: str, now: float) -> None:

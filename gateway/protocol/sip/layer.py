@@ -1,4 +1,4 @@
-"""The transaction layer: datagrams in, requests and responses out to its user, each exactly once.
+"""The transaction layer: messages in, requests and responses out to its user, each exactly once.
 
 It owns the tables of transactions, bounds them, and answers by itself what needs no user: malformed
 requests, requests from strangers (403), and new requests above the limit (503).
@@ -7,13 +7,13 @@ requests, requests from strangers (403), and new requests above the limit (503).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
+from gateway.protocol.sip.address import Address, Transport
 from gateway.protocol.sip.headers import MAGIC_COOKIE, Via
 from gateway.protocol.sip.message import (
-    Address,
     Request,
     Response,
     SipParseError,
@@ -22,6 +22,7 @@ from gateway.protocol.sip.message import (
     reply_address,
     respond,
     stamp,
+    via_address,
 )
 from gateway.protocol.sip.timers import Timers
 from gateway.protocol.sip.transaction import (
@@ -54,7 +55,8 @@ class Rng(Protocol):
 
 
 class TransactionLayer:
-    """`host` and `port` stand in our Via.  `admit` says whether requests of a source address are welcome.
+    """`host` and `port` stand in our Via, `ports` has the transports that listen on another.  `admit` says
+    whether requests of a source IP address are welcome.
 
     `limit` bounds the server transactions: above it a new INVITE gets 503, above twice as many everything.
     """
@@ -65,11 +67,13 @@ class TransactionLayer:
         port: int,
         *,
         rng: Rng,
+        ports: Mapping[Transport, int] | None = None,
         admit: Callable[[str], bool] = lambda source: True,
         limit: int = 20_000,
     ) -> None:
         self.host = host
         self.port = port
+        self.ports = ports or {}
         self.timers = Timers()
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
         self.servers: dict[tuple[object, ...], ServerTransaction] = {}
@@ -118,12 +122,16 @@ class TransactionLayer:
 
     # --- client side
 
-    def via(self) -> Via:
+    def own_port(self, transport: Transport) -> int:
+        """Where we listen for that transport."""
+        return self.ports.get(transport, self.port)
+
+    def via(self, transport: Transport = "udp") -> Via:
         parameters: dict[str, str | None] = {"branch": MAGIC_COOKIE + self.token(), "rport": None}
-        return Via("UDP", self.host, self.port, parameters)
+        return Via(transport.upper(), self.host, self.own_port(transport), parameters)
 
     def request(self, request: Request, target: Address, now: float, user: object) -> ClientTransaction:
-        """Send a request other than ACK; its Via is from `via()`."""
+        """Send a request other than ACK; its Via is from `via()` of the target's transport."""
         machine = INVITE_CLIENT if request.method == "INVITE" else CLIENT
         key = request.via.branch, request.method
         client = ClientTransaction(machine, request, target, key, bytes(request), user)
@@ -140,7 +148,7 @@ class TransactionLayer:
         """Forget an INVITE that got a provisional response and no final one (section 9.1, last paragraph)."""
         self._forget(client)
 
-    def send(self, message: Request | Response, target: Address) -> None:
+    def send(self, message: Request, target: Address) -> None:
         """Send without a transaction: the ACK to a 2xx."""
         self._datagrams.append(Datagram(bytes(message), target))
 
@@ -171,6 +179,10 @@ class TransactionLayer:
             server.wire = wire
         self._step(server, cause, now)
 
+    def repeat(self, server: ServerTransaction) -> None:
+        """Send its latest response again, even if timer L, set by the same clock, has ended it by now."""
+        self._send(server)
+
     def invite_of(self, cancel: ServerTransaction) -> ServerTransaction | None:
         """The INVITE that a CANCEL means (section 9.2)."""
         return self.servers.get((*cancel.key[:-1], "INVITE"))
@@ -182,10 +194,9 @@ class TransactionLayer:
         headers = [("Retry-After", str(RETRY_AFTER_SECONDS))] if status == 503 else []
         if status == 400 and reason.isascii() and reason.isprintable():
             headers.append(("Warning", f'399 {self.host} "{reason.translate(_QUOTE_SAFE)}"'))
-        self.send(
-            respond(request, status, to_tag=f"{mark & (1 << 64) - 1:016x}", headers=headers),
-            reply_address(request, source),
-        )
+        response = respond(request, status, to_tag=f"{mark & (1 << 64) - 1:016x}", headers=headers)
+        address = reply_address(request, source)
+        self._datagrams.append(Datagram(bytes(response), address, None, _otherwise(request, address)))
 
     def _request_received(self, request: Request, source: Address, now: float) -> None:
         if not self._admit(source[0]):
@@ -244,7 +255,8 @@ class TransactionLayer:
         if isinstance(transaction, ClientTransaction):
             self._datagrams.append(Datagram(transaction.wire, transaction.peer, transaction))
         elif transaction.wire:
-            self._datagrams.append(Datagram(transaction.wire, transaction.peer))
+            otherwise = _otherwise(transaction.request, transaction.peer)
+            self._datagrams.append(Datagram(transaction.wire, transaction.peer, None, otherwise))
 
     def _forget(self, transaction: ClientTransaction | ServerTransaction) -> None:
         transaction.state = State.TERMINATED
@@ -274,6 +286,11 @@ class TransactionLayer:
         self._step(transaction, cause, now)
         if cause in LONGEST_WAIT:  # such a timer leaves the state as it is
             self._start(transaction, cause, now)
+
+
+def _otherwise(request: Request, address: Address) -> Address | None:
+    """Where a response goes when the connection of its request is gone."""
+    return via_address(request, address) if address.reliable else None
 
 
 _QUOTE_SAFE = {ord('"'): "'", ord("\\"): "/"}

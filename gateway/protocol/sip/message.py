@@ -10,11 +10,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gateway.protocol.sip.address import DEFAULT_PORTS, Address
 from gateway.protocol.sip.grammar import TOKEN, readable, split_list
 from gateway.protocol.sip.headers import BadHeader, Headers, NameAddr, Via, parse_cseq, parse_tag
 from gateway.protocol.sip.uri import BadUri, scheme_of
-
-Address = tuple[str, int]  # IP address and port
 
 MAX_FORWARDS = 70
 
@@ -318,7 +317,7 @@ def respond(
 def stamp(request: Request, source: Address) -> None:
     """Note in the topmost Via where the request came from (section 18.2.1, RFC 3581 section 4)."""
     via = request.via
-    host, port = source
+    host, port = source.host, source.port
     asked = "rport" in via.parameters
     if asked or via.host.strip("[]") != host:
         via.parameters["received"] = host
@@ -334,8 +333,15 @@ def stamp(request: Request, source: Address) -> None:
 def reply_address(request: Request, source: Address) -> Address:
     """Where responses go: to the source's address always, `maddr` being an invitation to flood others.
 
-    The port is the source's when the client asked by `rport`, else the one in Via (section 18.2.2).
+    Over a reliable transport back by the connection; over UDP to the source's port when the client asked by
+    `rport`, else to the one in Via (section 18.2.2).
     """
-    if "rport" in request.via.parameters:
+    if source.reliable or "rport" in request.via.parameters:
         return source
-    return source[0], request.via.sent_by[1]
+    return via_address(request, source)
+
+
+def via_address(request: Request, source: Address) -> Address:
+    """Where the sender of a request listens as its Via tells: port of sent-by, at the source's address."""
+    via = request.via
+    return Address(source.host, via.port or DEFAULT_PORTS[source.transport], source.transport)

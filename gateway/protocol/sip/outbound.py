@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import (
     Call,
     CallAnswered,
@@ -15,7 +16,7 @@ from gateway.protocol.sip.call import (
 )
 from gateway.protocol.sip.dialog import Dialog
 from gateway.protocol.sip.grammar import readable
-from gateway.protocol.sip.message import Address, Response, make_request
+from gateway.protocol.sip.message import Response, make_request
 from gateway.protocol.sip.sessions import ALLOW, SDP, Sessions
 from gateway.protocol.sip.timers import LIFETIME
 from gateway.protocol.sip.transaction import ClientTransaction
@@ -30,7 +31,7 @@ class OutboundCalls:
 
     def invite(self, target: Address, to_number: str, from_number: str, sdp: bytes, now: float) -> Call:
         sessions, layer = self._sessions, self._sessions.layer
-        uri = sip_uri(to_number, *target)
+        uri = sip_uri(to_number, target.host, target.port)
         tag = layer.token()
         call = Call(
             layer.token(),
@@ -39,20 +40,20 @@ class OutboundCalls:
             from_number,
             to_number,
             target,
-            sessions.trunk_of(target[0]),
+            sessions.trunk_of(target.host),
             local_tag=tag,
             local_sdp=sdp,
         )
         request = make_request(
             "INVITE",
             uri,
-            via=layer.via(),
+            via=layer.via(target.transport),
             from_=f"<{sip_uri(from_number, layer.host, None)}>;tag={tag}",
             to=f"<{uri}>",
             call_id=f"{call.id}@{layer.host}",
             cseq=1,
             headers=[
-                sessions.contact(from_number),
+                sessions.contact(call),
                 ("Allow", ALLOW),
                 ("User-Agent", sessions.user_agent),
             ],
@@ -122,8 +123,7 @@ class OutboundCalls:
         if len(call.acks) >= MAX_FORKS or not isinstance(call.invite, ClientTransaction):
             return
         dialog = Dialog.of_response(call.invite.request, response)
-        ack = dialog.request("ACK", sessions.layer.via(), cseq=response.cseq)
-        call.acks[response.to_tag] = ack, sessions.address_of(dialog, call.peer)
+        call.acks[response.to_tag] = sessions.request(dialog, "ACK", call.peer, cseq=response.cseq)
         sessions.layer.send(*call.acks[response.to_tag])
         if not call.allows(CallCause.SUCCESS):
             # the call stands with another branch of a fork, or is over: this one is not wanted

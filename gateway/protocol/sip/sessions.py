@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from ipaddress import ip_address
 
+from gateway.protocol.sip.address import DEFAULT_PORTS, Address, transport_named
 from gateway.protocol.sip.call import (
     Call,
     CallAnswered,
@@ -20,9 +21,8 @@ from gateway.protocol.sip.call import (
 )
 from gateway.protocol.sip.dialog import Dialog, DialogId
 from gateway.protocol.sip.grammar import readable
-from gateway.protocol.sip.headers import DEFAULT_PORT
 from gateway.protocol.sip.layer import TransactionLayer
-from gateway.protocol.sip.message import Address, Request, respond
+from gateway.protocol.sip.message import Request, respond
 from gateway.protocol.sip.timers import LIFETIME, T1, T2
 from gateway.protocol.sip.transaction import ServerTransaction
 from gateway.protocol.sip.uri import sip_uri
@@ -46,8 +46,14 @@ class Sessions:
         self.invites: set[tuple[str, str, int]] = set()  # Call-ID, From tag, CSeq of inbound calls
         self.events: deque[SipEvent] = deque()
 
-    def contact(self, user: str) -> tuple[str, str]:
-        return "Contact", f"<{sip_uri(user, self.layer.host, self.layer.port)}>"
+    def contact(self, call: Call) -> tuple[str, str]:
+        transport = call.peer.transport
+        uri = sip_uri(call.own_number, self.layer.host, self.layer.own_port(transport))
+        if call.secure:
+            uri = f"sips{uri.removeprefix('sip')}"
+        elif transport != "udp":
+            uri = f"{uri};transport={transport}"
+        return "Contact", f"<{uri}>"
 
     def enter(self, call: Call, dialog: Dialog) -> None:
         call.dialog = dialog
@@ -91,7 +97,8 @@ class Sessions:
         """Where the dialog's next request goes.
 
         Route or Contact when it is an address of a trunk.  Otherwise the peer's own: behind NAT Contact is
-        unreachable, and a stranger's would let a peer aim us at others.
+        unreachable, and a stranger's would let a peer aim us at others.  A URI that names no transport keeps
+        the peer's: RFC 3263 would take UDP, and a call that came by TLS must not go on in the clear.
         """
         hop = dialog.next_hop()
         if hop is None:
@@ -101,14 +108,26 @@ class Sessions:
             known = self.trunk_of(str(ip_address(host))) is not None
         except ValueError:
             known = False
-        return (host, hop.port or DEFAULT_PORT) if known else peer
+        if not known:
+            return peer
+        transport = transport_named(hop.parameters.get("transport")) or peer.transport
+        if hop.scheme == "sips":
+            transport = "tls"
+        return Address(host, hop.port or DEFAULT_PORTS[transport], transport)
+
+    def request(
+        self, dialog: Dialog, method: str, peer: Address, *, headers: Fields = (), cseq: int | None = None
+    ) -> tuple[Request, Address]:
+        """A request inside the dialog, and where it goes."""
+        address = self.address_of(dialog, peer)
+        return dialog.request(method, self.layer.via(address.transport), headers=headers, cseq=cseq), address
 
     # --- ending
 
     def bye(self, dialog: Dialog, peer: Address, now: float, call: Call | None) -> None:
         """Send BYE.  `call` is told when it is done; None for the dialog of a fork."""
-        request = dialog.request("BYE", self.layer.via(), headers=[("User-Agent", self.user_agent)])
-        self.layer.request(request, self.address_of(dialog, peer), now, call)
+        request, address = self.request(dialog, "BYE", peer, headers=[("User-Agent", self.user_agent)])
+        self.layer.request(request, address, now, call)
 
     def end(self, call: Call, cause: CallCause, now: float, by: EndedBy | None) -> None:
         """Step to ENDING: BYE, and the event unless `by` is None."""
@@ -134,7 +153,7 @@ class Sessions:
             to_tag=call.local_tag,
             headers=[
                 *record_route(transaction.request),
-                self.contact(call.own_number),
+                self.contact(call),
                 ("Allow", ALLOW),
                 ("Server", self.user_agent),
             ],
@@ -143,7 +162,7 @@ class Sessions:
         )
         call.local_sdp = sdp
         self.layer.respond(transaction, response, now)
-        call.unacked = Unacked(transaction, response, T1, now + LIFETIME)
+        call.unacked = Unacked(transaction, T1, now + LIFETIME)
         self._wait_for_ack(call, call.unacked, now)
 
     def stop_repeating(self, call: Call) -> None:
@@ -159,14 +178,13 @@ class Sessions:
         if now >= unacked.gives_up_at:
             self.end(call, CallCause.NO_ACK, now, EndedBy.NO_ACK)
             return
-        # straight to the wire: timer L, set by the same clock, may have ended the transaction by now
-        self.layer.send(unacked.response, unacked.transaction.peer)
+        self.layer.repeat(unacked.transaction)
         unacked.wait = min(2 * unacked.wait, T2)
         self._wait_for_ack(call, unacked, now)
 
     def ack_received(self, ack: Request, now: float) -> None:
         call = self.dialogs.get((ack.call_id, ack.to_tag, ack.from_tag))
-        if call is None or call.unacked is None or call.unacked.response.cseq != ack.cseq:
+        if call is None or call.unacked is None or call.unacked.transaction.request.cseq != ack.cseq:
             return
         self.stop_repeating(call)
         if call.state is CallState.CLOSING:

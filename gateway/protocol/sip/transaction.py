@@ -1,8 +1,8 @@
 """The four transaction state machines as tables (RFC 3261 section 17, with RFC 6026's Accepted state).
 
-They are those for an unreliable transport.  Timer C belongs to proxies.  A cause that a table does not list
-in some state is ignored when the peer is its author (a stray retransmission), and an IllegalTransition when
-it is the user of the transaction.
+They hold for every transport: UNRELIABLE_ONLY and ZERO_IF_RELIABLE are the difference.  Timer C belongs to
+proxies.  A cause that a table does not list in some state is ignored when the peer is its author (a stray
+retransmission), and an IllegalTransition when it is the user of the transaction.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple
 
-from gateway.protocol.sip.message import Address, Request, Response
+from gateway.protocol.sip.address import Address
+from gateway.protocol.sip.message import Request, Response
 from gateway.protocol.sip.timers import LIFETIME, T1, T2, T4, Timer
 
 
@@ -85,6 +86,9 @@ FIRST_WAIT: Mapping[Cause, float] = {
     Cause.TIMER_L: LIFETIME,
     Cause.TIMER_M: LIFETIME,
 }
+# over a reliable transport nothing is repeated, and no copy of a message can come late
+UNRELIABLE_ONLY = frozenset({Cause.TIMER_A, Cause.TIMER_E, Cause.TIMER_G})
+ZERO_IF_RELIABLE = frozenset({Cause.TIMER_D, Cause.TIMER_I, Cause.TIMER_J, Cause.TIMER_K})
 LONGEST_WAIT: Mapping[Cause, float] = {  # the timers that repeat, each time after double the wait
     Cause.TIMER_A: LIFETIME,
     Cause.TIMER_E: T2,
@@ -221,6 +225,8 @@ class Transaction:
 
     def next_wait(self, cause: Cause) -> float:
         """How long a timer runs when it is started now."""
+        if cause in ZERO_IF_RELIABLE and self.peer.reliable:
+            return 0.0
         last = self.waits.get(cause)
         if cause is Cause.TIMER_E and self.state is State.PROCEEDING and last is not None:
             wait = T2  # section 17.1.2.2
@@ -233,7 +239,8 @@ class Transaction:
     @property
     def running(self) -> frozenset[Cause]:
         """The timers that run in the present state."""
-        return self.machine.running.get(self.state, frozenset())
+        timers = self.machine.running.get(self.state, frozenset())
+        return timers - UNRELIABLE_ONLY if self.peer.reliable else timers
 
 
 @dataclass(slots=True, eq=False)
@@ -252,11 +259,16 @@ class ServerTransaction(Transaction):
 
 
 class Datagram(NamedTuple):
-    """Something to send.  The transaction is told when sending it fails."""
+    """Something to send.  The transaction is told when sending it fails.
+
+    A response over TCP or TLS goes by the connection to `address`; when that is gone, by one to `otherwise`
+    (section 18.2.2).
+    """
 
     data: bytes
     address: Address
     transaction: ClientTransaction | None = None
+    otherwise: Address | None = None
 
 
 # what the layer tells its user

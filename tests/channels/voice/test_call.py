@@ -8,6 +8,7 @@ import pytest
 
 from gateway.config.model import Seconds
 from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import CallState
 from gateway.values.outcome import Result
 
@@ -17,7 +18,7 @@ OURS, CUSTOMER = "+442079460000", "+447700900123"
 async def test_an_answered_call_hears_the_prompt_and_is_hung_up(exchange: Any) -> None:
     it = exchange()
     call = await it.dial()
-    assert (call.to_number, call.from_number, call.peer) == (CUSTOMER, OURS, ("127.0.0.1", 5060))
+    assert (call.to_number, call.from_number, call.peer) == (CUSTOMER, OURS, Address("127.0.0.1", 5060))
     assert b"m=audio 20000 " in it.phone.offers[0]
     it.phone.rings(call)
     it.clock.at = 4.0

@@ -10,6 +10,7 @@ import pytest
 from gateway.channels.base import Carrier
 from gateway.channels.voice import channel
 from gateway.config.model import Trunk
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import CallState, OptionsAnswered, Probe
 from gateway.values.errors import StoreError
 from gateway.values.outcome import Result
@@ -88,7 +89,7 @@ async def test_events_go_to_their_own_call(exchange: Any) -> None:
     it.phone.fails(first, 603)
     await it.over()
     assert {(id, o.result) for id, _, o in it.reports} == {("one", Result.REJECTED), ("two", Result.BUSY)}
-    assert not it.channel.event(OptionsAnswered(Probe(("127.0.0.1", 5060)), 200))
+    assert not it.channel.event(OptionsAnswered(Probe(Address("127.0.0.1", 5060)), 200))
 
 
 async def test_no_free_port_is_an_outcome(exchange: Any) -> None:

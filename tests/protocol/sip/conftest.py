@@ -4,13 +4,14 @@ import random
 
 import pytest
 
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.agent import UserAgent
 from gateway.protocol.sip.call import Call, IncomingCall, SipEvent
 from gateway.protocol.sip.headers import Via
-from gateway.protocol.sip.message import Address, Request, Response, make_request, parse, respond
+from gateway.protocol.sip.message import Request, Response, make_request, parse, respond
 
-US: Address = ("192.0.2.1", 5060)
-PEER: Address = ("192.0.2.2", 5070)
+US = Address("192.0.2.1", 5060)
+PEER = Address("192.0.2.2", 5070)
 
 
 class Wire:
@@ -18,7 +19,9 @@ class Wire:
 
     def __init__(self, **options: int) -> None:
         trunks = {"192.0.2.2": "east", "192.0.2.3": "west"}
-        self.agent = UserAgent(*US, admit=trunks.get, rng=random.Random(1), user_agent="trunkline", **options)
+        self.agent = UserAgent(
+            *US[:2], admit=trunks.get, rng=random.Random(1), user_agent="trunkline", **options
+        )
         self.now = 0.0
         self._branches = 0
         self._unread: list[tuple[float, Address, Request | Response]] = []
@@ -83,7 +86,7 @@ class Wire:
             self._branches += 1
             branch = f"z9hG4bKp{self._branches}"
         return make_request(
-            method, uri, via=Via("UDP", *PEER, {"branch": branch, "rport": None}),
+            method, uri, via=Via("UDP", *PEER[:2], {"branch": branch, "rport": None}),
             from_=f'"Ann" <sip:+41795550102@192.0.2.2>;tag={from_tag}',
             to="<sip:+442079460000@192.0.2.1>" + (f";tag={to_tag}" if to_tag else ""),
             call_id=call_id, cseq=cseq, headers=(("Contact", f"<sip:ann@{PEER[0]}:{PEER[1]}>"), *headers),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.agent import UserAgent
 from gateway.protocol.sip.call import (
     Call,
@@ -20,7 +21,6 @@ from gateway.protocol.sip.call import (
     IncomingCall,
     OptionsAnswered,
 )
-from gateway.protocol.sip.message import Address
 from gateway.protocol.sip.timers import LIFETIME
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
@@ -71,20 +71,20 @@ def test_both_unsupported_options_are_named(wire) -> None:
 
 
 def test_strangers_are_forbidden(wire) -> None:
-    wire.send(wire.request("INVITE"), source=("198.51.100.1", 5060))
-    wire.send(wire.request("ACK"), source=("198.51.100.1", 5060))
+    wire.send(wire.request("INVITE"), source=Address("198.51.100.1", 5060))
+    wire.send(wire.request("ACK"), source=Address("198.51.100.1", 5060))
     assert wire.words() == ["403 INVITE"]
     assert wire.events() == []
 
 
 def test_a_probe_tells_the_answer_or_its_absence(wire) -> None:
-    first = wire.agent.options(("192.0.2.2", 5070), wire.now)
+    first = wire.agent.options(Address("192.0.2.2", 5070), wire.now)
     (options,) = wire.sent()
     assert (options.method, options.uri) == ("OPTIONS", "sip:192.0.2.2:5070")
     wire.reply(options, 100, tag="")
     wire.reply(options, 200)
     assert wire.events() == [OptionsAnswered(first, 200)]
-    second = wire.agent.options(("192.0.2.2", 5070), wire.now)
+    second = wire.agent.options(Address("192.0.2.2", 5070), wire.now)
     wire.pass_time(40)
     assert wire.events() == [OptionsAnswered(second, None)]
 
@@ -105,7 +105,7 @@ def test_rubbish_and_mutilated_requests_raise_nothing(pieces: list[bytes], rng: 
         data = base % (method, number, number, method)
         cut = rng.randrange(len(data))
         agent.receive(
-            data[:cut] + piece + data[cut + rng.choice([0, 1, len(piece)]) :], ("192.0.2.2", 1), 0.0
+            data[:cut] + piece + data[cut + rng.choice([0, 1, len(piece)]) :], Address("192.0.2.2", 1), 0.0
         )
         while (event := agent.next_event()) is not None:
             if isinstance(event, IncomingCall):
@@ -122,8 +122,8 @@ def test_rubbish_and_mutilated_requests_raise_nothing(pieces: list[bytes], rng: 
 class Bench:
     """Two agents and a network with a seed; each end's application acts at random."""
 
-    CALLER: Address = ("192.0.2.1", 5060)
-    CALLEE: Address = ("192.0.2.2", 5060)
+    CALLER = Address("192.0.2.1", 5060)
+    CALLEE = Address("192.0.2.2", 5060)
 
     def __init__(self, seed: int, loss: float) -> None:
         self.rng = random.Random(seed)
@@ -132,7 +132,7 @@ class Bench:
         self.serial = 0
         self.agents = {
             address: UserAgent(
-                *address, admit=lambda source: "east", rng=random.Random(seed + n), user_agent="trunkline"
+                *address[:2], admit=lambda source: "east", rng=random.Random(seed + n), user_agent="trunkline"
             )
             for n, address in enumerate((self.CALLER, self.CALLEE))
         }

@@ -1,11 +1,12 @@
 import pytest
 
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import TRANSITIONS, Call, CallCause, CallState, Direction
 from gateway.protocol.sip.transaction import IllegalTransition
 
 
 def call_in(state: CallState) -> Call:
-    return Call("id", Direction.INBOUND, state, "1", "2", ("192.0.2.2", 5060), "east")
+    return Call("id", Direction.INBOUND, state, "1", "2", Address("192.0.2.2", 5060), "east")
 
 
 @pytest.mark.parametrize("cause", CallCause, ids=lambda cause: cause.name)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import CallAnswered, CallCancelled, CallEnded, CallState, EndedBy, IncomingCall
 from gateway.protocol.sip.transaction import IllegalTransition
 
@@ -13,7 +14,7 @@ def test_an_invite_is_tried_at_once_and_told(wire) -> None:
     assert (trying.status, trying.to_tag) == (100, "")
     (event,) = wire.events()
     assert event == IncomingCall(
-        event.call, "+41795550102", "+442079460000", ("192.0.2.2", 5070), "east", b"offer"
+        event.call, "+41795550102", "+442079460000", Address("192.0.2.2", 5070), "east", b"offer"
     )
     assert event.call.state is CallState.INCOMING
 
@@ -149,6 +150,25 @@ def test_an_answer_without_ack_ends_by_bye_after_64_t1(wire) -> None:
     assert wire.events() == [CallEnded(call, EndedBy.NO_ACK, "")]
     wire.pass_time(64)
     assert (wire.agent.calls, wire.agent.layer.clients, wire.agent.deadline()) == (frozenset(), {}, None)
+
+
+@pytest.mark.parametrize(("uri", "contact"), [
+    ("sip:+442079460000@192.0.2.1", "<sip:+442079460000@192.0.2.1:5060;transport=tcp>"),
+    ("sips:+442079460000@192.0.2.1", "<sips:+442079460000@192.0.2.1:5060>"),
+])  # fmt: skip
+def test_by_tcp_the_200_is_repeated_all_the_same_and_its_contact_names_the_transport(
+    wire, uri: str, contact: str
+) -> None:
+    connection = Address("192.0.2.2", 40_000, "tcp")
+    wire.send(wire.request("INVITE", uri), source=connection)
+    (event,) = wire.events()
+    wire.agent.answer(event.call, b"answer", wire.now)
+    wire.pass_time(0.5)
+    _, first, again = wire.take()
+    assert (first[1], again[1], again[2].status) == (connection, connection, 200)
+    assert first[2].headers.get("Contact") == contact
+    wire.send(wire.request("ACK", to_tag=first[2].to_tag), source=connection)
+    assert wire.events() == [CallAnswered(event.call, b"")]
 
 
 def test_hanging_up_before_the_ack_waits_for_it(wire) -> None:

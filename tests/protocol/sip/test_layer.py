@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.layer import TransactionLayer
-from gateway.protocol.sip.message import Address, Request, Response, make_request, parse, respond
+from gateway.protocol.sip.message import Request, Response, make_request, parse, respond
 from gateway.protocol.sip.timers import LIFETIME, T4
 from gateway.protocol.sip.transaction import (
     AckReceived,
@@ -21,15 +22,16 @@ from gateway.protocol.sip.transaction import (
     TransactionFailed,
 )
 
-US: Address = ("192.0.2.1", 5060)
-PEER: Address = ("192.0.2.2", 5070)
+US = Address("192.0.2.1", 5060)
+PEER = Address("192.0.2.2", 5070)
+PEER_TCP = Address("192.0.2.2", 40_000, "tcp")  # its end of a connection
 
 
 def layer(
     address: Address = US, seed: int = 1, limit: int = 100, strangers: tuple[str, ...] = ()
 ) -> TransactionLayer:
     return TransactionLayer(
-        *address, rng=random.Random(seed), limit=limit, admit=lambda source: source not in strangers
+        *address[:2], rng=random.Random(seed), limit=limit, admit=lambda source: source not in strangers
     )
 
 
@@ -37,7 +39,7 @@ def ask(ours: TransactionLayer, method: str, now: float = 0.0, target: Address =
     request = make_request(
         method,
         f"sip:b@{target[0]}",
-        via=ours.via(),
+        via=ours.via(target.transport),
         from_="<sip:a@h>;tag=1",
         to="<sip:b@h>",
         call_id=ours.token(),
@@ -228,6 +230,70 @@ def test_a_response_with_two_vias_is_dropped() -> None:
     assert events(ours) == []
 
 
+# --- over TCP and TLS nothing is repeated and nothing comes late (timers A, E, G; D, I, J, K)
+
+
+def test_a_request_by_tcp_is_sent_once_and_given_up_after_64_t1() -> None:
+    for method in ("INVITE", "OPTIONS"):
+        ours = layer()
+        client = ask(ours, method, target=PEER_TCP)
+        assert client.request.headers.get("Via").startswith("SIP/2.0/TCP 192.0.2.1:5060;branch=")
+        assert (run(ours, LIFETIME - 0.1), events(ours)) == ([(0, method)], [])
+        assert run(ours, LIFETIME) == []
+        assert events(ours) == [TransactionFailed(client, unreachable=False)]
+        assert (ours.clients, len(ours.timers)) == ({}, 0)
+
+
+@pytest.mark.parametrize(("method", "status"), [("INVITE", 486), ("OPTIONS", 200)])
+def test_a_client_by_tcp_is_over_with_its_final_response(method: str, status: int) -> None:
+    ours = layer()
+    client = ask(ours, method, target=PEER_TCP)
+    answer(ours, client, status, 1.0)
+    ours.tick(1.0)
+    assert [_word(message) for message in sent(ours)] == [method, "ACK"][: 2 if method == "INVITE" else 1]
+    assert (ours.clients, len(ours.timers)) == ({}, 0)
+
+
+def test_a_refusal_by_tcp_is_sent_once_by_its_connection_and_ends_with_the_ack_or_timer_h() -> None:
+    for acknowledged in (True, False):
+        ours = layer()
+        arrive(ours, "INVITE", source=PEER_TCP)
+        event = only_request(ours)
+        ours.respond(event.transaction, respond(event.request, 486, to_tag="t"), 0.0)
+        (datagram,) = ours.datagrams()
+        # the connection of the request, or else one to the port that its Via tells
+        assert (datagram.address, datagram.otherwise) == (PEER_TCP, Address("192.0.2.2", 5070, "tcp"))
+        assert run(ours, 31.9) == []
+        if acknowledged:
+            arrive(ours, "ACK", source=PEER_TCP, now=31.9)
+            ours.tick(31.9)
+        else:
+            run(ours, LIFETIME)
+            assert events(ours) == [TransactionFailed(event.transaction, unreachable=False)]
+        assert (ours.servers, len(ours.timers)) == ({}, 0)
+
+
+def test_an_answer_by_tcp_ends_its_transaction_and_a_2xx_keeps_it_for_the_acks() -> None:
+    ours = layer()
+    arrive(ours, "OPTIONS", source=PEER_TCP)
+    event = only_request(ours)
+    ours.respond(event.transaction, respond(event.request, 200, to_tag="t"), 1.0)
+    ours.tick(1.0)
+    assert ours.servers == {}
+    arrive(ours, "INVITE", source=PEER_TCP)
+    event = only_request(ours)
+    ours.respond(event.transaction, respond(event.request, 200, to_tag="t"), 1.0)
+    ours.tick(1.0)
+    assert (event.transaction.state, ours.deadline()) == (State.ACCEPTED, 1.0 + LIFETIME)
+
+
+def test_a_stateless_refusal_by_tcp_goes_back_by_the_connection() -> None:
+    ours = layer(strangers=("192.0.2.2",))
+    arrive(ours, "INVITE", source=PEER_TCP)
+    (datagram,) = ours.datagrams()
+    assert (datagram.address, datagram.otherwise) == (PEER_TCP, Address("192.0.2.2", 5070, "tcp"))
+
+
 # --- INVITE server
 
 
@@ -329,11 +395,11 @@ def test_a_cancel_finds_its_invite() -> None:
 
 def test_the_answer_goes_to_the_source() -> None:
     ours = layer()
-    arrive(ours, "OPTIONS", source=("192.0.2.77", 1234))
+    arrive(ours, "OPTIONS", source=Address("192.0.2.77", 1234))
     event = only_request(ours)
     ours.respond(event.transaction, respond(event.request, 200, to_tag="t"), 0.0)
     (datagram,) = ours.datagrams()
-    assert datagram.address == ("192.0.2.77", 1234)
+    assert datagram.address == Address("192.0.2.77", 1234)
     assert b"received=192.0.2.77" in datagram.data
 
 
@@ -363,9 +429,9 @@ def test_above_the_limit_a_new_invite_gets_503_without_a_transaction() -> None:
 
 def test_strangers_get_403_and_their_acks_and_rubbish_nothing() -> None:
     ours = layer(strangers=("192.0.2.66",))
-    arrive(ours, "INVITE", source=("192.0.2.66", 5060))
-    arrive(ours, "ACK", source=("192.0.2.66", 5060))
-    ours.receive(b"INVITE x SIP/2.0\r\nVia: SIP/2.0/UDP h\r\n\r\n", ("192.0.2.66", 5060), 0.0)
+    arrive(ours, "INVITE", source=Address("192.0.2.66", 5060))
+    arrive(ours, "ACK", source=Address("192.0.2.66", 5060))
+    ours.receive(b"INVITE x SIP/2.0\r\nVia: SIP/2.0/UDP h\r\n\r\n", Address("192.0.2.66", 5060), 0.0)
     assert [_word(message) for message in sent(ours)] == ["403"]
     assert events(ours) == []
     assert ours.servers == {}

@@ -6,6 +6,7 @@ import sipmessage
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.headers import NameAddr, Via
 from gateway.protocol.sip.message import (
     Request,
@@ -18,7 +19,7 @@ from gateway.protocol.sip.message import (
     stamp,
 )
 
-SOURCE = ("192.0.2.9", 40000)
+SOURCE = Address("192.0.2.9", 40000)
 
 
 def wire(text: str, body: str = "") -> bytes:
@@ -304,12 +305,12 @@ def test_without_rport_the_port_of_via_is_answered_at_the_sources_address() -> N
     stamp(invite, SOURCE)
     assert "received=192.0.2.9" in invite.headers.get("Via")
     assert len(invite.headers.values("Via")) == 2
-    assert reply_address(invite, SOURCE) == ("192.0.2.9", 5080)
+    assert reply_address(invite, SOURCE) == Address("192.0.2.9", 5080)
 
 
 def test_a_forged_received_is_dropped_where_the_address_is_true() -> None:
     invite = request(edit(";rport\n", ";received=10.9.9.9\n"))
-    stamp(invite, ("192.0.2.2", 5080))
+    stamp(invite, Address("192.0.2.2", 5080))
     assert "received" not in invite.headers.get("Via")
 
 

@@ -1,7 +1,11 @@
 """Calls of ours against a scripted peer."""
 
+import random
+
 import pytest
 
+from gateway.protocol.sip.address import Address
+from gateway.protocol.sip.agent import UserAgent
 from gateway.protocol.sip.call import (
     CallAnswered,
     CallEnded,
@@ -10,6 +14,8 @@ from gateway.protocol.sip.call import (
     CallState,
     EndedBy,
 )
+from gateway.protocol.sip.message import Request, parse
+from gateway.protocol.sip.uri import Uri
 
 
 def test_a_call_that_is_answered_and_hung_up_here(wire) -> None:
@@ -93,7 +99,7 @@ def test_silence_is_unreachable(wire) -> None:
 
 
 def test_a_datagram_that_cannot_be_sent_is_unreachable(wire) -> None:
-    call = wire.agent.invite(("192.0.2.2", 5070), "1", "2", b"", wire.now)
+    call = wire.agent.invite(Address("192.0.2.2", 5070), "1", "2", b"", wire.now)
     (datagram,) = wire.agent.datagrams()
     wire.agent.send_failed(datagram.transaction, wire.now)
     assert wire.events() == [CallFailed(call, 503, "could not be sent", None, unreachable=True)]
@@ -166,11 +172,14 @@ def test_a_call_rings_until_it_is_hung_up(wire) -> None:
 
 
 @pytest.mark.parametrize(("headers", "address"), [
-    ((("Contact", "<sip:bob@192.0.2.3:5099>"),), ("192.0.2.3", 5099)),
-    ((("Contact", "<sip:bob@192.0.2.3>"),), ("192.0.2.3", 5060)),
-    ((("Contact", "<sip:bob@10.1.2.3:5099>"),), ("192.0.2.2", 5070)),
-    ((("Contact", "<sip:bob@pbx.example.com>"),), ("192.0.2.2", 5070)),
-    ((("Contact", "<sip:bob@10.1.2.3>"), ("Record-Route", "<sip:192.0.2.3:5080;lr>")), ("192.0.2.3", 5080)),
+    ((("Contact", "<sip:bob@192.0.2.3:5099>"),), Address("192.0.2.3", 5099)),
+    ((("Contact", "<sip:bob@192.0.2.3>"),), Address("192.0.2.3", 5060)),
+    ((("Contact", "<sip:bob@10.1.2.3:5099>"),), Address("192.0.2.2", 5070)),
+    ((("Contact", "<sip:bob@pbx.example.com>"),), Address("192.0.2.2", 5070)),
+    (
+        (("Contact", "<sip:bob@10.1.2.3>"), ("Record-Route", "<sip:192.0.2.3:5080;lr>")),
+        Address("192.0.2.3", 5080),
+    ),
 ])  # fmt: skip
 def test_the_ack_and_the_bye_go_by_contact_and_route_within_the_trunks_only(
     wire, headers: tuple[tuple[str, str], ...], address: tuple[str, int]
@@ -179,3 +188,40 @@ def test_the_ack_and_the_bye_go_by_contact_and_route_within_the_trunks_only(
     wire.reply(invite, 200, headers=headers)
     wire.agent.hang_up(call, wire.now)
     assert [(message.method, to) for _, to, message in wire.take()] == [("ACK", address), ("BYE", address)]
+
+
+TLS = Address("192.0.2.2", 5061, "tls")
+
+
+@pytest.mark.parametrize(("contact", "address"), [
+    ("<sip:bob@192.0.2.3>", Address("192.0.2.3", 5061, "tls")),
+    ("<sip:bob@192.0.2.3;transport=TCP>", Address("192.0.2.3", 5060, "tcp")),
+    ("<sip:bob@192.0.2.3:7000;transport=udp>", Address("192.0.2.3", 7000, "udp")),
+    ("<sips:bob@192.0.2.3;transport=tcp>", Address("192.0.2.3", 5061, "tls")),
+    ("<sip:bob@192.0.2.3;transport=sctp>", Address("192.0.2.3", 5061, "tls")),
+    ("<sip:bob@10.1.2.3:5099;transport=tcp>", TLS),
+])  # fmt: skip
+def test_a_call_by_tls_stays_there_unless_the_contact_names_another_transport(
+    wire, contact: str, address: Address
+) -> None:
+    call = wire.agent.invite(TLS, "+41795550102", "+442079460000", b"offer", wire.now)
+    ((_, to, invite),) = wire.take()
+    assert (to, invite.via.transport) == (TLS, "TLS")
+    assert invite.headers.get("Contact") == "<sip:+442079460000@192.0.2.1:5060;transport=tls>"
+    wire.reply(invite, 200, headers=(("Contact", contact),))
+    wire.agent.hang_up(call, wire.now)
+    sent = wire.take()
+    assert [to for _, to, _ in sent] == [address, address]
+    assert {message.via.transport for _, _, message in sent} == {address.transport.upper()}
+
+
+def test_via_and_contact_tell_the_port_of_their_transport() -> None:
+    agent = UserAgent(
+        "192.0.2.1", 5060, ports={"tls": 5061}, admit={}.get, rng=random.Random(1), user_agent="trunkline"
+    )
+    for target, port in ((TLS, 5061), (Address("192.0.2.2", 5060, "tcp"), 5060)):
+        agent.invite(target, "1", "2", b"", 0.0)
+        (datagram,) = agent.datagrams()
+        invite = parse(datagram.data)
+        assert isinstance(invite, Request)
+        assert (invite.via.port, Uri.parse(invite.address("Contact").uri).port) == (port, port)
