@@ -345,3 +345,9 @@ def via_address(request: Request, source: Address) -> Address:
     """Where the sender of a request listens as its Via tells: port of sent-by, at the source's address."""
     via = request.via
     return Address(source.host, via.port or DEFAULT_PORTS[source.transport], source.transport)
+
+
+def retry_after(response: Response) -> int | None:
+    """Seconds of Retry-After; the field may carry a comment and parameters (section 20.33)."""
+    text = response.headers.get("Retry-After").partition(";")[0].partition("(")[0].strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

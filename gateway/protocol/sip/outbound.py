@@ -16,7 +16,7 @@ from gateway.protocol.sip.call import (
 )
 from gateway.protocol.sip.dialog import Dialog
 from gateway.protocol.sip.grammar import readable
-from gateway.protocol.sip.message import Response, make_request
+from gateway.protocol.sip.message import Response, make_request, retry_after
 from gateway.protocol.sip.sessions import ALLOW, SDP, Sessions
 from gateway.protocol.sip.timers import LIFETIME
 from gateway.protocol.sip.transaction import ClientTransaction
@@ -84,7 +84,7 @@ class OutboundCalls:
     def response_received(self, call: Call, response: Response, now: float) -> None:
         """A response to the INVITE."""
         if response.status >= 300:
-            self._failed(call, response.status, readable(response.reason), _retry_after(response))
+            self._failed(call, response.status, readable(response.reason), retry_after(response))
         elif response.status >= 200:
             self._success(call, response, now)
         elif call.allows(CallCause.PROVISIONAL):
@@ -138,9 +138,3 @@ class OutboundCalls:
             call.step(CallCause.SUCCESS)
             call.remote_sdp = response.body
             sessions.events.append(CallAnswered(call, response.body))
-
-
-def _retry_after(response: Response) -> int | None:
-    """Seconds; the field may carry a comment and parameters (section 20.33)."""
-    text = response.headers.get("Retry-After").partition(";")[0].partition("(")[0].strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
