@@ -28,6 +28,8 @@ Example:
 def check(context: click.Context, config: str, as_json: bool) -> None:
     """Load the configuration and print everything that is wrong with it.
 
+    Exits with 1 if there is a finding that is no mere warning: the gateway would not run.
+
     Reads FILE and services/*.toml beside it; opens no port and changes nothing.  Secrets are resolved, so run
     it with the environment that `gateway run` will have.
     """
@@ -39,11 +41,15 @@ def check(context: click.Context, config: str, as_json: bool) -> None:
     else:
         for fault in loaded.faults:
             click.echo(str(fault))
-        if loaded.faults:
-            click.echo(_counted(len(loaded.faults), "finding"))
+        warnings = sum(fault.warning for fault in loaded.faults)
+        faults = len(loaded.faults) - warnings
+        counted = [_counted(faults, "finding")] if faults else []
+        counted += [_counted(warnings, "warning")] if warnings else []
+        if counted:
+            click.echo(" and ".join(counted))
         else:
             click.echo(f"{config} and {_counted(len(loaded.services), 'service')}: no findings")
-    context.exit(1 if loaded.faults else 0)
+    context.exit(0 if loaded.gateway is not None else 1)
 
 
 def _counted(count: int, what: str) -> str:

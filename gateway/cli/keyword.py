@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never
 
 import click
@@ -9,11 +10,13 @@ import click
 from gateway.cli.messages import Address
 from gateway.cli.output import clean, print_json
 from gateway.cli.settings import config_option, json_option, settings
-from gateway.config.model import Action
+from gateway.config.model import Action, Service
 from gateway.rules.decide import ByKeyword, ByRules, Decision, Default, Nothing, Reserved, Resume, decide
+from gateway.rules.explain import belongs, explain
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Considered, Ruleset
 
+_SESSION = "session"
 _ANYBODY = "+447700900000"  # a number of the range that is kept free for examples
 
 
@@ -48,13 +51,15 @@ Example:
     metavar="N",
     help="Who texts; rules may ask for it.",
 )
+@click.option("--session", is_flag=True, help="As if a session with the sender waited for an answer.")
 @json_option
 @config_option
-def test(number: str, text: str, sender: str, as_json: bool, config: str) -> None:
+def test(number: str, text: str, sender: str, session: bool, as_json: bool, config: str) -> None:
     """Say which keyword, rule or default would take TEXT to NUMBER, and why.
 
-    Works on the configuration alone: no session is taken to be open, and the sender has said no STOP.  Exits
-    with 1 if nothing would answer.
+    Every keyword that would have taken it too is named, with the reason why it lost.  Works on the
+    configuration alone: the sender has said no STOP, and no session is open without --session.  Exits with 1
+    if nothing would answer.
     """
     services = settings(config).services
     keywords = Keywords.build(services)
@@ -62,21 +67,26 @@ def test(number: str, text: str, sender: str, as_json: bool, config: str) -> Non
         sender=sender,
         recipient=number,
         text=text,
+        word=keywords.reserved(number, text),
         match=keywords.match(number, text),
         services=keywords.services(number),
         ruleset=Ruleset.build(services),
+        open_run=_SESSION if session else "",
     )
-    explained = keywords.explain(number, text)
+    explained = explain(keywords, number, text)
     if isinstance(decision, Reserved) and decision.match.keyword is None:
         explained = explained[:3]  # what other words would come to does not matter for a reserved one
+    if isinstance(decision, Resume):
+        explained = belongs(keywords, number, text)
     took, service, considered = _taken(decision)
+    parked = [] if isinstance(decision, Reserved) else _parked(services, service)
     if as_json:
         rules = [
             {"service": c.service, "rule": c.rule, "fired": c.fired, "why": c.reason} for c in considered
         ]
         print_json({"took": took, "service": service, "explained": explained, "rules": rules})
     else:
-        for line in [*explained, *map(_about_rule, considered), *_outcome(decision)]:
+        for line in [*explained, *map(_about_rule, considered), *_outcome(decision), *parked]:
             click.echo(clean(line))
     if isinstance(decision, Nothing):
         click.get_current_context().exit(1)
@@ -86,7 +96,7 @@ def _taken(decision: Decision) -> tuple[str, str, tuple[Considered, ...]]:
     """What takes it, the service, and the rules that were looked at."""
     match decision:
         case Reserved(word, services):
-            return word, ", ".join(services), ()
+            return word.kind, ", ".join(services), ()
         case ByKeyword(match):
             return f"keyword {match.name}", match.service, ()
         case ByRules(decided, considered):
@@ -96,10 +106,16 @@ def _taken(decision: Decision) -> tuple[str, str, tuple[Considered, ...]]:
             return match.how, match.service, considered
         case Nothing(_, considered):
             return "nothing", "", considered
-        case Resume():  # not without an open run
+        case Resume():
             return "session", "", ()
         case _:
             assert_never(decision)
+
+
+def _parked(services: Mapping[str, Service], service: str) -> list[str]:
+    if service not in services or services[service].status == "live":
+        return []
+    return [f"Service {service} is suspended: the text waits until it is live again."]
 
 
 def _about_rule(considered: Considered) -> str:
@@ -113,10 +129,11 @@ def _outcome(decision: Decision) -> list[str]:
             return [f"Service {d.service} {_deed(d.action)}, by its rule {d.rule}." for d in decided]
         case Reserved(word, services, match) if services:
             reply = "its own reply" if match.keyword is not None else "the built-in reply"
-            verb = {"stop": "opts the sender out of", "start": "opts the sender in to"}.get(
-                word, "answers for"
-            )
+            verbs = {"stop": "opts the sender out of", "start": "opts the sender in to"}
+            verb = verbs.get(word.kind, "answers for")
             return [f"It {verb} {', '.join(services)} and gets {reply}."]
+        case Resume():
+            return ["The open session takes it: it is no reserved word, and no keyword of it is global."]
         case Nothing(reason):
             return [f"Nothing takes it: {reason}."]
         case _:

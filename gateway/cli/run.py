@@ -36,7 +36,7 @@ def run(context: click.Context, config: str) -> None:
     if loaded.gateway is None:
         for fault in loaded.faults:
             click.echo(str(fault), err=True)
-        count = len(loaded.faults)
+        count = sum(not fault.warning for fault in loaded.faults)
         click.echo(f"{count} finding{'s' if count != 1 else ''}: not started", err=True)
         context.exit(os.EX_CONFIG)  # the unit does not restart on it
     configure(loaded.gateway.log)

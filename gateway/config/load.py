@@ -32,14 +32,17 @@ class Located(Struct, frozen=True, order=True):
     line: int
     path: str
     what: str
+    warning: bool = False
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.path}: {self.what}" if self.path else f"{place}: {self.what}"
+        what = f"{'warning: ' if self.warning else ''}{self.what}"
+        return f"{place}: {self.path}: {what}" if self.path else f"{place}: {what}"
 
 
 class Loaded(Struct, frozen=True):
-    """`gateway` is None when there are faults.  `services` are the names of the service files found."""
+    """`gateway` is None when there are faults that are no mere warnings.  `services` are the names of the
+    service files found."""
 
     gateway: Gateway | None
     faults: list[Located]
@@ -73,7 +76,8 @@ def load(
     shape = [fault for file in (main, *files) for fault in file.faults]
     meaning = [fault for fault in meaning if not any(_follows(fault, cause) for cause in shape)]
     faults = _located([main, *files], [*shape, *meaning])
-    return Loaded(None if faults else gateway, faults, list(services))
+    good = all(fault.warning for fault in faults)
+    return Loaded(gateway if good else None, faults, list(services))
 
 
 class _File:
@@ -116,7 +120,7 @@ class _File:
     def locate(self, fault: Fault) -> Located:
         path = fault.path.removeprefix(self.prefix).removeprefix(".") if self.prefix else fault.path
         line = line_of(self._lines, path) if self.readable else self._broken_line
-        return Located(str(self.path), line, path, fault.what)
+        return Located(str(self.path), line, path, fault.what, fault.warning)
 
 
 def _gateway(file: _File, environ: Mapping[str, str], reader: Reader) -> Gateway:

@@ -231,10 +231,22 @@ class Keyword(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     number: str = ""  # the shortcode or longcode; empty: every number of the service
     aliases: list[str] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)  # "pin" takes PIN1234 and leaves 1234
+    pattern: str = ""  # RE2 over the whole text, normalised and in any case: "[0-9]{6}"
+    fuzzy: bool = True  # one slip of the customer's in a word of 5 letters and more is forgiven
+    always: bool = field(default=False, name="global")  # it is understood in the middle of a session too
     reply: str = ""
     flow: str = ""
     chain: str = ""
     notify: bool = False
+
+
+class Replies(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What STOP, START and HELP are answered with in one language; empty: the built-in reply."""
+
+    stop: str = ""
+    start: str = ""
+    help: str = ""
 
 
 class Send(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -303,6 +315,10 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     assets: list[str] = field(default_factory=list)
     routes: list[str] = field(default_factory=list)  # binds in order of preference
     notify: NotifyUrls = field(default_factory=NotifyUrls)
+    # whose STOP, START and HELP are understood, beside the English ones (ISO 639-1, rules/reserved.py); the
+    # first is that of the replies to English ones
+    languages: list[str] = field(default_factory=lambda: ["en"])
+    replies: dict[str, Replies] = field(default_factory=dict)  # by language
     default: Keyword | None = None  # what a text that matches nothing gets
     numbers: dict[str, Number] = field(default_factory=dict)
     keywords: dict[str, Keyword] = field(default_factory=dict)

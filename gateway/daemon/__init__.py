@@ -93,6 +93,8 @@ class Daemon:
         self._esmes: dict[str, Account] = dict(config.smpp.accounts)
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
+        self._parked: set[str] = set()  # live services for which texts may be parked
+        self._resuming: asyncio.Task[None] | None = None
         self.metrics = Metrics()
         self.systemd = Systemd()
         self._reload = Reload(read=reload, apply=self._apply, systemd=self.systemd) if reload else None
@@ -282,6 +284,7 @@ class Daemon:
                 self._smpp.start(name)
             await self._fetcher.recover()
             await self.inbound.take_up()
+            self._resume([name for name, service in self._services.items() if service.status == "live"])
             self._notifier.start()
             await self.http.start()
         except OSError as error:
@@ -472,6 +475,23 @@ class Daemon:
             except GatewayError as error:
                 log.warning("housekeeping.failed", extra={"reason": str(error)})
 
+    def _resume(self, services: Sequence[str]) -> None:
+        """Take up what was parked while these services were suspended."""
+        if self._resuming is not None:
+            self._resuming.cancel()
+        self._parked |= set(services)
+        self._resuming = asyncio.create_task(self._take_up_parked())
+        self._tasks.append(self._resuming)
+
+    async def _take_up_parked(self) -> None:
+        for name in sorted(self._parked):
+            try:
+                await self.inbound.resume(name)
+            except GatewayError as error:
+                log.warning("service.parked", extra={"service": name, "reason": str(error)})
+            else:
+                self._parked.discard(name)
+
     # -- what it looks like from outside -----------------------------------------------------------
 
     def carriers(self) -> list[CarrierState]:
@@ -520,12 +540,17 @@ class Daemon:
         if self._reload is not None:
             self._tasks.append(asyncio.get_running_loop().create_task(self._reload.run()))
 
+    def _was_suspended(self, name: str, service: Service) -> bool:
+        before = self._services.get(name)
+        return before is not None and before.status == "suspended" and service.status == "live"
+
     async def _apply(self, new: Gateway) -> None:
         keywords, ruleset = Keywords.build(new.services), Ruleset.build(new.services)
         self._runs.configure(new.services)  # raises on a bad flow, before anything has changed
         for section in needs_restart(self.config, new):
             log.warning("reload.needs_restart", extra={"section": section})
         self.config = new
+        resumed = [name for name, service in new.services.items() if self._was_suspended(name, service)]
         self._services.clear()
         self._services.update(new.services)
         self.outbound.planner = Planner(self._services)
@@ -546,4 +571,6 @@ class Daemon:
         for name in set(gone) - set(fresh):
             self.outbound.refill(name, force=True)  # nobody will take these: their chains must move on
         await self._smpp.configure(new.smpp)
+        if resumed or self._parked:
+            self._resume(resumed)
         log.info("reload.done", extra={"binds_stopped": gone, "binds_started": fresh})

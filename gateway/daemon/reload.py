@@ -40,7 +40,11 @@ class Reload:
         self._systemd.reloading()
         loaded = self._read()
         for fault in loaded.faults:
-            log.error("reload.fault", extra={"reason": str(fault)})
+            log.log(
+                logging.WARNING if fault.warning else logging.ERROR,
+                "reload.fault",
+                extra={"reason": str(fault)},
+            )
         if loaded.gateway is None:
             log.error("reload.refused", extra={"findings": len(loaded.faults)})
         else:

@@ -21,7 +21,7 @@ from gateway.protocol.smpp.pdu import DataSm, DeliverSm
 from gateway.protocol.sms.coding import ALPHABETS
 from gateway.protocol.sms.reassembly import Payload
 from gateway.rules import decide as rules
-from gateway.rules import variables
+from gateway.rules import reserved, variables
 from gateway.rules.keywords import Keywords, Match
 from gateway.rules.ruleset import Ruleset
 from gateway.store.base import Store, Unit
@@ -37,13 +37,7 @@ log = logging.getLogger(__name__)
 
 OCTETS = "sms.octets"  # the event that keeps what is more than a message's text
 _TAKEN_UP = 10_000  # undecided messages that a start looks at
-
-# Built-in answers to the reserved words; a keyword of that very word replaces them
-_REPLIES = {
-    "stop": "{name}: you will get no more messages from us. Text START to get them again.",
-    "start": "{name}: you will get our messages again. Text STOP to end them.",
-    "help": "{name}: text STOP to get no more messages.",
-}
+_AT_ONCE = 500  # parked messages read together
 
 
 class Conversing(Protocol):
@@ -206,11 +200,23 @@ class InboundPipeline:
     async def take_up(self) -> None:
         """Decide again on what could not be decided before a restart: a defect may have been mended."""
         for message in await self._store.unhandled(_TAKEN_UP):
-            events = await self._store.events(message.id)
-            details = next((event.data for event in events if event.type == OCTETS), {})
             unit = Unit()
-            self._handle(unit, message, details)
+            self._handle(unit, message, await self._octets(message))
             await unit.commit(self._store)
+
+    async def resume(self, service: str) -> None:
+        """Decide on the texts that were parked while the service was suspended, oldest first."""
+        event = Event(ref=service, type="service.live", service=service, at=self._clock.now())
+        await self._store.commit([event])  # behind it the store holds all that was parked
+        while parked := await self._store.parked(service, _AT_ONCE):
+            for message in parked:
+                unit = Unit()
+                self._handle(unit, message, await self._octets(message))
+                await unit.commit(self._store)
+
+    async def _octets(self, message: Message) -> Mapping[str, Any]:
+        events = await self._store.events(message.id)
+        return next((event.data for event in events if event.type == OCTETS), {})
 
     def _handle(self, unit: Unit, message: Message, details: Mapping[str, Any]) -> None:
         """Decide on a message.  If that fails the message is kept as `received`: a defect of ours, or a rule
@@ -236,6 +242,7 @@ class InboundPipeline:
             sender=sender,
             recipient=recipient,
             text=text,
+            word=self._keywords.reserved(recipient, text),
             match=match,
             services=services,
             ruleset=self._ruleset,
@@ -243,6 +250,9 @@ class InboundPipeline:
             opted_out=[s for s in services if self._consents.refusal(s, sender)],
         )
         service = self._service(decision, match, recipient)
+        if suspended := self._suspended(decision, service, services):
+            self._park(unit, message, suspended)
+            return
         unit.writes.append(replace(message, service=service, status=Status.HANDLED, reason=""))
         subject = self._subject(message.id, service, sender, recipient, text, match, details)
         self._carry_out(unit, decision, subject)
@@ -260,14 +270,33 @@ class InboundPipeline:
         names = self._keywords.services(recipient)
         return match.service or next((name for name in names if self._live(name)), names[0] if names else "")
 
+    def _suspended(self, decision: rules.Decision, service: str, services: Sequence[str]) -> str:
+        """The suspended service that the text is, or may be, for; "" if it can be decided on now.
+
+        What a customer says with STOP counts at once, whoever is suspended.
+        """
+        if isinstance(decision, rules.Reserved):
+            return ""
+        if isinstance(decision, rules.Nothing):  # a rule of a suspended one might have taken it
+            return next((name for name in services if not self._live(name)), "")
+        return "" if self._live(service) else service
+
+    def _park(self, unit: Unit, message: Message, service: str) -> None:
+        reason = f"service {service} is suspended"
+        unit.writes.append(replace(message, service=service, status=Status.PARKED, reason=reason))
+        if message.status is not Status.PARKED:
+            parked = Event(ref=message.id, type="parked", service=service, at=self._clock.now())
+            unit.writes.append(parked)
+
     def _live(self, service: str) -> bool:
-        return self._services[service].status == "live"
+        known = self._services.get(service)  # a session may outlive its service
+        return known is None or known.status == "live"
 
     def _carry_out(self, unit: Unit, decision: rules.Decision, subject: Subject) -> None:
         note: dict[str, object]
         match decision:
             case rules.Reserved():
-                note = {"took": "reserved", "word": decision.word}
+                note = {"took": "reserved", "word": decision.word.kind, "language": decision.word.language}
                 self._reserved(unit, decision, subject)
             case rules.Resume():
                 note = {"took": "session", "run": decision.run}
@@ -289,12 +318,12 @@ class InboundPipeline:
     def _reserved(self, unit: Unit, decision: rules.Reserved, subject: Subject) -> None:
         reason = f"texted {subject.body['text']} to {subject.number}"
         for service in decision.services:
-            if decision.word == "stop":
+            if decision.word.kind == "stop":
                 self._actions.consent(unit, self._for(subject, service), opted_out=True, reason=reason)
-            elif decision.word == "start":
+            elif decision.word.kind == "start":
                 self._actions.consent(unit, self._for(subject, service), opted_out=False, reason=reason)
         run = self._runs.open_run(subject.customer, subject.number)
-        if decision.word == "stop" and run:
+        if decision.word.kind == "stop" and run:
             self._runs.stop(unit, run, reason)
         service = decision.match.service or next(filter(self._live, decision.services), "")
         if not service:
@@ -304,7 +333,7 @@ class InboundPipeline:
             text = keyword.reply
         else:
             names = ", ".join(self._services[s].name for s in decision.services)
-            text = _REPLIES[decision.word].format(name=names).replace("$(", "$$(")
+            text = reserved.answer(decision.word, self._services[service], names)
         self._actions.reply(unit, text, self._for(subject, service), consent_exempt=True)
 
     def _tell(self, unit: Unit, subject: Subject, name: str) -> None:

@@ -231,6 +231,7 @@ _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "sms.received": _received,
     "sms.octets": _octets,
     "decided": _decided,
+    "parked": lambda data: "Its service is suspended: it is decided on when that is live again.",
     "rule": _rule,
     "action.failed": lambda data: f"An action could not be done{_because_of(data)}.",
     "consent.opted_out": lambda data: f"The customer is opted out{_because_of(data)}.",

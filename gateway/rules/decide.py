@@ -1,6 +1,6 @@
 """What an inbound message comes to.  The order is the product's:
 
-    reserved words (STOP, START, HELP) -> an open session -> keyword -> rules -> default
+    reserved words (STOP, START, HELP) -> a `global` keyword -> an open session -> keyword -> rules -> default
 
 Defaults (the number's, then the service's) come after the rules: they are for what nothing else took.
 """
@@ -12,7 +12,8 @@ from collections.abc import Container
 from msgspec import Struct
 
 from gateway.rules import variables
-from gateway.rules.keywords import Match, reserved
+from gateway.rules.keywords import Match
+from gateway.rules.reserved import Word
 from gateway.rules.ruleset import Considered, Decided, Ruleset
 from gateway.values.event import Trigger
 
@@ -21,7 +22,7 @@ class Reserved(Struct, frozen=True):
     """STOP, START or HELP.  It concerns every service of the number; `match` is the keyword of that very
     text, if one is configured: its reply is used instead of the built-in one."""
 
-    word: str  # stop | start | help
+    word: Word
     services: tuple[str, ...]
     match: Match
 
@@ -63,22 +64,24 @@ def decide(
     sender: str,
     recipient: str,
     text: str,
+    word: Word | None,
     match: Match,
     services: tuple[str, ...],
     ruleset: Ruleset,
     open_run: str = "",
     opted_out: Container[str] = (),
 ) -> Decision:
-    """Addresses are canonical; `match` and `services` are what Keywords says of the text and the number.
+    """Addresses are canonical; `word`, `match` and `services` are what Keywords says of text and number.
     `open_run` is the session that is open between sender and recipient, "" if there is none; `opted_out`
     those of the services that the sender has said STOP to.
 
     Rules on sms.received are evaluated for each service of the number, by name, once no keyword matched.
     """
-    if word := reserved(text):
+    if word:
         own = match if match.how == "exact" or (match.how == "alias" and not match.rest) else Match()
         return Reserved(word, services, own)
-    if open_run:
+    always = match.by_word and match.keyword is not None and match.keyword.always
+    if open_run and not always:
         return Resume(open_run)
     if match.by_word:
         return ByKeyword(match)

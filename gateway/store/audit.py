@@ -40,7 +40,7 @@ OUTBOUND = (
     Status.SENT,
     Status.QUEUED,
 )
-INBOUND = (Status.HANDLED, Status.RECEIVED)
+INBOUND = (Status.HANDLED, Status.RECEIVED, Status.PARKED)
 
 Progress = Callable[[str, int], None]  # what is read, rows of it so far
 

@@ -190,6 +190,10 @@ class Store(Protocol):
         """MO in status `received`, oldest first: their decision is still owed."""
         ...
 
+    async def parked(self, service: str, limit: int) -> list[Message]:
+        """MO that wait for a suspended service, oldest first."""
+        ...
+
     async def events(self, ref: str) -> list[Event]:
         """The transaction log of one transaction or run: what its rows tell (values.story) and what was
         written, in the order in which it happened."""

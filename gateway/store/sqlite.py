@@ -168,6 +168,9 @@ class SqliteStore:
     async def unhandled(self, limit: int) -> list[Message]:
         return await self._all(Message, "unhandled", limit=limit)
 
+    async def parked(self, service: str, limit: int) -> list[Message]:
+        return await self._all(Message, "parked", service=service, limit=limit)
+
     async def events(self, ref: str) -> list[Event]:
         written = await self._all(Event, "events", ref=ref)
         message = await self.message(ref)

@@ -12,13 +12,14 @@ _LONGEST = 64  # characters: no known word is near so long, and the search for a
 
 class Fault(Struct, frozen=True, order=True):
     """`path` is the dotted key inside the file, such as "flows.order.nodes.ask.text"; `what` a sentence
-    with the remedy."""
+    with the remedy.  A `warning` is likely a mistake, but nothing that keeps the gateway from running."""
 
     path: str
     what: str
+    warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.what}"
+        return f"{self.path}: {'warning: ' if self.warning else ''}{self.what}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

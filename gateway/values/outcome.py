@@ -19,13 +19,14 @@ class Status(StrEnum):
     IN_DOUBT = "in-doubt"  # handed to a carrier whose answer never came
     RECEIVED = "received"  # an MO, durable, its decision still to be made
     HANDLED = "handled"  # an MO whose decision has been committed
+    PARKED = "parked"  # an MO to a suspended service, to be decided on when that is live again
 
     @property
     def final(self) -> bool:
         return self not in _OPEN
 
 
-_OPEN = {Status.QUEUED, Status.SENT, Status.RECEIVED}
+_OPEN = {Status.QUEUED, Status.SENT, Status.RECEIVED, Status.PARKED}
 
 
 class Result(StrEnum):

@@ -73,6 +73,7 @@ def test_findings_as_json(tmp_path: Path) -> None:
                 "line": 2,
                 "path": "htpt",
                 "what": 'unknown key; did you mean "http"?',
+                "warning": False,
             }
         ],
     }

@@ -107,3 +107,23 @@ def test_a_text_to_no_number(place: Any) -> None:
     result = place.run("keyword", "test", "+1", "x")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "neither an E.164 number" in result.stderr
+
+
+def test_a_waiting_session_takes_what_is_neither_reserved_nor_global(place: Any) -> None:
+    def took(text: str) -> str:
+        result = place.run("keyword", "test", "12345", text, "--session", "--json")
+        return str(json.loads(result.stdout)["took"])
+
+    assert (took("ORDER"), took("stop")) == ("session", "stop")
+    pizza = (place.folder / "conf/services/pizza.toml").read_text()
+    place.write("services/pizza.toml", pizza.replace('flow = "order"', 'flow = "order"\nglobal = true'))
+    assert took("ORDER") == "keyword ORDER"
+
+
+def test_a_text_to_a_suspended_service_is_parked(place: Any) -> None:
+    pizza = (place.folder / "conf/services/pizza.toml").read_text()
+    place.write("services/pizza.toml", f'status = "suspended"\n{pizza}')
+    result = place.run("keyword", "test", "12345", "ORDER")
+    assert (
+        result.stdout.splitlines()[-1] == "Service pizza is suspended: the text waits until it is live again."
+    )

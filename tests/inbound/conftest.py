@@ -160,7 +160,7 @@ class FakeReceipts:
 class World:
     """Everything between `store` and the fakes, for one life of the daemon."""
 
-    def __init__(self, path: Path, services: Mapping[str, Service], binds: Mapping[str, Bind]) -> None:
+    def __init__(self, path: Path, services: dict[str, Service], binds: Mapping[str, Bind]) -> None:
         self.services, self.binds = services, binds
         self.clock = FakeClock()
         self.new_id = IdSource(self.clock)
@@ -201,6 +201,10 @@ class World:
             runs=self.runs,
             clock=self.clock,
         )
+        self.reassembly = Reassembly({n: source_of(b) for n, b in self.binds.items()}, self.new_id)
+        self._decide()
+
+    def _decide(self) -> None:
         ruleset = Ruleset.build(self.services)
         self.consequences = Consequences(
             services=self.services,
@@ -211,7 +215,6 @@ class World:
             runs=self.runs,
         )
         self.runs.firing = self.consequences
-        self.reassembly = Reassembly({n: source_of(b) for n, b in self.binds.items()}, self.new_id)
         self.inbound = InboundPipeline(
             store=self.store,
             clock=self.clock,
@@ -245,6 +248,13 @@ class World:
         await self.stop()
         self._build()
         await self.start()
+
+    def suspend(self, name: str, *, live: bool = False) -> None:
+        """What a reload with another status of that service comes to."""
+        self.services[name] = msgspec.structs.replace(
+            self.services[name], status="live" if live else "suspended"
+        )
+        self._decide()
 
     async def deliver(self, *pdus: DeliverSm, bind: str = "north") -> list[int]:
         statuses = [await asked(self.inbound.deliver, bind, pdu) for pdu in pdus]

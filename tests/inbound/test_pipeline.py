@@ -191,6 +191,50 @@ async def test_stop_is_confirmed_by_a_live_service_of_the_number(open_world: Any
     assert {c.service for c in await world.store.opted_out()} == {"alerts", "pizza"}
 
 
+async def test_a_word_of_the_services_language_is_answered_in_it(open_world: Any, mo: Any) -> None:
+    world = await open_world(pizza=PIZZA.replace("assets", 'languages = ["de", "fr"]\nassets', 1))
+    await world.deliver(*mo("Abmelden"))
+    assert world.texts[-1].startswith("Pizza: Sie erhalten keine Nachrichten mehr")
+    assert world.consents.refusal("pizza", CUSTOMER)
+    await world.deliver(*mo("stopp bitte"))
+    await world.deliver(*mo("démarrer"))
+    assert world.texts[-1].startswith("Pizza: vous recevrez")
+
+
+async def test_texts_to_a_suspended_service_wait_until_it_is_live_again(open_world: Any, mo: Any) -> None:
+    world = await open_world(pizza=PIZZA)
+    world.suspend("pizza")
+    assert await world.deliver(*mo("hours ten"), *mo("hours two")) == [ESME_ROK, ESME_ROK]
+    assert world.texts == []
+    assert [m.status for m in await world.messages(direction="mo")] == [Status.PARKED] * 2
+    await world.restart()
+    await world.inbound.take_up()
+    assert world.texts == []
+    world.suspend("pizza", live=True)
+    await world.inbound.resume("pizza")
+    assert world.texts == ["Open till ten", "Open till two"]
+    [first, _] = await world.messages(direction="mo")
+    assert first.status is Status.HANDLED
+    assert len(world.notifier.to("https://pizza.example/mo")) == 2
+
+
+async def test_stop_to_a_suspended_service_counts_at_once(open_world: Any, mo: Any) -> None:
+    world = await open_world(pizza=PIZZA)
+    world.suspend("pizza")
+    await world.deliver(*mo("stop"))
+    assert world.consents.refusal("pizza", CUSTOMER)
+
+
+async def test_a_text_that_no_live_service_takes_waits_for_the_suspended_one(
+    open_world: Any, mo: Any
+) -> None:
+    world = await open_world(pizza=PIZZA, alerts=ALERTS)
+    world.suspend("pizza")
+    await world.deliver(*mo("what is it"))
+    [received] = await world.messages(direction="mo")
+    assert (received.service, received.status) == ("pizza", Status.PARKED)
+
+
 async def test_rules_take_what_no_keyword_took(open_world: Any, mo: Any) -> None:
     rule = """
     [rules.question]

@@ -12,7 +12,11 @@ SERVICES = {
         name="Pizza",
         assets=["12345"],
         default=Keyword(reply="Text ORDER"),
-        keywords={"ORDER": Keyword(flow="order"), "HELP": Keyword(reply="We bake.")},
+        keywords={
+            "ORDER": Keyword(flow="order"),
+            "HELP": Keyword(reply="We bake."),
+            "MENU": Keyword(reply="S M L", always=True),
+        },
         rules={
             "many": Rule(on="sms.received", when="size(sms.words) > 2", do=[Action(reply="So many words")])
         },
@@ -39,6 +43,7 @@ def decide(
         sender="+447700900123",
         recipient=to,
         text=text,
+        word=KEYWORDS.reserved(to, text),
         match=KEYWORDS.match(to, text),
         services=KEYWORDS.services(to),
         ruleset=RULESET,
@@ -50,7 +55,7 @@ def decide(
 def test_a_reserved_word_comes_before_an_open_session_and_concerns_every_service_of_the_number() -> None:
     decision = decide("Stop.", open_run="run")
     assert isinstance(decision, rules.Reserved)
-    assert (decision.word, decision.services, decision.match.how) == ("stop", ("pizza", "taxi"), "none")
+    assert (decision.word.kind, decision.services, decision.match.how) == ("stop", ("pizza", "taxi"), "none")
 
 
 def test_a_keyword_of_a_reserved_word_rides_along() -> None:
@@ -61,6 +66,12 @@ def test_a_keyword_of_a_reserved_word_rides_along() -> None:
 
 def test_an_open_session_comes_before_a_keyword() -> None:
     assert decide("order", open_run="run") == rules.Resume("run")
+
+
+def test_a_global_keyword_comes_before_an_open_session() -> None:
+    decision = decide("menu", open_run="run")
+    assert isinstance(decision, rules.ByKeyword)
+    assert decision.match.name == "MENU"
 
 
 def test_a_keyword_comes_before_rules() -> None:

@@ -65,6 +65,12 @@ ORDER BY rowid DESC LIMIT :limit;
 -- MO whose decision is still owed, oldest first.
 SELECT * FROM messages WHERE status = 'received' AND direction = 'mo' ORDER BY rowid LIMIT :limit;
 
+-- name: parked
+-- MO of a suspended service, oldest first.
+SELECT * FROM messages
+WHERE status = 'parked' AND direction = 'mo' AND service = :service
+ORDER BY rowid LIMIT :limit;
+
 -- name: waiting
 -- Messages whose step is being tried by a carrier, oldest first.
 SELECT * FROM messages WHERE waits = :carrier AND waits != '' AND id > :after ORDER BY id LIMIT :limit;
