@@ -227,7 +227,7 @@ class Daemon:
             channel=self._sms,
             down=lambda: [name for name in self._binds if not self._smpp.state(name)[0]],
         )
-        self._sip = SipSide(config.sip, self._rng) if config.sip is not None else None
+        self._sip = SipSide(config.sip, self._rng, state_directory) if config.sip is not None else None
         self.http = HttpServer(
             config.http.listen,
             Deps(

@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from socket import SOCK_DGRAM
 
 from msgspec.structs import replace
@@ -20,7 +21,9 @@ from gateway.config.model import Service, Sip, Trunk
 from gateway.inbound.voice import InboundCalls
 from gateway.observe.health import CarrierState
 from gateway.protocol.sip.call import CallCancelled, IncomingCall, SipEvent
-from gateway.transport.rtp_udp import MediaPump, RtpPorts
+from gateway.transport.recordings import Recordings
+from gateway.transport.rtp_ports import RtpPorts
+from gateway.transport.rtp_udp import MediaPump
 from gateway.transport.sip_udp import SipEndpoint
 
 log = logging.getLogger(__name__)
@@ -32,8 +35,9 @@ class SipSide:
     """`trunks` is filled by `resolve` and shared with the channel: hosts as IP addresses, since a request
     names its source by nothing else.  `calls_in` and `voice` must be set in the turn in which `open` ends."""
 
-    def __init__(self, sip: Sip, rng: random.Random) -> None:
+    def __init__(self, sip: Sip, rng: random.Random, state_directory: Path) -> None:
         self._sip = sip
+        self._recordings = state_directory / "recordings"
         self._rng = rng
         self._networks: list[tuple[str, list[Network]]] = []
         self._pump: MediaPump | None = None
@@ -55,7 +59,9 @@ class SipSide:
         await self.endpoint.start()
         ports = list(port_range(self._sip.rtp_ports))
         self._rng.shuffle(ports)
-        self._pump = MediaPump(RtpPorts(self.endpoint.host, ports), chance=self._rng)
+        self._pump = MediaPump(
+            RtpPorts(self.endpoint.host, ports), chance=self._rng, recordings=Recordings(self._recordings)
+        )
 
     async def resolve(self, trunks: Mapping[str, Trunk]) -> None:
         """Take these trunks; a host that cannot be resolved now makes its trunk unreachable, no more."""

@@ -26,6 +26,11 @@ def decode(octets: bytes, codec: Codec) -> bytes:
     return samples.tobytes()
 
 
+def sample(octet: int, codec: Codec) -> int:
+    """The linear sample that one octet stands for."""
+    return _EXPAND[codec][octet]
+
+
 def pcmu_to_pcma(octets: bytes) -> bytes:
     """Re-compand without passing through linear samples; at most half a step of the coarser law is lost."""
     return octets.translate(_U_TO_A)

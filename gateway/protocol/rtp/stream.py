@@ -123,6 +123,7 @@ class MediaStats:
     foreign: int
     malformed: int
     errors: int
+    recording: str  # path of the last recording begun, "" for none
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,284 @@
+"""One call's media on its socket: what is sent every 20 ms, and what becomes of each packet that comes.
+
+A plain datagram protocol, whose receive path never awaits.
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.digits import Presses, Way
+from gateway.protocol.rtp.ear import Ear
+from gateway.protocol.rtp.packet import RtpError, RtpPacket, parse
+from gateway.protocol.rtp.recording import Ended, Recording, RecordingLimits
+from gateway.protocol.rtp.stream import MediaStats, RtpReceiver, RtpSender
+from gateway.protocol.rtp.telephone_event import DigitReceiver
+from gateway.protocol.rtp.tones import BEEP_FRAMES, beep
+from gateway.protocol.sdp import DTMF_PAYLOAD_TYPE, Negotiated
+from gateway.transport.recordings import ActiveRecording, Recordings
+from gateway.values.errors import GatewayError
+
+_LIMIT_DIGITS: Final = 64
+
+Address = tuple[Any, ...]  # (host, port) or IPv6's four, as the loop hands it out
+
+
+class PeerUnreachable(GatewayError):
+    """The peer's media address is of the other IP version than ours: refuse with 488, or end the call."""
+
+
+class MediaStream(asyncio.DatagramProtocol):
+    """One call's media: made by `MediaPump.open`, silent until `connect`."""
+
+    def __init__(self, sender: RtpSender, recordings: Recordings) -> None:
+        self._sender = sender
+        self._receiver = RtpReceiver()
+        self._digit_receiver = DigitReceiver()
+        self._recordings = recordings
+        self._recording: ActiveRecording | None = None
+        self._ear: Ear | None = None  # only while somebody listens
+        self._hearers: list[Callable[[bytes], None]] = []
+        self._presses = Presses()
+        self._pressed = 0
+        self._barge_in = False
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.DatagramTransport | None = None
+        self._signalled: Address = ()
+        self._target: Address | None = None
+        self._latched = False
+        self._sending = False
+        self._congested = False
+        self._codecs: dict[int, Codec] = {}  # by payload type
+        self._dtmf_payload_types: frozenset[int] = frozenset()
+        self._playing: asyncio.Future[bool] | None = None
+        self._foreign = 0
+        self._malformed = 0
+        self._errors = 0
+        self._local_host = ""
+        self.local_port = 0
+        self.codec = Codec.PCMU  # until `connect` says what was agreed
+        self.digits: asyncio.Queue[str] = asyncio.Queue(_LIMIT_DIGITS)
+        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    def stats(self) -> MediaStats:
+        received = self._receiver.stats()
+        return MediaStats(
+            codec=str(self.codec) if self._signalled else "",
+            packets=received.packets,
+            lost=received.lost,
+            jitter_seconds=received.jitter_seconds,
+            dtmf=self._pressed,
+            sent=self._sender.packets,
+            duplicates=received.duplicates,
+            out_of_order=received.out_of_order,
+            foreign=self._foreign,
+            malformed=self._malformed,
+            errors=self._errors,
+            recording=self._recording.path if self._recording is not None else "",
+        )
+
+    def connect(self, media: Negotiated) -> None:
+        """Send to the peer, as agreed; again after every further offer and answer (hold, new address).
+
+        Raises PeerUnreachable and changes nothing then.
+        """
+        signalled = (str(ipaddress.ip_address(media.remote_address)), media.remote_port)
+        if (":" in signalled[0]) != (":" in self._local_host):
+            raise PeerUnreachable(
+                f"the peer's media address {signalled[0]} is not of our socket's IP version"
+            )
+        if signalled != self._signalled:
+            self._signalled, self._target, self._latched = signalled, signalled, False
+        self.codec = media.codec
+        self._sender.set_format(media.codec, media.payload_type, media.dtmf_payload_type)
+        # the peer's own number after its offer, ours after our offer (RFC 3264 section 5.1)
+        ours_and_theirs = {DTMF_PAYLOAD_TYPE, media.dtmf_payload_type or DTMF_PAYLOAD_TYPE}
+        self._dtmf_payload_types = frozenset(ours_and_theirs - {media.payload_type})
+        static = {codec.static_payload_type: codec for codec in Codec}
+        self._codecs = static | {
+            media.payload_type: media.codec
+        }  # a peer may change between what was offered
+        self._sending = media.direction.sends
+
+    def play(self, *prompts: bytes, barge_in: bool = False) -> asyncio.Future[bool]:
+        """Play octets of the agreed codec one after the other, in the place of what plays now.
+
+        The future is done 20 ms after the last frame went out: True, or False when `stop`, another `play`,
+        `close`, or with `barge_in` a key cut it.  Cancelling it stops the prompts.
+        """
+        self.stop()
+        playing: asyncio.Future[bool] = self._loop.create_future()
+        if self._transport is None:
+            playing.set_result(False)
+            return playing
+        self._sender.play(*prompts)
+        self._playing = playing
+        self._barge_in = barge_in
+        return playing
+
+    def stop(self) -> None:
+        """Cut the prompt; silence goes on."""
+        self._sender.stop()
+        self._settle_prompt(False)
+
+    def press(self, digit: str) -> None:
+        """A key that the peer told of by SIP INFO."""
+        self._press(digit, Way.INFO)
+
+    def record(self, name: str, limits: RecordingLimits) -> asyncio.Future[Recording]:
+        """Record what the peer says as NAME.wav, in the place of one under way; a beep cuts the prompt.
+
+        The future is done when the file is stored, and never fails.  Raises ValueError if NAME is none.
+        """
+        file = self._recordings.open(name, self._law)
+        self.stop_recording()
+        if limits.beep:
+            self.play(beep(self.codec))
+        skip = BEEP_FRAMES if limits.beep else 0
+        self._recording = ActiveRecording(file, self._law, limits, skip_frames=skip)
+        self._listen(self._recording.hear)
+        if self._transport is None:
+            self._end_recording(Ended.HANGUP)
+        return self._recording.done
+
+    def stop_recording(self) -> None:
+        """End the recording under way, if there is one; what was said so far is kept."""
+        self._end_recording(Ended.STOPPED)
+
+    def send_digits(self, digits: str) -> None:
+        """Press keys as RFC 4733 events.  Raises ValueError when the peer takes none or one is no key."""
+        self._sender.send_digits(digits)
+
+    def close(self) -> None:
+        """Stop and give the port back; may be called again."""
+        self.stop()
+        self._end_recording(Ended.HANGUP)
+        self._hearers.clear()
+        self._sending = False
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def tick(self) -> None:
+        """Send the packet of this 20 ms; called by the pump alone."""
+        if self._transport is None or not self._signalled:
+            return
+        if self._playing is not None:
+            if self._playing.cancelled():
+                self.stop()
+            elif self._sender.finished:
+                self._settle_prompt(True)
+        if self._sending and not self._congested:
+            self._transport.sendto(self._sender.next_packet(), self._target)
+        else:
+            self._sender.skip()
+
+    def hear(self) -> None:
+        """Give those who listen the 20 ms that are due; called by the pump alone, when all have sent."""
+        if not self._hearers or self._ear is None:
+            return
+        frame = self._ear.next_frame()
+        for hearer in list(self._hearers):
+            hearer(frame)
+        if self._recording is not None and self._recording.ended:
+            self._ignore(self._recording.hear)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # the loops' own classes are not all derived from DatagramTransport, so no isinstance here
+        self._transport = cast(asyncio.DatagramTransport, transport)
+        self._local_host, self.local_port = transport.get_extra_info("sockname")[:2]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self.stop()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        if not self._is_from_peer(addr):
+            self._foreign += 1
+            return
+        try:
+            packet = parse(data)
+            is_event = packet.payload_type in self._dtmf_payload_types
+            self._latch(addr)
+            if not self._receiver.receive(packet, self._loop.time(), is_audio=not is_event):
+                return
+            if not is_event:
+                if self._ear is not None:
+                    self._overhear(self._ear, packet)
+                return
+            digit = self._digit_receiver.receive(packet.timestamp, packet.payload)
+        except RtpError:
+            self._malformed += 1
+            return
+        if digit is not None:
+            self._press(digit, Way.EVENT)
+
+    def error_received(self, exc: Exception) -> None:
+        self._errors += 1  # the call itself ends by SIP, not by its media
+
+    def pause_writing(self) -> None:
+        self._congested = True  # the kernel takes no more: late audio is worth nothing, so it is dropped
+
+    def resume_writing(self) -> None:
+        self._congested = False
+
+    def _press(self, digit: str, way: Way) -> None:
+        if not self._presses.is_new(digit, way, self._loop.time()):
+            return
+        self._pressed += 1
+        if self._recording is not None and not self._recording.ended and self._recording.press(digit):
+            self._ignore(self._recording.hear)
+            return
+        if self._barge_in:
+            self.stop()
+        if not self.digits.full():  # nobody asks for them: what is pressed after 64 keys is not wanted either
+            self.digits.put_nowait(digit)
+
+    @property
+    def _law(self) -> Codec:
+        """What those who listen get."""
+        return self._ear.law if self._ear is not None else self.codec
+
+    def _listen(self, hearer: Callable[[bytes], None]) -> None:
+        if self._ear is None:
+            self._ear = Ear(self.codec)
+        self._hearers.append(hearer)
+
+    def _ignore(self, hearer: Callable[[bytes], None]) -> None:
+        if hearer in self._hearers:
+            self._hearers.remove(hearer)
+        if not self._hearers:
+            self._ear = None
+
+    def _overhear(self, ear: Ear, packet: RtpPacket) -> None:
+        codec = self._codecs.get(packet.payload_type)
+        if codec is not None:  # else comfort noise, or what nobody agreed on
+            ear.put(codec, packet.ssrc, packet.timestamp, packet.payload)
+
+    def _end_recording(self, cause: Ended) -> None:
+        if self._recording is not None and not self._recording.ended:
+            self._recording.end(cause)
+            self._ignore(self._recording.hear)
+
+    def _is_from_peer(self, addr: Address) -> bool:
+        if not self._signalled or addr[0] != self._signalled[0]:
+            return False
+        return not self._latched or self._target is None or addr[1] in (self._target[1], self._signalled[1])
+
+    def _latch(self, addr: Address) -> None:
+        """Symmetric RTP: answer to the port the peer really sends from (RFC 4961), once.
+
+        Only within the address that SDP named, else anyone could draw the audio to himself; and the port that
+        SDP named wins over any other.
+        """
+        if not self._latched or addr[1] == self._signalled[1]:
+            self._target, self._latched = addr, True
+
+    def _settle_prompt(self, played: bool) -> None:
+        playing, self._playing = self._playing, None
+        if playing is not None and not playing.done():
+            playing.set_result(played)
