@@ -13,7 +13,7 @@ from gateway.channels.voice.call import Line, Media, OutboundCall
 from gateway.channels.voice.prompts import Prompt, PromptCache
 from gateway.config.model import Trunk
 from gateway.protocol.sip.call import Call as SipCall
-from gateway.protocol.sip.call import OptionsAnswered, SipEvent
+from gateway.protocol.sip.call import OptionsAnswered, RegisterAnswered, SipEvent
 from gateway.protocol.smpp.pacing import TokenBucket
 from gateway.values.address import canonical
 from gateway.values.call import Call
@@ -111,7 +111,7 @@ class VoiceChannel:
 
     def event(self, event: SipEvent) -> bool:
         """What SIP says.  False: it is about no call of this channel."""
-        call = None if isinstance(event, OptionsAnswered) else self._calls.get(event.call)
+        call = None if isinstance(event, OptionsAnswered | RegisterAnswered) else self._calls.get(event.call)
         if call is None:
             return False
         call.event(event)

@@ -23,11 +23,14 @@ from gateway.protocol.sip.call import (
     EndedBy,
     OptionsAnswered,
     Probe,
+    RegisterAnswered,
     SipEvent,
 )
+from gateway.protocol.sip.digest import Digest
 from gateway.protocol.sip.inbound import InboundCalls
 from gateway.protocol.sip.layer import Rng, TransactionLayer
-from gateway.protocol.sip.message import Request, make_request
+from gateway.protocol.sip.manner import PLAIN, Binding, Manner
+from gateway.protocol.sip.message import Request, Response, make_request
 from gateway.protocol.sip.outbound import OutboundCalls
 from gateway.protocol.sip.sessions import ALLOW, SDP, Sessions
 from gateway.protocol.sip.transaction import (
@@ -48,7 +51,7 @@ METHODS = frozenset(ALLOW.split(", "))
 
 class UserAgent:
     """`host` and `port` are what peers see of us, `ports` of the transports that listen elsewhere ("tls").
-    `admit` names the trunk of a source IP address, or None.
+    `admit` names the trunk of a source IP address, or None; `digest_of` has our credentials with a trunk.
 
     Times are monotonic seconds.  Above `max_calls` calls, or `max_transactions` unfinished requests, a new
     INVITE gets 503 with Retry-After.
@@ -63,6 +66,7 @@ class UserAgent:
         rng: Rng,
         user_agent: str,
         ports: Mapping[Transport, int] | None = None,
+        digest_of: Callable[[str], Digest | None] = lambda trunk: None,
         max_calls: int = 10_000,
         max_transactions: int = 50_000,
     ) -> None:
@@ -75,7 +79,7 @@ class UserAgent:
             limit=max_transactions,
         )
         self._draining = False
-        self._sessions = Sessions(self.layer, admit, user_agent)
+        self._sessions = Sessions(self.layer, admit, user_agent, digest_of)
         self._inbound = InboundCalls(self._sessions, max_calls)
         self._outbound = OutboundCalls(self._sessions)
 
@@ -135,9 +139,17 @@ class UserAgent:
         """200 to an inbound call, repeated until its ACK; CallAnswered or CallEnded follows."""
         self._inbound.answer(call, sdp, now)
 
-    def invite(self, target: Address, to_number: str, from_number: str, sdp: bytes, now: float) -> Call:
+    def invite(
+        self,
+        target: Address,
+        to_number: str,
+        from_number: str,
+        sdp: bytes,
+        now: float,
+        manner: Manner = PLAIN,
+    ) -> Call:
         """Call a number by the trunk at an address.  It rings until `hang_up`."""
-        return self._outbound.invite(target, to_number, from_number, sdp, now)
+        return self._outbound.invite(target, to_number, from_number, sdp, now, manner)
 
     def hang_up(self, call: Call, now: float) -> None:
         """End a call whatever its state: 480, CANCEL or BYE.  A call that is over stays so."""
@@ -173,11 +185,11 @@ class UserAgent:
             if undecided:
                 self._sessions.events.append(CallCancelled(call, "shutting down"))
 
-    def options(self, target: Address, now: float) -> Probe:
+    def options(self, target: Address, now: float, manner: Manner = PLAIN) -> Probe:
         """Ask a peer whether it is there; OptionsAnswered follows."""
-        uri = sip_uri("", target.host, target.port)
+        uri = sip_uri("", *((manner.domain, manner.port) if manner.domain else (target.host, target.port)))
         probe = Probe(target)
-        own = sip_uri("", self.layer.host, self.layer.own_port(target.transport))
+        own = self._own_uri("", target)
         request = make_request(
             "OPTIONS",
             uri,
@@ -187,13 +199,43 @@ class UserAgent:
             call_id=f"{self.layer.token()}@{self.layer.host}",
             cseq=1,
             headers=[
+                *manner.route_headers,
                 ("Contact", f"<{own}>"),
                 ("Accept", SDP),
                 ("User-Agent", self._sessions.user_agent),
             ],
         )
-        self.layer.request(request, target, now, probe)
+        self.layer.request(request, target, now, probe, manner.digest)
         return probe
+
+    def register(self, binding: Binding, target: Address, expires: int, now: float) -> None:
+        """Ask a registrar to send our calls here for so many seconds, 0 for no longer; RegisterAnswered
+        follows (section 10.2)."""
+        binding.cseq += 1
+        binding.contact = self._own_uri(binding.user, target)
+        aor = f"<sip:{binding.user}@{binding.manner.domain}>"
+        request = make_request(
+            "REGISTER",
+            binding.registrar,
+            via=self.layer.via(target.transport),
+            from_=f"{aor};tag={binding.tag}",
+            to=aor,
+            call_id=binding.call_id,
+            cseq=binding.cseq,
+            headers=[
+                *binding.manner.route_headers,
+                ("Contact", f"<{binding.contact}>;expires={expires}"),
+                ("Expires", str(expires)),
+                ("Allow", ALLOW),
+                ("User-Agent", self._sessions.user_agent),
+            ],
+        )
+        self.layer.request(request, target, now, binding, binding.manner.digest)
+
+    def _own_uri(self, user: str, target: Address) -> str:
+        """Where a peer at this address reaches us."""
+        uri = sip_uri(user, self.layer.host, self.layer.own_port(target.transport))
+        return uri if target.transport == "udp" else f"{uri};transport={target.transport}"
 
     # --- between
 
@@ -224,6 +266,8 @@ class UserAgent:
         now: float,
     ) -> None:
         """A response to a request of ours, or the news that none will come (status None)."""
+        if isinstance(event, ResponseReceived) and self._challenge_met(transaction, event.response, now):
+            return
         final = status is None or status >= 200
         match transaction.user, transaction.request.method:
             case Call() as call, "INVITE":
@@ -235,8 +279,35 @@ class UserAgent:
                 self._sessions.bye_done(call)
             case Probe() as probe, _ if final:
                 self._sessions.events.append(OptionsAnswered(probe, status))
+            case Binding() as binding, _ if final:
+                response = event.response if isinstance(event, ResponseReceived) else None
+                self._sessions.events.append(RegisterAnswered(binding, response))
             case _:
                 pass  # a CANCEL's answer says nothing that the INVITE's does not; a fork's BYE is nobody's
+
+    def _challenge_met(self, transaction: ClientTransaction, response: Response, now: float) -> bool:
+        """Whether a 401 or 407 is answered by the request again, with credentials (section 22)."""
+        if response.status not in (401, 407):
+            return False
+        user = transaction.user
+        cseq = transaction.request.cseq
+        if isinstance(user, Call):
+            if transaction is user.invite and not user.allows(CallCause.CHALLENGED):
+                return False  # it was given up meanwhile
+            if user.dialog is not None:
+                cseq = max(cseq, user.dialog.local_cseq)
+        again = self.layer.again(transaction, response, cseq + 1, now)
+        if again is None:
+            return False
+        if isinstance(user, Binding):
+            user.cseq = again.request.cseq
+        elif isinstance(user, Call):
+            if transaction is user.invite:
+                user.step(CallCause.CHALLENGED)
+                user.invite = again
+            if user.dialog is not None:
+                user.dialog.local_cseq = again.request.cseq
+        return True
 
     def _request_received(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         sessions = self._sessions

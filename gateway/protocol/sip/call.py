@@ -8,7 +8,9 @@ from enum import Enum, auto
 
 from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.dialog import Dialog
-from gateway.protocol.sip.message import Request
+from gateway.protocol.sip.digest import Digest
+from gateway.protocol.sip.manner import Binding
+from gateway.protocol.sip.message import Request, Response
 from gateway.protocol.sip.timers import Timer
 from gateway.protocol.sip.transaction import ClientTransaction, IllegalTransition, ServerTransaction
 
@@ -37,6 +39,7 @@ class CallCause(Enum):
     ACK = auto()
     NO_ACK = auto()
     PROVISIONAL = auto()
+    CHALLENGED = auto()  # and asked again, with credentials
     SUCCESS = auto()
     FAILURE = auto()  # or nothing came in time
     BYE_DONE = auto()
@@ -62,10 +65,12 @@ TRANSITIONS: Mapping[tuple[CallState, CallCause], CallState] = {
     (_S.CLOSING, _C.NO_ACK): _S.ENDING,
     (_S.CLOSING, _C.REMOTE_BYE): _S.ENDED,
     (_S.CALLING, _C.PROVISIONAL): _S.PROCEEDING,
+    (_S.CALLING, _C.CHALLENGED): _S.CALLING,
     (_S.CALLING, _C.SUCCESS): _S.ESTABLISHED,
     (_S.CALLING, _C.FAILURE): _S.ENDED,
     (_S.CALLING, _C.HANG_UP): _S.ABANDONED,
     (_S.PROCEEDING, _C.PROVISIONAL): _S.PROCEEDING,
+    (_S.PROCEEDING, _C.CHALLENGED): _S.CALLING,
     (_S.PROCEEDING, _C.SUCCESS): _S.ESTABLISHED,
     (_S.PROCEEDING, _C.FAILURE): _S.ENDED,
     (_S.PROCEEDING, _C.HANG_UP): _S.CANCELLING,
@@ -111,6 +116,7 @@ class Call:
     trunk: str | None  # by the peer's address; None for an outbound call to nobody's trunk
     # ---
     secure: bool = False  # it was addressed by a sips URI
+    digest: Digest | None = None  # our credentials with its trunk
     invite: ClientTransaction | ServerTransaction | None = None
     local_tag: str = ""
     dialog: Dialog | None = None
@@ -227,6 +233,21 @@ class OptionsAnswered:
     status: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class RegisterAnswered:
+    """A final response to a REGISTER that is no challenge we could meet; None when none came."""
+
+    binding: Binding
+    response: Response | None
+
+
 SipEvent = (
-    IncomingCall | CallCancelled | CallProgress | CallAnswered | CallFailed | CallEnded | OptionsAnswered
+    IncomingCall
+    | CallCancelled
+    | CallProgress
+    | CallAnswered
+    | CallFailed
+    | CallEnded
+    | OptionsAnswered
+    | RegisterAnswered
 )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gateway.protocol.sip.grammar import BLANK, TOKEN, is_token, quote, split_list, unquote
-from gateway.protocol.sip.message import Request, Response
+from gateway.protocol.sip.message import CREDENTIALS, Request, Response
 
 _ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}  # weakest first
 # sha512_256 comes with OpenSSL, and not every Python is built with that
@@ -140,9 +140,9 @@ class Digest:
         """
         proxy = response.status == 407
         field = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
-        name = "Proxy-Authorization" if proxy else "Authorization"
+        name = CREDENTIALS[proxy]
         wanted = strongest(read_challenges(response.headers.lines(field)))
-        sent = {(header, realm) for header in _CREDENTIALS for realm in _sent(request, header)}
+        sent = {(header, realm) for header in CREDENTIALS for realm in _sent(request, header)}
         fresh = set()
         for challenge in wanted:
             before = _sent(request, name).get(challenge.realm)
@@ -165,7 +165,7 @@ class Digest:
             session = self._sessions[key]
             session.nc += 1
             lines.setdefault(key[0], []).append(self._credentials(session, request))
-        for name in _CREDENTIALS:
+        for name in CREDENTIALS:
             if name in lines:
                 request.headers.set(name, *lines[name])
 
@@ -197,9 +197,6 @@ class Digest:
         if challenge.qop:
             fields += [f"qop={challenge.qop}", f"nc={session.nc:08x}"]  # tokens, not strings (RFC 7616 3.4)
         return "Digest " + ", ".join(fields)
-
-
-_CREDENTIALS = ("Authorization", "Proxy-Authorization")
 
 
 def _worth_another(challenge: Challenge, before: dict[str, str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -129,6 +129,10 @@ class Headers:
     def values(self, name: str) -> list[str]:
         """Every value of a comma-separated field, over all its lines."""
         return [value for line in self.lines(name) for value in split_list(line)]
+
+    def fields(self) -> Iterator[tuple[str, str]]:
+        """Every line as (lower-case long name, value)."""
+        return ((key, value) for key, values in self._lines.items() for value in values)
 
     def __contains__(self, name: str) -> bool:
         return (_KEYS.get(name) or _key(name)) in self._lines

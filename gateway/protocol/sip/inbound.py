@@ -12,12 +12,12 @@ from gateway.protocol.sip.call import (
 )
 from gateway.protocol.sip.dialog import Dialog
 from gateway.protocol.sip.grammar import readable
-from gateway.protocol.sip.headers import BadHeader, NameAddr
+from gateway.protocol.sip.headers import BadHeader
+from gateway.protocol.sip.identity import caller_of, number_of
 from gateway.protocol.sip.layer import RETRY_AFTER_SECONDS
 from gateway.protocol.sip.message import Request
 from gateway.protocol.sip.sessions import SDP, Fields, Sessions, record_route
 from gateway.protocol.sip.transaction import IllegalTransition, ServerTransaction
-from gateway.protocol.sip.uri import BadUri, Uri
 
 RETRY_AFTER: Fields = [("Retry-After", str(RETRY_AFTER_SECONDS))]
 
@@ -50,15 +50,16 @@ class InboundCalls:
     def _enter(self, transaction: ServerTransaction, request: Request, dialog: Dialog) -> None:
         sessions = self._sessions
         token = sessions.layer.token()
-        host = transaction.source.host
+        trunk = sessions.trunk_of(transaction.source.host)
         call = Call(
             token,
             Direction.INBOUND,
             CallState.INCOMING,
-            number_of(NameAddr.parse(request.headers.get("From")).uri),
-            number_of(request.uri),
+            caller_of(request),
+            number_of(f"<{request.uri}>"),
             transaction.source,
-            sessions.trunk_of(host),
+            trunk,
+            digest=sessions.digest_of(trunk) if trunk else None,
             secure=request.uri[:5].lower() == "sips:",
             invite=transaction,
             local_tag=dialog.local_tag,
@@ -104,14 +105,6 @@ class InboundCalls:
             self._sessions.respond(invite, 487, now, to_tag=call.local_tag)
             self._sessions.events.append(CallCancelled(call, readable(request.headers.get("Reason"))))
             self._sessions.leave(call)
-
-
-def number_of(uri: str) -> str:
-    """What a person would call the user of a URI; empty for an address without one."""
-    try:
-        return Uri.parse(uri).number
-    except BadUri:
-        return ""
 
 
 def _is_sdp(request: Request) -> bool:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from gateway.protocol.sip.address import Address, Transport
+from gateway.protocol.sip.digest import Digest
 from gateway.protocol.sip.headers import MAGIC_COOKIE, Via
 from gateway.protocol.sip.message import (
     Request,
@@ -19,6 +20,7 @@ from gateway.protocol.sip.message import (
     SipParseError,
     make_request,
     parse,
+    renewed,
     reply_address,
     respond,
     stamp,
@@ -46,6 +48,7 @@ from gateway.protocol.sip.transaction import (
 )
 
 RETRY_AFTER_SECONDS = 5
+MOST_CHALLENGES = 4  # to one request: a proxy's, a registrar's, and a stale nonce of each
 
 
 class Rng(Protocol):
@@ -130,11 +133,43 @@ class TransactionLayer:
         parameters: dict[str, str | None] = {"branch": MAGIC_COOKIE + self.token(), "rport": None}
         return Via(transport.upper(), self.host, self.own_port(transport), parameters)
 
-    def request(self, request: Request, target: Address, now: float, user: object) -> ClientTransaction:
-        """Send a request other than ACK; its Via is from `via()` of the target's transport."""
+    def request(
+        self, request: Request, target: Address, now: float, user: object, digest: Digest | None = None
+    ) -> ClientTransaction:
+        """Send a request other than ACK; its Via is from `via()` of the target's transport.
+
+        `digest` adds the credentials that are asked for anyway, and meets challenges by `again`.
+        """
+        if digest is not None:
+            digest.authorize(request)
+        return self._begin(request, target, now, user, digest)
+
+    def again(
+        self, client: ClientTransaction, response: Response, cseq: int, now: float
+    ) -> ClientTransaction | None:
+        """Repeat a request with the credentials that a 401 or 407 asks for (section 22.2), for the same user.
+
+        None: the challenge cannot be met, or was met in vain.
+        """
+        if client.digest is None or client.challenges >= MOST_CHALLENGES:
+            return None
+        request = renewed(client.request, self.via(client.peer.transport), cseq)
+        if not client.digest.answer(client.request, response, request):
+            return None
+        return self._begin(request, client.peer, now, client.user, client.digest, client.challenges + 1)
+
+    def _begin(
+        self,
+        request: Request,
+        target: Address,
+        now: float,
+        user: object,
+        digest: Digest | None,
+        challenges: int = 0,
+    ) -> ClientTransaction:
         machine = INVITE_CLIENT if request.method == "INVITE" else CLIENT
         key = request.via.branch, request.method
-        client = ClientTransaction(machine, request, target, key, bytes(request), user)
+        client = ClientTransaction(machine, request, target, key, bytes(request), user, digest, challenges)
         self.clients[key] = client
         self._send(client)
         self._settle_timers(client, now)

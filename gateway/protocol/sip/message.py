@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.protocol.sip.address import DEFAULT_PORTS, Address
 from gateway.protocol.sip.grammar import TOKEN, readable, split_list
@@ -16,6 +16,7 @@ from gateway.protocol.sip.headers import BadHeader, Headers, NameAddr, Via, pars
 from gateway.protocol.sip.uri import BadUri, scheme_of
 
 MAX_FORWARDS = 70
+CREDENTIALS = ("authorization", "proxy-authorization")
 
 REASONS = {
     100: "Trying",
@@ -270,6 +271,17 @@ def make_request(
         fields.set("Content-Type", content_type)
     tags = parse_tag(from_), parse_tag(to)
     return Request(fields, body, via, call_id, cseq, method, *tags, method, uri)
+
+
+def renewed(request: Request, via: Via, cseq: int) -> Request:
+    """A request of ours as another transaction: all but its credentials stays, Call-ID and tags too."""
+    headers = Headers()
+    for name, value in request.headers.fields():
+        if name not in CREDENTIALS:
+            headers.add(name, value)
+    headers.set("Via", str(via))
+    headers.set("CSeq", f"{cseq} {request.method}")
+    return replace(request, headers=headers, via=via, cseq=cseq)
 
 
 def respond(

@@ -16,7 +16,9 @@ from gateway.protocol.sip.call import (
 )
 from gateway.protocol.sip.dialog import Dialog
 from gateway.protocol.sip.grammar import readable
-from gateway.protocol.sip.message import Response, make_request, retry_after
+from gateway.protocol.sip.identity import Identity
+from gateway.protocol.sip.manner import PLAIN, Manner
+from gateway.protocol.sip.message import CREDENTIALS, Response, make_request, retry_after
 from gateway.protocol.sip.sessions import ALLOW, SDP, Sessions
 from gateway.protocol.sip.timers import LIFETIME
 from gateway.protocol.sip.transaction import ClientTransaction
@@ -29,10 +31,20 @@ class OutboundCalls:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def invite(self, target: Address, to_number: str, from_number: str, sdp: bytes, now: float) -> Call:
+    def invite(
+        self,
+        target: Address,
+        to_number: str,
+        from_number: str,
+        sdp: bytes,
+        now: float,
+        manner: Manner = PLAIN,
+    ) -> Call:
         sessions, layer = self._sessions, self._sessions.layer
-        uri = sip_uri(to_number, target.host, target.port)
+        place = (manner.domain, manner.port) if manner.domain else (target.host, target.port)
+        uri = sip_uri(to_number, *place)
         tag = layer.token()
+        identity = manner.identity or Identity(from_number, layer.host)
         call = Call(
             layer.token(),
             Direction.OUTBOUND,
@@ -40,7 +52,8 @@ class OutboundCalls:
             from_number,
             to_number,
             target,
-            sessions.trunk_of(target.host),
+            manner.trunk or sessions.trunk_of(target.host),
+            digest=manner.digest,
             local_tag=tag,
             local_sdp=sdp,
         )
@@ -48,12 +61,14 @@ class OutboundCalls:
             "INVITE",
             uri,
             via=layer.via(target.transport),
-            from_=f"<{sip_uri(from_number, layer.host, None)}>;tag={tag}",
+            from_=identity.from_(tag),
             to=f"<{uri}>",
             call_id=f"{call.id}@{layer.host}",
             cseq=1,
             headers=[
+                *manner.route_headers,
                 sessions.contact(call),
+                *identity.headers(),
                 ("Allow", ALLOW),
                 ("User-Agent", sessions.user_agent),
             ],
@@ -61,7 +76,7 @@ class OutboundCalls:
             content_type=SDP,
         )
         sessions.calls.add(call)
-        call.invite = layer.request(request, target, now, call)
+        call.invite = layer.request(request, target, now, call, manner.digest)
         return call
 
     def hang_up(self, call: Call, now: float) -> None:
@@ -123,11 +138,15 @@ class OutboundCalls:
         if len(call.acks) >= MAX_FORKS or not isinstance(call.invite, ClientTransaction):
             return
         dialog = Dialog.of_response(call.invite.request, response)
-        call.acks[response.to_tag] = sessions.request(dialog, "ACK", call.peer, cseq=response.cseq)
+        # an ACK cannot be challenged: what satisfied the INVITE goes along (section 22.1)
+        sent = call.invite.request.headers
+        credentials = [(name, line) for name in CREDENTIALS for line in sent.lines(name)]
+        ack = sessions.request(dialog, "ACK", call.peer, headers=credentials, cseq=response.cseq)
+        call.acks[response.to_tag] = ack
         sessions.layer.send(*call.acks[response.to_tag])
         if not call.allows(CallCause.SUCCESS):
             # the call stands with another branch of a fork, or is over: this one is not wanted
-            sessions.bye(dialog, call.peer, now, None)
+            sessions.bye(dialog, call, now, None)
             return
         sessions.layer.timers.cancel(call.cancel_timer)
         sessions.enter(call, dialog)

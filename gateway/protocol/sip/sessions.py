@@ -20,6 +20,7 @@ from gateway.protocol.sip.call import (
     Unacked,
 )
 from gateway.protocol.sip.dialog import Dialog, DialogId
+from gateway.protocol.sip.digest import Digest
 from gateway.protocol.sip.grammar import readable
 from gateway.protocol.sip.layer import TransactionLayer
 from gateway.protocol.sip.message import Request, respond
@@ -33,13 +34,19 @@ Fields = Iterable[tuple[str, str]]
 
 
 class Sessions:
-    """`trunk_of` names the trunk of an IP address; requests inside a call go to such addresses only."""
+    """`trunk_of` names the trunk of an IP address; requests inside a call go to such addresses only.
+    `digest_of` has our credentials with a trunk."""
 
     def __init__(
-        self, layer: TransactionLayer, trunk_of: Callable[[str], str | None], user_agent: str
+        self,
+        layer: TransactionLayer,
+        trunk_of: Callable[[str], str | None],
+        user_agent: str,
+        digest_of: Callable[[str], Digest | None],
     ) -> None:
         self.layer = layer
         self.trunk_of = trunk_of
+        self.digest_of = digest_of
         self.user_agent = user_agent
         self.calls: set[Call] = set()  # every call that is not ENDED
         self.dialogs: dict[DialogId, Call] = {}
@@ -124,17 +131,17 @@ class Sessions:
 
     # --- ending
 
-    def bye(self, dialog: Dialog, peer: Address, now: float, call: Call | None) -> None:
-        """Send BYE.  `call` is told when it is done; None for the dialog of a fork."""
-        request, address = self.request(dialog, "BYE", peer, headers=[("User-Agent", self.user_agent)])
-        self.layer.request(request, address, now, call)
+    def bye(self, dialog: Dialog, call: Call, now: float, user: Call | None) -> None:
+        """Send BYE.  `user` is told when it is done; None for the dialog of a fork."""
+        request, address = self.request(dialog, "BYE", call.peer, headers=[("User-Agent", self.user_agent)])
+        self.layer.request(request, address, now, user, call.digest)
 
     def end(self, call: Call, cause: CallCause, now: float, by: EndedBy | None) -> None:
         """Step to ENDING: BYE, and the event unless `by` is None."""
         call.step(cause)
         self.stop_repeating(call)
         assert call.dialog is not None  # every state that leads to ENDING has one
-        self.bye(call.dialog, call.peer, now, call)
+        self.bye(call.dialog, call, now, call)
         if by is not None:
             self.events.append(CallEnded(call, by, ""))
 

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from gateway.protocol.sip.address import Address
+from gateway.protocol.sip.digest import Digest
 from gateway.protocol.sip.message import Request, Response
 from gateway.protocol.sip.timers import LIFETIME, T1, T2, T4, Timer
 
@@ -248,6 +249,8 @@ class ClientTransaction(Transaction):
     key: tuple[str, str]  # branch, method
     wire: bytes
     user: object  # whoever the responses are for
+    digest: Digest | None = None  # meets the challenges that come back
+    challenges: int = 0  # met so far
 
 
 @dataclass(slots=True, eq=False)

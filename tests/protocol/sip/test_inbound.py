@@ -243,7 +243,7 @@ def test_an_outbound_call_cannot_be_answered(wire) -> None:
 
 
 @pytest.mark.parametrize(("sender", "number"), [
-    ("<sip:anonymous@anonymous.invalid>", "anonymous"),
+    ("<sip:anonymous@anonymous.invalid>", ""),
     ("<sip:192.0.2.2>", ""),
     ("<tel:+41795550102>", "+41795550102"),
     ("<sip:%2B41795550102;cpc=ordinary@h>", "+41795550102"),

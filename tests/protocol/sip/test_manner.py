@@ -1,0 +1,206 @@
+"""A carrier that wants credentials, a proxy on the way, another form of our name: whole dialogues with it."""
+
+import itertools
+
+import pytest
+
+from gateway.protocol.sip.address import Address
+from gateway.protocol.sip.call import CallAnswered, CallEnded, CallFailed, OptionsAnswered, RegisterAnswered
+from gateway.protocol.sip.digest import Challenge, Digest, read_challenges, response_of
+from gateway.protocol.sip.identity import Identity
+from gateway.protocol.sip.manner import Binding, Manner
+from gateway.protocol.sip.message import Request
+
+PEER = Address("192.0.2.2", 5070)
+CHALLENGE = 'Digest realm="carrier, ltd", nonce="n1", qop="auth,auth-int", algorithm=SHA-256'
+
+
+def digest() -> Digest:
+    words = (f"c{n}" for n in itertools.count(1))
+    return Digest("u", "p", lambda: next(words))
+
+
+def manner(**fields: object) -> Manner:
+    return Manner("east", "carrier.example", digest=digest(), **fields)
+
+
+def dial(wire, manner: Manner):
+    call = wire.agent.invite(PEER, "+41795550102", "+442079460000", b"offer", wire.now, manner)
+    (invite,) = wire.sent()
+    return call, invite
+
+
+def challenge(wire, request: Request, text: str = CHALLENGE, status: int = 407) -> list[Request]:
+    name = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
+    wire.reply(request, status, headers=((name, text),))
+    return wire.sent()
+
+
+def is_authorised(request: Request, nonce: str = "n1", nc: int = 1, cnonce: str = "c1") -> bool:
+    (line,) = request.headers.lines("Proxy-Authorization")
+    expected = response_of(
+        Challenge("carrier, ltd", nonce, "SHA-256", "auth"), username="u", password="p",
+        method=request.method, uri=request.uri, cnonce=cnonce, nc=nc,
+    )  # fmt: skip
+    return f'response="{expected}"' in line and f"nc={nc:08x}" in line
+
+
+def test_a_challenged_invite_is_acknowledged_and_sent_again_with_credentials(wire) -> None:
+    call, first = dial(wire, manner())
+    ack, again = challenge(wire, first)
+    assert (ack.method, ack.via.branch) == ("ACK", first.via.branch)
+    assert (again.method, again.call_id, again.from_tag, again.cseq) == (
+        "INVITE",
+        first.call_id,
+        first.from_tag,
+        2,
+    )
+    assert again.via.branch != first.via.branch
+    assert again.body == b"offer"
+    assert is_authorised(again)
+    wire.reply(again, 200, body=b"answer")
+    (ack,) = wire.sent()
+    assert (ack.method, ack.cseq) == ("ACK", 2)
+    assert ack.headers.lines("Proxy-Authorization") == again.headers.lines("Proxy-Authorization")
+    assert wire.events() == [CallAnswered(call, b"answer")]
+
+
+def test_a_challenged_bye_is_sent_again_and_ends_the_call(wire) -> None:
+    call, first = dial(wire, manner())
+    _, invite = challenge(wire, first)
+    wire.reply(invite, 200, body=b"answer")
+    wire.take()
+    wire.agent.hang_up(call, wire.now)
+    (bye,) = wire.sent()
+    assert is_authorised(bye, nc=2)
+    stale = CHALLENGE.replace("n1", "n2") + ", stale=true"
+    (again,) = challenge(wire, bye, stale)
+    assert (again.method, again.cseq) == ("BYE", bye.cseq + 1)
+    assert is_authorised(again, "n2", cnonce="c2")
+    wire.reply(again, 200)
+    assert call.state.name == "ENDED"
+    assert [type(event) for event in wire.events()] == [CallAnswered, CallEnded]
+
+
+def test_a_challenged_bye_of_an_inbound_call_has_its_trunks_credentials(wire) -> None:
+    ours = digest()
+    wire.agent._sessions.digest_of = {"east": ours}.get
+    call, _ = wire.answered()
+    wire.agent.hang_up(call, wire.now)
+    (bye,) = wire.sent()
+    (again,) = challenge(wire, bye)
+    assert is_authorised(again)
+
+
+def test_a_wrong_password_fails_the_call_after_one_try(wire) -> None:
+    call, first = dial(wire, manner())
+    _, again = challenge(wire, first)
+    assert [request.method for request in challenge(wire, again, CHALLENGE.replace("n1", "n2"))] == ["ACK"]
+    (failed,) = wire.events()
+    assert isinstance(failed, CallFailed)
+    assert (failed.call, failed.status, failed.unreachable) == (call, 407, False)
+
+
+def test_a_carrier_that_calls_every_nonce_stale_is_given_up(wire) -> None:
+    _, request = dial(wire, manner())
+    for n in range(10):
+        sent = challenge(wire, request, f'Digest realm="r", nonce="{n}", stale=true')
+        if len(sent) == 1:
+            break
+        request = sent[1]
+    assert n == 4
+    assert [type(event) for event in wire.events()] == [CallFailed]
+
+
+def test_without_credentials_a_challenge_is_a_refusal(wire) -> None:
+    _, invite = wire.dial()
+    assert [request.method for request in challenge(wire, invite)] == ["ACK"]
+    (failed,) = wire.events()
+    assert failed.status == 407
+
+
+def test_a_call_that_was_given_up_is_not_tried_again(wire) -> None:
+    call, invite = dial(wire, manner())
+    wire.agent.hang_up(call, wire.now)
+    assert [request.method for request in challenge(wire, invite)] == ["ACK"]
+    assert [type(event) for event in wire.events()] == [CallFailed]
+
+
+def test_the_second_invite_is_cancelled_only_after_its_own_provisional_response(wire) -> None:
+    call, first = dial(wire, manner())
+    wire.reply(first, 100)
+    _, again = challenge(wire, first)
+    wire.agent.hang_up(call, wire.now)
+    assert wire.sent() == []
+    wire.reply(again, 180)
+    (cancel,) = wire.sent()
+    assert (cancel.method, cancel.via.branch) == ("CANCEL", again.via.branch)
+
+
+def test_an_invite_names_the_carriers_domain_and_goes_by_its_proxies(wire) -> None:
+    identity = Identity("442079460000", "carrier.example", "P-Preferred-Identity")
+    _, invite = dial(wire, manner(routes=("sip:192.0.2.2:5070;lr",), identity=identity))
+    assert invite.uri == "sip:+41795550102@carrier.example"
+    assert invite.headers.get("To") == "<sip:+41795550102@carrier.example>"
+    assert invite.headers.get("From").startswith("<sip:442079460000@carrier.example>;tag=")
+    assert invite.headers.lines("Route") == ["<sip:192.0.2.2:5070;lr>"]
+    assert invite.headers.get("P-Preferred-Identity") == "<sip:442079460000@carrier.example>"
+
+
+def test_a_challenged_probe_is_answered(wire) -> None:
+    probe = wire.agent.options(PEER, wire.now, manner())
+    (options,) = wire.sent()
+    assert options.uri == "sip:carrier.example"
+    (again,) = challenge(wire, options)
+    assert is_authorised(again)
+    wire.reply(again, 200)
+    assert wire.events() == [OptionsAnswered(probe, 200)]
+
+
+def binding() -> Binding:
+    return Binding("u", manner(), "call-id", "tag")
+
+
+def test_a_registration_keeps_its_call_id_and_counts_on(wire) -> None:
+    one = binding()
+    wire.agent.register(one, PEER, 600, wire.now)
+    (first,) = wire.sent()
+    assert first.uri == "sip:carrier.example"
+    assert first.headers.get("To") == "<sip:u@carrier.example>"
+    assert first.headers.get("Contact") == "<sip:u@192.0.2.1:5060>;expires=600"
+    (again,) = challenge(wire, first, status=401)
+    (credentials,) = read_challenges(again.headers.lines("Authorization"))
+    assert (credentials.realm, credentials.nonce) == ("carrier, ltd", "n1")
+    wire.reply(again, 200)
+    wire.agent.register(one, PEER, 0, wire.now)
+    (last,) = wire.sent()
+    assert [(r.call_id, r.from_tag, r.cseq) for r in (first, again, last)] == [
+        ("call-id", "tag", n) for n in (1, 2, 3)
+    ]
+    assert "nc=00000002" in last.headers.get("Authorization")
+
+
+@pytest.mark.parametrize("status", [200, 403, 423, 503])
+def test_what_a_registrar_says_in_the_end_is_told(wire, status: int) -> None:
+    one = binding()
+    wire.agent.register(one, PEER, 600, wire.now)
+    (register,) = wire.sent()
+    wire.reply(register, status)
+    (event,) = wire.events()
+    assert isinstance(event, RegisterAnswered)
+    assert (event.binding, event.response and event.response.status) == (one, status)
+
+
+def test_a_registrar_that_is_silent_is_told_too(wire) -> None:
+    one = binding()
+    wire.agent.register(one, PEER, 600, wire.now)
+    wire.pass_time(40)
+    assert wire.events() == [RegisterAnswered(one, None)]
+
+
+def test_over_tls_the_contact_says_so(wire) -> None:
+    one = binding()
+    wire.agent.register(one, Address("192.0.2.2", 5061, "tls"), 600, wire.now)
+    (register,) = wire.sent()
+    assert one.contact == "sip:u@192.0.2.1:5060;transport=tls"
+    assert register.via.transport == "TLS"
