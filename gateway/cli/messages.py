@@ -1,4 +1,4 @@
-"""gateway messages, gateway calls: what the store holds, newest first."""
+"""gateway messages: what the store holds, newest first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from gateway.cli.output import listing, moment, print_json
 from gateway.cli.settings import config_option, json_option, look
 from gateway.store.base import MessageQuery, Store
 from gateway.values.address import canonical
-from gateway.values.call import Call
 from gateway.values.clock import iso
 from gateway.values.errors import BadAddress
 from gateway.values.message import Message
@@ -32,7 +31,7 @@ class Address(click.ParamType[str]):
             self.fail(error.reason, param, ctx)
 
 
-_limit = click.option(
+limit_option = click.option(
     "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many."
 )
 
@@ -50,7 +49,7 @@ Examples:
 @click.option("--service", default="", metavar="NAME", help="Only of this service.")
 @click.option("--correlationid", default="", metavar="ID", help="Only with the client's own id.")
 @click.option("--direction", type=click.Choice(["mo", "mt"]), help="mo: from customers; mt: to them.")
-@_limit
+@limit_option
 @json_option
 @config_option
 def messages(
@@ -133,75 +132,3 @@ def message_json(message: Message) -> dict[str, object]:
         "created": iso(message.created_at),
         "updated": iso(message.updated_at),
     }
-
-
-@click.command(
-    epilog="""\b
-Examples:
-  gateway calls --limit 20
-  gateway calls --json | jq '.[] | select(.cause == "busy")'
-"""
-)
-@_limit
-@json_option
-@config_option
-def calls(limit: int, as_json: bool, config: str) -> None:
-    """List the calls, newest first: the call detail records.
-
-    Reads the store beside the running gateway.  Times are UTC, durations in seconds.
-    """
-    found = look(config, lambda store: store.calls(limit=limit))
-    if as_json:
-        print_json([_call_json(call) for call in found])
-        return
-    listing(
-        ("time", "dir", "from", "to", "state", "cause", "SIP", "ring", "talk", "trunk", "service", "id"),
-        [
-            (
-                moment(call.started_at),
-                call.direction,
-                call.caller or "withheld",
-                call.called,
-                call.state,
-                call.cause,
-                str(call.status or ""),
-                f"{_ring_seconds(call):.1f}",
-                f"{_talk_seconds(call):.1f}",
-                call.trunk,
-                call.service,
-                call.id,
-            )
-            for call in found
-        ],
-    )
-
-
-def _call_json(call: Call) -> dict[str, object]:
-    return {
-        "transid": call.id,
-        "direction": call.direction,
-        "service": call.service,
-        "from": call.caller,
-        "to": call.called,
-        "trunk": call.trunk,
-        "state": call.state,
-        "cause": call.cause,
-        "status": call.status,
-        "message": call.message,
-        "sip_call_id": call.sip_call_id,
-        "counted": call.counted,
-        "ring_seconds": round(_ring_seconds(call), 3),
-        "talk_seconds": round(_talk_seconds(call), 3),
-        "started": iso(call.started_at),
-        "answered": iso(call.answered_at) if call.answered_at else "",
-        "ended": iso(call.ended_at) if call.ended_at else "",
-    }
-
-
-def _ring_seconds(call: Call) -> float:
-    until = call.answered_at or call.ended_at
-    return max(0.0, until - call.started_at) if until else 0.0
-
-
-def _talk_seconds(call: Call) -> float:
-    return max(0.0, call.ended_at - call.answered_at) if call.answered_at and call.ended_at else 0.0

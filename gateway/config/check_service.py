@@ -9,11 +9,24 @@ from urllib.parse import urlsplit
 import phonenumbers
 from msgspec import Struct
 
-from gateway.config.model import Action, Bind, Chain, Gateway, Keyword, Rule, Send, Service, Step, Template
+from gateway.config.model import (
+    Action,
+    Bind,
+    Chain,
+    Gateway,
+    Keyword,
+    Number,
+    Rule,
+    Send,
+    Service,
+    Step,
+    Template,
+)
 from gateway.values.address import Kind, canonical, kind
 from gateway.values.errors import BadAddress
 from gateway.values.fault import Fault, nearest
 
+_LONGEST_RING_SECONDS = 180.0  # proxies give up after three minutes (RFC 3261, timer C)
 _MOST_TOGETHER = 1000  # notifications in one POST
 
 
@@ -59,6 +72,7 @@ class _Checked:
             yield Fault(f"{path}.country", f'"{service.country}" is no ISO 3166 code of two letters{near}')
         yield from _url(f"{path}.notify.status", service.notify.status)
         yield from _url(f"{path}.notify.inbound", service.notify.inbound)
+        yield from _url(f"{path}.notify.calls", service.notify.calls)
         if not 1 <= service.notify.batch <= _MOST_TOGETHER:
             said = f"is {service.notify.batch}; it must be 1 to {_MOST_TOGETHER}"
             yield Fault(f"{path}.notify.batch", f"{said}, and 1 is one notification in each POST, no array")
@@ -104,8 +118,9 @@ class _Checked:
             seen.add(address)
 
     def _numbers(self) -> Iterator[Fault]:
-        for number in self._service.numbers:
+        for number, policy in self._service.numbers.items():
             path = f"{self._path}.numbers.{number}"
+            yield from _policy(path, policy)
             foreign = list(self._asset(path, number))
             yield from foreign
             if foreign:
@@ -228,6 +243,16 @@ class _Checked:
         if name and name not in known:
             near = nearest(name, known) or f" (there are: {', '.join(known) or 'none'})"
             yield Fault(path, f'"{name}" is no {what}{near}')
+
+
+def _policy(path: str, number: Number) -> Iterator[Fault]:
+    """What a call to a number meets."""
+    if not 0 < number.ring <= _LONGEST_RING_SECONDS:
+        how = 'write policy = "reject-at-once" for none, "ring-until-cancel" for as long as the caller waits'
+        yield Fault(f"{path}.ring", f"must be more than 0 and at most {_LONGEST_RING_SECONDS:g} s; {how}")
+    for name in ("caller_limit", "flood"):
+        if getattr(number, name) < 0:
+            yield Fault(f"{path}.{name}", f"is {getattr(number, name)}; write 0 for no limit")
 
 
 def _says(template: Template, channel: str) -> bool:

@@ -212,6 +212,9 @@ class Sip(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class NotifyUrls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status: str = ""
     inbound: str = ""
+    calls: str = (
+        ""  # call.missed, call.answered, call.ended, both ways; empty: those of calls to us to `inbound`
+    )
     # which statuses are told, to `status` and to a message's own URL; final: those that change no more
     statuses: Literal["all", "final"] = "all"
     batch: int = 1  # how many may go in one POST, 1 to 1000; above 1 each POST is a JSON array, also of one
@@ -224,6 +227,10 @@ class Number(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ring: Seconds = Seconds(20)
     reject: Literal[480, 486, 603] = 486
     duplicates: Seconds = Seconds(60)  # further missed calls of the same caller within this time are no news
+    caller_limit: int = 0  # missed calls of one caller within an hour that are news; 0: all
+    # so many callers within a minute whose numbers differ in the last four digits only, or are withheld, are
+    # a flood: `call.flood` for rules, a warning, a metric; 0: never
+    flood: int = 60
 
 
 class Keyword(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -30,6 +30,7 @@ from gateway.http.deps import CarrierState, Deps
 from gateway.inbound import accounts as esme
 from gateway.inbound.accounts import Accounts
 from gateway.inbound.actions import Actions
+from gateway.inbound.calls import CallRecords
 from gateway.inbound.consequences import ACCOUNT_SCHEME, Consequences
 from gateway.inbound.pipeline import InboundPipeline
 from gateway.inbound.reassembly import Reassembly, Source, source_of
@@ -64,7 +65,6 @@ from gateway.transport.smpp_link import Respond
 from gateway.transport.smpp_submission import SubmitResult
 from gateway.values.call import Call
 from gateway.values.errors import BadInput, GatewayError
-from gateway.values.event import Event
 from gateway.values.message import Message, StepPlan
 from gateway.values.work import Timer
 
@@ -203,6 +203,12 @@ class Daemon:
             runs=self._runs,
             clock=self._clock,
         )
+        self._calls = CallRecords(
+            clock=self._clock,
+            record=self.outbound.record,
+            consequences=lambda *what: self.consequences.of_call(*what),
+            ended=self._call_ended,
+        )
         self._reassembly = Reassembly(self._sources(), self._new_id, self._clock.steady)
         self._decide_by(Keywords.build(self._services), Ruleset.build(self._services))
         self._smpp = SmppSide(
@@ -273,6 +279,7 @@ class Daemon:
         await self._reassembly.start(self.store)
         await self._esme_reassembly.start(self.store)
         await self._timers.start(self.store)
+        left_open = await self.store.open_calls()  # before new ones can come
         try:
             if self._sip is not None:
                 await self._sip.open()
@@ -285,6 +292,7 @@ class Daemon:
             await self._fetcher.recover()
             await self.inbound.take_up()
             self._resume([name for name, service in self._services.items() if service.status == "live"])
+            self._calls.close(left_open)
             self._notifier.start()
             await self.http.start()
         except OSError as error:
@@ -355,15 +363,15 @@ class Daemon:
             phone=sip.endpoint,
             clock=self._clock,
             new_id=self._new_id,
-            record=self.outbound.record,
-            consequences=self._of_call,
+            note=self._calls.note,
+            overloaded=self.metrics.call_shed,
         )
         sip.voice = self._channels["voice"] = VoiceChannel(
             trunks=sip.trunks,
             line=Line(
                 phone=sip.endpoint,
                 clock=self._clock,
-                note=self._note_call,
+                note=self._calls.note,
                 media_address=sip.endpoint.host,
             ),
             open_media=sip.open_media,
@@ -376,27 +384,10 @@ class Daemon:
             room=self.outbound.refill,
         )
 
-    def _note_call(self, call: Call, what: str) -> None:
-        """An outbound call has come a step further."""
-        unit = Unit()
-        unit.writes.append(call)
-        if what:
-            data = {"from": call.caller, "to": call.called, "cause": call.cause, "status": call.status}
-            event = Event(
-                ref=call.message or call.id,
-                type=what,
-                service=call.service,
-                at=self._clock.now(),
-                data={**data, "call": call.id},
-            )
-            unit.writes.append(event)
-            self._of_call(unit, event, call)
-        self.outbound.record(unit)
-
-    def _of_call(self, unit: Unit, event: Event, call: Call) -> None:
-        if call.state == "ended":
-            self.metrics.call(call.direction, call.cause)
-        self.consequences.of_call(unit, event, call)
+    def _call_ended(self, call: Call) -> None:
+        self.metrics.call(call.trunk, call.direction, call.cause)
+        if call.flood:
+            self.metrics.flood(call.trunk)
 
     # -- the core ----------------------------------------------------------------------------------
 

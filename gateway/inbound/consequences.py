@@ -16,7 +16,7 @@ from gateway.protocol.smpp.fields import unpack_tlvs
 from gateway.rules import variables
 from gateway.rules.ruleset import Ruleset
 from gateway.store.base import Unit
-from gateway.values.call import Call
+from gateway.values.call import Call, cdr
 from gateway.values.clock import iso
 from gateway.values.event import Event, Trigger
 from gateway.values.message import Message, StepState
@@ -120,25 +120,19 @@ class Consequences:
     def of_call(self, unit: Unit, event: Event, call: Call) -> None:
         """A call was missed, answered or has ended."""
         inbound = call.direction == "in"
-        ring_until = call.answered_at or call.ended_at
-        seen = variables.call(
-            caller=call.caller,
-            called=call.called,
-            cause=call.cause,
-            ring_ms=max(0, round((ring_until - call.started_at) * 1000)) if ring_until else 0,
-            duration_ms=round((call.ended_at - call.answered_at) * 1000)
-            if call.answered_at and call.ended_at
-            else 0,
-        )
-        body = {"from": call.caller, "to": call.called, **seen["call"]}
-        customer, number = (call.caller, call.called) if inbound else (call.called, call.caller)
         service = self._services.get(event.service)
-        if inbound and service is not None and service.notify.inbound:
-            url = service.notify.inbound
-            head = {"type": event.type, "transid": event.ref, "service": event.service}
-            full = {**head, "timestamp": iso(event.at), **body}
-            self._owing.owe(unit, service=event.service, ref=event.ref, url=url, body=full)
-        self.fire(unit, event, seen, customer=customer, number=number, body=body)
+        notify = service.notify if service is not None else None
+        url = (notify.calls or (notify.inbound if inbound else "")) if notify is not None else ""
+        fires = self._ruleset.concerns(event.service, event.type)
+        if not url and not fires:
+            return
+        body = {"type": event.type, "timestamp": iso(event.at), **cdr(call)}
+        if url:
+            self._owing.owe(unit, service=event.service, ref=event.ref, url=url, body=body)
+        if fires:
+            customer, number = (call.caller, call.called) if inbound else (call.called, call.caller)
+            seen = variables.call(call)
+            self.fire(unit, event, seen, customer=customer, number=number, body=body)
 
     def fire(
         self,

@@ -1,31 +1,39 @@
 """Calls to our numbers: the number's policy, and exactly one `call.missed` for each that nobody answers.
 
-No policy here ever answers: a missed call costs the caller nothing.
+No policy here ever answers: a missed call costs the caller nothing.  A call that rings has a record from the
+moment it rings, so that one which the gateway does not live to see the end of is closed at its next start
+(inbound.calls); a refusal leaves once the record of it is durable.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from gateway.config.model import Number, Service, Trunk
+from gateway.inbound.callers import Callers
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallCancelled, IncomingCall
+from gateway.protocol.sip.grammar import readable
+from gateway.protocol.sip.reason import parse_reason
 from gateway.store.base import Unit
 from gateway.values.address import Kind, canonical, kind, masked
 from gateway.values.call import Call
 from gateway.values.clock import Clock
 from gateway.values.errors import BadAddress
-from gateway.values.event import Event, Trigger
+from gateway.values.event import Trigger
 from gateway.values.ids import NewId
 
 log = logging.getLogger(__name__)
 
+WAITING_LIMIT = 2_000  # calls whose records wait for the store; above it new ones get 503
 _LONGEST_RING_SECONDS = 180.0  # ring-until-cancel: a caller who never gives up
-_REMEMBERED = 100_000  # callers whose last missed call is known
+_RING_AGAIN_SECONDS = 60.0
+_CALL_ID_LENGTH = 255  # characters of a Call-ID that are kept; the caller chooses them
 
 
 class Answering(Protocol):
@@ -35,23 +43,24 @@ class Answering(Protocol):
     def reject(self, call: SipCall, status: int, reason: str = "") -> None: ...
 
 
-class _Ringing:
-    __slots__ = ("called", "caller", "number", "service", "started_at", "timer", "trunk")
+class Noting(Protocol):
+    def __call__(self, call: Call, event: str = "", unit: Unit | None = None) -> None:
+        """See inbound.calls.CallRecords.note."""
+        ...
 
-    def __init__(
-        self, service: str, number: Number, caller: str, called: str, trunk: str, started_at: float
-    ) -> None:
-        self.service = service
+
+class _Ringing:
+    __slots__ = ("number", "record", "timer")
+
+    def __init__(self, record: Call, number: Number) -> None:
+        self.record = record
         self.number = number
-        self.caller = caller
-        self.called = called
-        self.trunk = trunk
-        self.started_at = started_at
         self.timer: asyncio.TimerHandle | None = None
 
 
 class InboundCalls:
-    """`record` commits a unit; `consequences` adds what follows from a call's event to it."""
+    """`note` records a call with its event and what follows from that; `overloaded` is told of each call
+    that is turned away because too many records wait for the store."""
 
     def __init__(
         self,
@@ -61,20 +70,21 @@ class InboundCalls:
         phone: Answering,
         clock: Clock,
         new_id: NewId,
-        record: Callable[[Unit], None],
-        consequences: Callable[[Unit, Event, Call], None],
+        note: Noting,
+        overloaded: Callable[[str], None],
     ) -> None:
         self._phone = phone
         self._clock = clock
         self._new_id = new_id
-        self._record = record
-        self._consequences = consequences
+        self._note = note
+        self._overloaded = overloaded
         self._numbers: dict[str, tuple[str, Number]] = {}
         self._trunk_numbers: dict[str, set[str]] = {}
         self._ringing: dict[SipCall, _Ringing] = {}
         self._untold: set[SipCall] = set()  # rejected; said so once the record is durable
         self._all_told = asyncio.Event()
-        self._last: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._waiting = 0  # records that are not durable yet
+        self._callers = Callers()
         self.configure(services, trunks)
 
     def configure(self, services: Mapping[str, Service], trunks: Mapping[str, Trunk]) -> None:
@@ -88,7 +98,13 @@ class InboundCalls:
         }
 
     def __len__(self) -> int:
+        """Calls that ring."""
         return len(self._ringing)
+
+    @property
+    def waiting(self) -> int:
+        """Records that are not durable yet."""
+        return self._waiting
 
     def incoming(self, event: IncomingCall) -> None:
         """An INVITE from a trunk."""
@@ -98,28 +114,54 @@ class InboundCalls:
             log.info("call.unknown_number", extra={"trunk": event.trunk, "called": event.to_number})
             self._phone.reject(event.call, 404)
             return
-        ringing = _Ringing(
-            service, number, _address(event.from_number), called, event.trunk, self._clock.now()
+        if self._waiting >= WAITING_LIMIT:
+            self._overloaded(event.trunk)
+            self._phone.reject(event.call, 503)
+            return
+        now, caller = self._clock.now(), _address(event.from_number)
+        record = Call(
+            id=self._new_id(),
+            direction="in",
+            service=service,
+            trunk=event.trunk,
+            caller=caller,
+            called=called,
+            sip_call_id=readable(event.call.call_id)[:_CALL_ID_LENGTH],
+            started_at=now,
+            flood=self._callers.floods(caller, called, number, event.trunk, self._clock.monotonic()),
         )
-        self._ringing[event.call] = ringing
         if number.policy == "reject-at-once":
+            self._ringing[event.call] = _Ringing(record, number)
             self._give_up(event.call)
             return
         self._phone.ring(event.call)
-        seconds = float(number.ring) if number.policy == "ring-then-reject" else _LONGEST_RING_SECONDS
-        loop = asyncio.get_running_loop()
-        ringing.timer = loop.call_later(seconds, self._give_up, event.call)
+        ringing = self._ringing[event.call] = _Ringing(replace(record, rung_at=now), number)
+        self._wait(
+            event.call,
+            ringing,
+            float(number.ring) if number.policy == "ring-then-reject" else _LONGEST_RING_SECONDS,
+        )
+        self._keep(ringing.record)
 
     def cancelled(self, event: CallCancelled) -> None:
         """The caller hung up before anything else; SIP has answered 487."""
         ringing = self._take(event.call)
         if ringing is not None:
-            self._missed(Unit(), ringing, event.call, "caller-cancelled", 487)
+            why = parse_reason(event.reason)
+            self._missed(
+                Unit(),
+                ringing,
+                cause="caller-cancelled",
+                status=487,
+                q850=why.q850,
+                reason=why.text,
+                ended_by="caller",
+            )
 
     async def stop(self, grace_seconds: float) -> None:
         """Refuse what rings: the callers have missed nobody, but they are told and counted."""
         for call in list(self._ringing):
-            self._give_up(call)
+            self._give_up(call, "gateway-stopped")
         if not self._untold:
             return
         try:
@@ -128,8 +170,21 @@ class InboundCalls:
         except TimeoutError:
             log.warning("calls.untold", extra={"calls": len(self._untold)})
 
-    def _give_up(self, call: SipCall) -> None:
-        """We reject: the policy's time is up."""
+    def _wait(self, call: SipCall, ringing: _Ringing, seconds: float) -> None:
+        """Ring for so long.  180 is repeated meanwhile, so that no proxy gives up (RFC 3261, 13.3.1.1)."""
+        later = asyncio.get_running_loop().call_later
+        if seconds <= _RING_AGAIN_SECONDS:
+            ringing.timer = later(seconds, self._give_up, call)
+        else:
+            left = seconds - _RING_AGAIN_SECONDS
+            ringing.timer = later(_RING_AGAIN_SECONDS, self._ring_again, call, ringing, left)
+
+    def _ring_again(self, call: SipCall, ringing: _Ringing, seconds: float) -> None:
+        self._phone.ring(call)
+        self._wait(call, ringing, seconds)
+
+    def _give_up(self, call: SipCall, cause: str = "rejected-by-policy") -> None:
+        """We reject: the policy's time is up, or the gateway's."""
         ringing = self._take(call)
         if ringing is None:
             return
@@ -138,7 +193,7 @@ class InboundCalls:
         unit.acts.append(lambda: self._reject(call, status))
         self._untold.add(call)
         self._all_told.clear()
-        self._missed(unit, ringing, call, "rejected-by-policy", status)
+        self._missed(unit, ringing, cause=cause, status=status, ended_by="gateway")
 
     def _reject(self, call: SipCall, status: int) -> None:
         self._untold.discard(call)
@@ -153,25 +208,31 @@ class InboundCalls:
             ringing.timer.cancel()
         return ringing
 
-    def _missed(self, unit: Unit, ringing: _Ringing, sip: SipCall, cause: str, status: int) -> None:
-        now = self._clock.now()
-        counted = self._is_news(ringing, self._clock.monotonic())
-        call = Call(
-            id=self._new_id(),
-            direction="in",
-            service=ringing.service,
-            trunk=ringing.trunk,
-            caller=ringing.caller,
-            called=ringing.called,
+    def _missed(
+        self,
+        unit: Unit,
+        ringing: _Ringing,
+        *,
+        cause: str,
+        status: int,
+        ended_by: str,
+        q850: int = 0,
+        reason: str = "",
+    ) -> None:
+        call = ringing.record
+        call = replace(
+            call,
             state="ended",
             cause=cause,
             status=status,
-            sip_call_id=sip.id,
-            started_at=ringing.started_at,
-            ended_at=now,
-            counted=counted,
+            q850=q850,
+            reason=reason,
+            ended_by=ended_by,
+            ended_at=self._clock.now(),
+            uncounted=self._callers.uncounted(
+                call.caller, call.called, ringing.number, self._clock.monotonic()
+            ),
         )
-        unit.writes.append(call)
         log.info(
             "call.missed",
             extra={
@@ -180,39 +241,19 @@ class InboundCalls:
                 "caller": masked(call.caller) if call.caller else "",
                 "called": call.called,
                 "cause": cause,
-                "counted": counted,
+                "uncounted": call.uncounted,
             },
         )
-        if counted:
-            event = Event(
-                ref=call.id,
-                type=Trigger.CALL_MISSED,
-                service=call.service,
-                at=now,
-                data={
-                    "from": call.caller,
-                    "to": call.called,
-                    "cause": cause,
-                    "ring_ms": max(0, round((now - ringing.started_at) * 1000)),
-                },
-            )
-            unit.writes.append(event)
-            self._consequences(unit, event, call)
-        self._record(unit)
+        self._keep(call, "" if call.uncounted else Trigger.CALL_MISSED, unit)
 
-    def _is_news(self, ringing: _Ringing, now: float) -> bool:
-        """Whether the caller's last missed call of this number is longer ago than its `duplicates`."""
-        if not ringing.caller:
-            return True  # withheld: nobody knows whether it is the same person
-        key = (ringing.caller, ringing.called)
-        last = self._last.get(key)
-        if last is not None and now - last < float(ringing.number.duplicates):
-            return False
-        self._last[key] = now
-        self._last.move_to_end(key)
-        if len(self._last) > _REMEMBERED:
-            self._last.popitem(last=False)
-        return True
+    def _keep(self, call: Call, event: str = "", unit: Unit | None = None) -> None:
+        unit = unit or Unit()
+        unit.acts.append(self._kept)
+        self._waiting += 1
+        self._note(call, event, unit)
+
+    def _kept(self) -> None:
+        self._waiting -= 1
 
 
 def _address(number: str) -> str:

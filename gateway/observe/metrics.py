@@ -26,7 +26,9 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "queries": ("Carriers that were asked by query_sm about a message", ("bind", "result")),
     "receipts_orphaned": ("Delivery receipts that speak of no segment known here", ("bind",)),
     "messages_received": ("Inbound messages", ("bind",)),
-    "calls": ("Calls that have ended", ("direction", "cause")),
+    "calls": ("Calls that have ended", ("trunk", "direction", "cause")),
+    "calls_shed": ("Calls turned away by 503: too many records wait for the store", ("trunk",)),
+    "calls_in_flood": ("Calls of a flood: many callers of one range of numbers", ("trunk",)),
     "http_requests": ("Requests to the HTTP API", ("method", "route", "status")),
 }
 
@@ -69,8 +71,14 @@ class Metrics:
     def received(self, bind: str) -> None:
         self._counts["messages_received"][bind,] += 1
 
-    def call(self, direction: str, cause: str) -> None:
-        self._counts["calls"][direction, cause] += 1
+    def call(self, trunk: str, direction: str, cause: str) -> None:
+        self._counts["calls"][trunk, direction, cause] += 1
+
+    def call_shed(self, trunk: str) -> None:
+        self._counts["calls_shed"][trunk,] += 1
+
+    def flood(self, trunk: str) -> None:
+        self._counts["calls_in_flood"][trunk,] += 1
 
     def request(self, method: str, route: str, status: int) -> None:
         """`route` is the pattern, not the path: there are only so many."""

@@ -43,8 +43,19 @@ def of_call(call: Call, events: Iterable[Event]) -> list[Line]:
         owner = f", step {call.step + 1} of message {call.message}" if call.message else ""
         began = f"{call.service} called {call.called} from {caller} over {call.trunk}{owner}."
     own = [event for event in events if not call.message or event.data.get("call") == call.id]
-    lines = [Line(call.started_at, began), *(Line(event.at, sentence(event)) for event in own)]
-    return [*lines, Line(call.ended_at or call.answered_at or call.started_at, _call_state(call))]
+    lines = [Line(call.started_at, began)]
+    if call.flood:
+        lines.append(Line(call.started_at, "It was one of a flood of calls from one range of numbers."))
+    if call.rung_at:
+        waited = f" after {(call.rung_at - call.started_at) * 1000:.0f} ms"
+        lines.append(Line(call.rung_at, f"It rang{waited if call.direction == 'out' else ''}."))
+    lines += [Line(event.at, sentence(event)) for event in own]
+    lines.append(Line(call.ended_at or call.answered_at or call.started_at, _call_state(call)))
+    if call.codec:
+        lines.append(Line(call.ended_at or call.answered_at, _media(call)))
+    if call.recording:
+        lines.append(Line(call.ended_at or call.answered_at, f"It was recorded: {call.recording}."))
+    return lines
 
 
 def of_run(run: Run, events: Iterable[Event]) -> list[Line]:
@@ -167,10 +178,35 @@ def _call(what: str) -> Callable[[_Data], str]:
 def _call_state(call: Call) -> str:
     if call.state != "ended":
         return f"It is {call.state}."
-    talked = call.ended_at - call.answered_at
-    spoken = f"It was answered and lasted {talked:.1f} s" if call.answered_at else "It was not answered"
-    news = "" if call.counted else "; no news, for the caller had just rung before"
-    return f"{spoken}{_because(call.cause, str(call.status or ''))}{news}."
+    spoken = "It was not answered"
+    if call.answered_at:
+        billed = f"{call.billable_seconds} s to bill"
+        spoken = f"It was answered and lasted {call.duration_ms / 1000:.1f} s ({billed})"
+    codes = [f"SIP {call.status}"] if call.status else []
+    codes += [f"Q.850 {call.q850}"] if call.q850 else []
+    said = f", {call.reason}" if call.reason else ""
+    shown = f" ({', '.join(codes)})" if codes else ""
+    why = f"; {call.cause}{said}{shown}"
+    who = {
+        "caller": ", ended by the caller",
+        "called": ", ended by the called side",
+        "gateway": ", ended by us",
+    }
+    return f"{spoken}{who.get(call.ended_by, '')}{why}{_UNCOUNTED.get(call.uncounted, '')}."
+
+
+_UNCOUNTED = {
+    "duplicate": "; no news, for the caller had just rung before",
+    "caller-limit": "; no news, for the caller has rung too often within the hour",
+}
+
+
+def _media(call: Call) -> str:
+    digits = f", {call.dtmf} digits" if call.dtmf else ""
+    return (
+        f"Media: {call.codec}, {call.packets_sent} packets sent, {call.packets_received} received, "
+        f"{call.packets_lost} lost, jitter {call.jitter_ms:.1f} ms{digits}."
+    )
 
 
 # -- sessions ------------------------------------------------------------------------------------------

@@ -6,9 +6,13 @@
     sms.keyword             the keyword that matched, as the service file spells it, or ""
     sms.rest                what followed the matched word, as typed; without a match the whole text
     call.from, call.to      canonical addresses; from is "" when withheld        call.*
+    call.direction          in, out
+    call.trunk              the trunk's name
     call.cause              caller-cancelled, rejected-by-policy, answered, busy, no-answer, ...
+    call.status             the final SIP status, 0 when there was none
     call.ring_ms            how long it rang
     call.duration_ms        from answer to end, 0 for a call that was not answered
+    call.flood              whether it is one of a burst of calls from one range of numbers
     status.value            delivered, failed, ...                               sms.status
     status.transid, status.from, status.to, status.correlationid, status.reason, status.code
     session.id, session.flow, session.result, session.reason                     session.ended
@@ -28,6 +32,7 @@ from typing import Any
 
 from gateway.rules.keywords import Match
 from gateway.text.normalise import words
+from gateway.values.call import Call
 
 Variables = dict[str, Any]
 
@@ -55,14 +60,18 @@ def sms(*, sender: str, recipient: str, text: str, match: Match | None = None) -
     }
 
 
-def call(*, caller: str, called: str, cause: str = "", ring_ms: int = 0, duration_ms: int = 0) -> Variables:
+def call(call: Call) -> Variables:
     return {
         "call": {
-            "from": caller,
-            "to": called,
-            "cause": cause,
-            "ring_ms": ring_ms,
-            "duration_ms": duration_ms,
+            "from": call.caller,
+            "to": call.called,
+            "direction": call.direction,
+            "trunk": call.trunk,
+            "cause": call.cause,
+            "status": call.status,
+            "ring_ms": call.ring_ms,
+            "duration_ms": call.duration_ms,
+            "flood": call.flood,
         }
     }
 

@@ -8,6 +8,7 @@ all; groups take effect in the order in which commit was called, and several sha
 from __future__ import annotations
 
 import logging
+import math
 from asyncio import Future, get_running_loop
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -85,6 +86,22 @@ class MessageQuery(Struct, frozen=True, kw_only=True):
     status: str = ""
     address: str = ""  # sender or recipient
     correlationid: str = ""
+    before: str = ""
+    limit: int = 50
+
+
+class CallQuery(Struct, frozen=True, kw_only=True):
+    """Filters for the call records, newest first; "" = any.  `before` is the id after which to go on."""
+
+    service: str = ""
+    direction: str = ""  # in | out
+    trunk: str = ""
+    caller: str | None = None  # "" = withheld, None = any
+    called: str = ""
+    state: str = ""
+    cause: str = ""
+    since: float = 0.0  # begun at that time or later, Unix seconds
+    until: float = math.inf  # begun before that
     before: str = ""
     limit: int = 50
 
@@ -227,8 +244,9 @@ class Store(Protocol):
         ...
 
     async def call(self, id: str) -> Call | None: ...
-    async def calls(self, *, state: str = "", limit: int = 50) -> list[Call]:
-        """Newest first."""
+    async def calls(self, query: CallQuery) -> list[Call]: ...
+    async def open_calls(self) -> list[Call]:
+        """Those that have not ended, oldest first."""
         ...
 
     async def waiting(self, carrier: str, *, after: str = "", limit: int) -> list[Message]:

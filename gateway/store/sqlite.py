@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import sqlite3
 import stat
@@ -20,7 +21,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from gateway.store import lock
-from gateway.store.base import TABLES, MessageQuery, Told, Write
+from gateway.store.base import TABLES, CallQuery, MessageQuery, Told, Write
 from gateway.store.engine import Hand, connect, set_up
 from gateway.store.mark import Mark, beside
 from gateway.store.migrations import Foreign, Newer, migrate, pending
@@ -207,9 +208,31 @@ class SqliteStore:
     async def call(self, id: str) -> Call | None:
         return await self._one(Call, "call", id=id)
 
-    async def calls(self, *, state: str = "", limit: int = 50) -> list[Call]:
-        name = "calls" if state in ("", "ended") else "calls_open"
-        return await self._all(Call, name, state=state, limit=limit)
+    async def calls(self, query: CallQuery) -> list[Call]:
+        # what leaves the fewest rows chooses the index
+        name = "calls" if query.state in ("", "ended") else "calls_in_state"
+        if query.caller is not None:
+            name = "calls_by_caller"
+        last = await self.call(query.before) if query.before else None
+        return await self._all(
+            Call,
+            name,
+            service=query.service,
+            direction=query.direction,
+            trunk=query.trunk,
+            caller=query.caller,
+            called=query.called,
+            state=query.state,
+            cause=query.cause,
+            since=query.since,
+            until=query.until,
+            at=last.started_at if last else math.inf,
+            id=last.id if last else "",
+            limit=query.limit,
+        )
+
+    async def open_calls(self) -> list[Call]:
+        return await self._all(Call, "open_calls")
 
     async def waiting(self, carrier: str, *, after: str = "", limit: int) -> list[Message]:
         return await self._all(Message, "waiting", carrier=carrier, after=after, limit=limit)

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from gateway.values.call import Call
 from gateway.values.message import Message
 from gateway.values.outcome import Status
 
@@ -111,68 +110,3 @@ def test_what_cannot_be_searched(place: Any, options: list[str], status: int, re
     result = place.run("messages", *options)
     assert (result.exit_code, result.stdout) == (status, "")
     assert reason in result.stderr
-
-
-CALLS = [
-    Call(
-        id="c1",
-        direction="in",
-        service="callback",
-        trunk="east",
-        caller="",
-        called="+442079460000",
-        state="ended",
-        cause="rejected-by-policy",
-        status=486,
-        started_at=AT,
-        ended_at=AT + 2,
-    ),
-    Call(
-        id="c2",
-        direction="out",
-        service="alerts",
-        trunk="east",
-        caller="+442079460000",
-        called=ANNE,
-        state="ended",
-        cause="answered",
-        status=200,
-        message="m1",
-        step=2,
-        started_at=AT + 10,
-        answered_at=AT + 13.5,
-        ended_at=AT + 20,
-    ),
-    Call(
-        id="c3",
-        direction="out",
-        service="alerts",
-        trunk="east",
-        caller="+442079460000",
-        called=BOB,
-        started_at=AT + 30,
-    ),
-]
-
-
-def test_calls_with_their_durations(place: Any) -> None:
-    place.fill(CALLS)
-    assert place.run("calls").stdout.splitlines() == [
-        f"2026-11-23 14:05:39\tout\t+442079460000\t{BOB}\tringing\t\t\t0.0\t0.0\teast\talerts\tc3",
-        f"2026-11-23 14:05:19\tout\t+442079460000\t{ANNE}\tended\tanswered\t200\t3.5\t6.5\teast\talerts\tc2",
-        "2026-11-23 14:05:09\tin\twithheld\t+442079460000\tended\trejected-by-policy\t486\t2.0\t0.0\teast\t"
-        "callback\tc1",
-    ]
-    assert ids(place.run("calls", "--limit", "1").stdout) == ["c3"]
-
-
-def test_calls_as_json(place: Any) -> None:
-    place.fill(CALLS)
-    found = json.loads(place.run("calls", "--json").stdout)
-    assert [(c["transid"], c["ring_seconds"], c["talk_seconds"]) for c in found] == [
-        ("c3", 0.0, 0.0),
-        ("c2", 3.5, 6.5),
-        ("c1", 2.0, 0.0),
-    ]
-    assert (found[0]["answered"], found[0]["ended"]) == ("", "")
-    assert found[1]["answered"] == "2026-11-23T14:05:22.620Z"

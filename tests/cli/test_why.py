@@ -98,7 +98,7 @@ def test_the_story_of_a_call(place: Any) -> None:
     assert place.run("why", "c1").stdout.splitlines()[1:] == [
         "14:05:10.120  alerts called +447700900001 from +442079460000 over east, step 2 of message m1.",
         "14:05:11.120  The call from +442079460000 to +447700900001 ended: busy (486).",
-        "14:05:11.120  It was not answered, because busy (486).",
+        "14:05:11.120  It was not answered; busy (SIP 486).",
     ]
 
 

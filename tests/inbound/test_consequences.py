@@ -199,6 +199,7 @@ def missed(caller: str = CUSTOMER) -> tuple[Event, Call]:
         state="ended",
         cause="caller-cancelled",
         started_at=100.0,
+        rung_at=100.0,
         ended_at=104.5,
     )
     return Event(ref="call", type=Trigger.CALL_MISSED, service="shop", at=104.5), call

@@ -9,6 +9,7 @@ import pytest
 from gateway.inbound.actions import Subject
 from gateway.rules import variables
 from gateway.store.base import Unit
+from gateway.values.call import Call
 from gateway.values.errors import BadInput
 from gateway.values.outcome import Result
 from gateway.values.work import FlowVersion, Run
@@ -47,7 +48,16 @@ def texted(text: str = "Hi", service: str = "shop") -> Subject:
 
 
 def called() -> Subject:
-    return subject(variables.call(caller=CUSTOMER, called="+442079460000"), number="+442079460000")
+    call = Call(
+        id="c1",
+        direction="in",
+        service="shop",
+        trunk="east",
+        caller=CUSTOMER,
+        called="+442079460000",
+        started_at=1.0,
+    )
+    return subject(variables.call(call), number=call.called)
 
 
 def subject(seen: Any, *, number: str, service: str = "shop") -> Subject:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.config.model import Number, Seconds, Service, Trunk
+from gateway.inbound import voice
+from gateway.inbound.calls import CallRecords
 from gateway.inbound.voice import InboundCalls
 from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import Call as SipCall
@@ -56,6 +58,8 @@ class Bench:
         self.durable_at_once = True
         self.units: list[Unit] = []
         self.told: list[tuple[Event, Call]] = []
+        self.ended: list[Call] = []
+        self.shed: list[str] = []
         services = {"shop": Service(name="Shop", status=status, numbers={OURS: number})}  # type: ignore[arg-type]
         trunk = Trunk(host="127.0.0.1", numbers=[OURS])
         self.calls = InboundCalls(
@@ -64,8 +68,13 @@ class Bench:
             phone=self.phone,
             clock=self.clock,
             new_id=lambda: next(self.ids),
-            record=self._record,
-            consequences=lambda unit, event, call: self.told.append((event, call)),
+            note=CallRecords(
+                clock=self.clock,
+                record=self._record,
+                consequences=lambda unit, event, call: self.told.append((event, call)),
+                ended=self.ended.append,
+            ).note,
+            overloaded=self.shed.append,
         )
 
     def _record(self, unit: Unit) -> None:
@@ -85,13 +94,15 @@ class Bench:
         self.calls.incoming(IncomingCall(call, caller, called, peer, trunk, b""))
         return call
 
-    def cancel(self, call: SipCall) -> None:
+    def cancel(self, call: SipCall, reason: str = "") -> None:
         call.step(CallCause.REMOTE_CANCEL)  # SIP has answered 487 before it tells
-        self.calls.cancelled(CallCancelled(call, ""))
+        self.calls.cancelled(CallCancelled(call, reason))
 
     @property
     def records(self) -> list[Call]:
-        return [w for unit in self.units for w in unit.writes if isinstance(w, Call)]
+        """The last of each call, in the order in which they came."""
+        last = {w.id: w for unit in self.units for w in unit.writes if isinstance(w, Call)}
+        return list(last.values())
 
     @property
     def missed(self) -> list[dict[str, Any]]:
@@ -111,7 +122,17 @@ async def test_reject_at_once_never_rings(bench: Any) -> None:
     [record] = it.records
     assert (record.state, record.cause, record.status) == ("ended", "rejected-by-policy", 603)
     assert (record.caller, record.called, record.service, record.trunk) == (CALLER, OURS, "shop", "east")
-    assert it.missed == [{"from": CALLER, "to": OURS, "cause": "rejected-by-policy", "ring_ms": 0}]
+    assert it.missed == [
+        {
+            "from": CALLER,
+            "to": OURS,
+            "trunk": "east",
+            "cause": "rejected-by-policy",
+            "status": 603,
+            "ring_ms": 0,
+        }
+    ]
+    assert len([w for unit in it.units for w in unit.writes if isinstance(w, Call)]) == 1
 
 
 async def test_ring_then_reject_rings_for_its_time(bench: Any) -> None:
@@ -132,9 +153,79 @@ async def test_a_caller_who_hangs_up_has_missed_us(bench: Any, policy: str) -> N
     it.clock.at += 3.2
     it.cancel(call)
     assert it.phone.did == ["ring"], "SIP answers the CANCEL itself"
-    assert it.missed == [{"from": CALLER, "to": OURS, "cause": "caller-cancelled", "ring_ms": 3200}]
-    assert [record.status for record in it.records] == [487]
+    [missed] = it.missed
+    assert (missed["from"], missed["to"], missed["cause"], missed["ring_ms"]) == (
+        CALLER,
+        OURS,
+        "caller-cancelled",
+        3200,
+    )
+    [record] = it.records
+    assert (record.status, record.ended_by, record.billable_seconds) == (487, "caller", 0)
     assert len(it.calls) == 0
+
+
+async def test_a_call_has_its_record_while_it_rings(bench: Any) -> None:
+    it = bench(policy="ring-until-cancel")
+    call = it.ring()
+    [ringing] = it.records
+    assert (ringing.state, ringing.rung_at, ringing.ended_at) == ("ringing", it.clock.now(), 0.0)
+    assert it.missed == [] and it.ended == []
+    it.cancel(call, 'Q.850;cause=16;text="Terminated"')
+    [record] = it.records
+    assert (record.id, record.state) == (ringing.id, "ended")
+    assert (record.q850, record.reason) == (16, "Terminated")
+
+
+async def test_180_is_repeated_while_a_call_rings_for_minutes(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice, "_RING_AGAIN_SECONDS", 0.02)
+    it = bench(policy="ring-then-reject", ring=Seconds(0.05))
+    it.ring()
+    await asyncio.sleep(0.1)
+    assert it.phone.did == ["ring", "ring", "ring", "reject 486"]
+
+
+async def test_too_many_records_that_wait_for_the_store_turn_calls_away(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice, "WAITING_LIMIT", 2)
+    it = bench(policy="reject-at-once", duplicates=Seconds(0))
+    it.durable_at_once = False
+    for _ in range(3):
+        it.ring()
+    assert it.phone.did == ["reject 503"] and it.shed == ["east"]
+    assert len(it.records) == it.calls.waiting == 2
+    it.flush()
+    assert it.calls.waiting == 0
+    it.ring()
+    assert len(it.records) == 3
+
+
+async def test_a_caller_above_the_hourly_limit_is_recorded_but_no_news(bench: Any) -> None:
+    it = bench(policy="reject-at-once", duplicates=Seconds(0), caller_limit=2)
+    for _ in range(3):
+        it.ring()
+    it.ring(caller="")
+    it.ring(caller="+447700900999")
+    it.clock.at += 3600
+    it.ring()
+    assert [record.uncounted for record in it.records] == ["", "", "caller-limit", "", "", ""]
+
+
+async def test_many_callers_of_one_range_are_a_flood_which_is_said_once(
+    bench: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    it = bench(policy="reject-at-once", flood=3)
+    for n in range(5):
+        it.ring(caller=f"+44770090{n:04}")
+        it.ring(caller=f"+4179{n}550102")
+    assert [record.flood for record in it.records[::2]] == [False, False, True, True, True]
+    assert not any(record.flood for record in it.records[1::2])
+    [warning] = [record for record in caplog.records if record.msg == "calls.flood"]
+    assert (warning.__dict__["range"], warning.__dict__["trunk"]) == ("+44770090****", "east")
+    assert len(it.missed) == 10, "rules may look at call.flood"
 
 
 async def test_a_refusal_waits_for_its_record(bench: Any) -> None:
@@ -170,8 +261,9 @@ async def test_the_same_caller_within_the_window_is_recorded_but_no_news(bench: 
     it.ring(caller="+447700900999")
     it.clock.at += 1
     it.ring()
-    assert [record.counted for record in it.records] == [True, False, True, True]
+    assert [record.uncounted for record in it.records] == ["", "duplicate", "", ""]
     assert len(it.missed) == len(it.told) == 3
+    assert len(it.ended) == 4
 
 
 async def test_no_window_counts_every_call(bench: Any) -> None:
@@ -236,7 +328,7 @@ async def test_stopping_refuses_what_rings_and_counts_it(bench: Any) -> None:
     it.flush()
     await stopping
     assert it.phone.did == ["ring", "ring", "reject 480", "reject 480"]
-    assert len(it.missed) == 2 and len(it.calls) == 0
+    assert [missed["cause"] for missed in it.missed] == ["gateway-stopped"] * 2 and len(it.calls) == 0
 
 
 async def test_stopping_does_not_wait_for_ever_for_a_store_that_refuses(bench: Any) -> None:

@@ -27,7 +27,9 @@ def test_every_counter_can_be_counted_and_read() -> None:
     metrics.query("north", "delivered")
     metrics.orphan_receipt("north")
     metrics.received("north")
-    metrics.call("in", "caller-cancelled")
+    metrics.call("east", "in", "caller-cancelled")
+    metrics.call_shed("east")
+    metrics.flood("east")
     metrics.request("POST", "/v2/messages", 202)
     read = samples(metrics)
     assert read == {
@@ -39,7 +41,9 @@ def test_every_counter_can_be_counted_and_read() -> None:
         ("trunkline_queries_total", ("north", "delivered")): 1,
         ("trunkline_receipts_orphaned_total", ("north",)): 1,
         ("trunkline_messages_received_total", ("north",)): 1,
-        ("trunkline_calls_total", ("caller-cancelled", "in")): 1,
+        ("trunkline_calls_total", ("caller-cancelled", "in", "east")): 1,
+        ("trunkline_calls_shed_total", ("east",)): 1,
+        ("trunkline_calls_in_flood_total", ("east",)): 1,
         ("trunkline_http_requests_total", ("POST", "/v2/messages", "202")): 1,
     }
     assert {name for name, _ in read} == {f"trunkline_{name}_total" for name in COUNTERS}

@@ -295,12 +295,20 @@ def call(**fields: Any) -> Call:
         (
             call(),
             "+447700900001 rang +442079460000 (callback) over east.",
-            "It was not answered, because rejected-by-policy (486).",
+            "It was not answered; rejected-by-policy (SIP 486).",
         ),
         (
-            call(caller="", counted=False, status=0, cause="caller-cancelled"),
+            call(
+                caller="",
+                uncounted="duplicate",
+                status=0,
+                cause="caller-cancelled",
+                ended_by="caller",
+                q850=16,
+            ),
             "a withheld number rang +442079460000 (callback) over east.",
-            "It was not answered, because caller-cancelled; no news, for the caller had just rung before.",
+            "It was not answered, ended by the caller; caller-cancelled (Q.850 16); no news, for the "
+            "caller had just rung before.",
         ),
         (
             call(
@@ -313,7 +321,7 @@ def call(**fields: Any) -> Call:
                 status=200,
             ),
             "callback called +442079460000 from +447700900001 over east, step 3 of message m1.",
-            "It was answered and lasted 1.5 s, because answered (200).",
+            "It was answered and lasted 1.5 s (2 s to bill); answered (SIP 200).",
         ),
         (
             call(direction="out", state="ringing", ended_at=0.0),
@@ -325,6 +333,35 @@ def call(**fields: Any) -> Call:
 def test_a_call(record: Call, first: str, last: str) -> None:
     lines = of_call(record, [])
     assert [line.text for line in lines] == [first, last]
+
+
+def test_what_else_is_known_of_a_call() -> None:
+    record = call(
+        direction="out",
+        rung_at=1.25,
+        answered_at=2.0,
+        cause="answered",
+        status=200,
+        reason="Normal call clearing",
+        q850=16,
+        ended_by="called",
+        codec="PCMA",
+        dtmf=4,
+        packets_sent=50,
+        packets_received=48,
+        packets_lost=2,
+        jitter_ms=1.26,
+        recording="c1.wav",
+        flood=True,
+    )
+    assert [line.text for line in of_call(record, [])][1:] == [
+        "It was one of a flood of calls from one range of numbers.",
+        "It rang after 250 ms.",
+        "It was answered and lasted 1.0 s (1 s to bill), ended by the called side; answered, Normal call "
+        "clearing (SIP 200, Q.850 16).",
+        "Media: PCMA, 50 packets sent, 48 received, 2 lost, jitter 1.3 ms, 4 digits.",
+        "It was recorded: c1.wav.",
+    ]
 
 
 def test_a_call_of_a_message_is_told_by_its_own_events_only() -> None:

@@ -3,6 +3,7 @@ import re
 from gateway.config.model import Keyword, Service
 from gateway.rules import variables
 from gateway.rules.keywords import Keywords
+from gateway.values.call import Call
 from gateway.values.event import Trigger
 from gateway.values.variables import flat, render
 
@@ -15,13 +16,22 @@ KEYWORDS = Keywords.build(
 )
 
 
+CALL = Call(
+    id="c1",
+    direction="in",
+    service="s",
+    trunk="east",
+    caller="+447700900123",
+    called="+442079460000",
+    started_at=1.0,
+)
+
+
 def everything() -> variables.Variables:
     match = KEYWORDS.match("12345", "order: Two")
     return (
         variables.sms(sender="+447700900123", recipient="12345", text="order: Two", match=match)
-        | variables.call(
-            caller="+447700900123", called="+442079460000", cause="caller-cancelled", ring_ms=900
-        )
+        | variables.call(CALL)
         | variables.status(value="failed", transid="t", sender="12345", recipient="+447700900123")
         | variables.session(id="r", flow="order", result=102)
         | variables.custom({"NAME": 1})

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.store.base import TABLES, Delete, MessageQuery, Progress, Record, Store, Unit, Write
+from gateway.store.base import TABLES, CallQuery, Delete, MessageQuery, Progress, Record, Store, Unit, Write
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.ids import uuid7
 from gateway.values.message import Form, StepPlan, StepRecord, StepState
@@ -52,7 +52,7 @@ async def test_every_type_of_record_comes_back_as_it_was_written(store: Store, r
     part = records.part(octets=bytes(range(256)), wide=True)
     receipt = records.receipt(final=False)
     consent = records.consent(reason="texted STOP to 12345")
-    call = records.call(counted=False, status=487, ended_at=9.75)
+    call = records.call(flood=True, status=487, ended_at=9.75)
     event = records.event(data={"from": {"a": [1, 2.5, None, True]}})
     effect = records.effect(data={"x": "y"})
     timer = records.timer(data={"node": "ask"})
@@ -423,10 +423,70 @@ async def test_calls_come_newest_first_and_by_state(store: Store, records: Recor
             records.call("c4", started_at=4.0),
         ]
     )
-    assert [call.id for call in await store.calls()] == ["c4", "c1", "c3", "c2"]
-    assert [call.id for call in await store.calls(limit=2)] == ["c4", "c1"]
-    assert [call.id for call in await store.calls(state="ringing")] == ["c4", "c2"]
-    assert [call.id for call in await store.calls(state="ended")] == ["c1"]
+
+    async def found(**filters: Any) -> list[str]:
+        return [call.id for call in await store.calls(CallQuery(**filters))]
+
+    assert await found() == ["c4", "c1", "c3", "c2"]
+    assert await found(limit=2) == ["c4", "c1"]
+    assert await found(state="ringing") == ["c4", "c2"]
+    assert await found(state="ended") == ["c1"]
+    assert [call.id for call in await store.open_calls()] == ["c2", "c3", "c4"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"caller": "+447700900001"}, ["c4", "c2", "c1"]),
+        ({"caller": ""}, ["c3"]),
+        ({"caller": "+447700900001", "trunk": "west"}, ["c2"]),
+        ({"caller": "+447700900001", "state": "ringing"}, ["c4"]),
+        ({"called": "+442079460009"}, ["c2"]),
+        ({"trunk": "west"}, ["c2"]),
+        ({"direction": "out"}, ["c4"]),
+        ({"cause": "busy"}, ["c2"]),
+        ({"service": "shop"}, ["c3"]),
+        ({"since": 2.0}, ["c4", "c3", "c2"]),
+        ({"until": 2.0}, ["c1"]),
+        ({"since": 2.0, "until": 3.0}, ["c3", "c2"]),
+        ({"before": "c3"}, ["c2", "c1"]),
+        ({"before": "c4", "limit": 2}, ["c3", "c2"]),
+        ({"before": "c1"}, []),
+    ],
+)
+async def test_calls_are_searched(
+    store: Store, records: Records, filters: dict[str, Any], found: list[str]
+) -> None:
+    ended = {"state": "ended", "ended_at": 9.0}
+    await store.commit(
+        [
+            records.call("c1", started_at=1.0, **ended),
+            records.call("c2", started_at=2.0, called="+442079460009", trunk="west", cause="busy", **ended),
+            records.call("c3", started_at=2.0, caller="", service="shop", **ended),
+            records.call("c4", started_at=3.0, direction="out"),
+        ]
+    )
+    assert [call.id for call in await store.calls(CallQuery(**filters))] == found
+
+
+async def test_a_call_that_goes_on_is_one_row(store: Store, records: Records) -> None:
+    await store.commit([records.call("c1", rung_at=1.5)])
+    over = records.call(
+        "c1",
+        state="ended",
+        cause="caller-cancelled",
+        status=487,
+        q850=16,
+        reason="gone",
+        ended_by="caller",
+        rung_at=1.5,
+        ended_at=2.0,
+        flood=True,
+        codec="PCMA",
+        jitter_ms=0.25,
+    )
+    await store.commit([over])
+    assert await store.calls(CallQuery()) == [over]
 
 
 async def test_effects_come_by_key(store: Store, records: Records) -> None:

@@ -18,7 +18,17 @@ from gateway.protocol.rtp.recording import Recording, RecordingLimits
 from gateway.protocol.rtp.stream import MediaStats
 from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import Call as SipCall
-from gateway.protocol.sip.call import CallAnswered, CallEnded, CallFailed, CallState, SipEvent
+from gateway.protocol.sip.call import (
+    CallAnswered,
+    CallEnded,
+    CallFailed,
+    CallProgress,
+    CallState,
+    EndedBy,
+    SipEvent,
+)
+from gateway.protocol.sip.grammar import readable
+from gateway.protocol.sip.reason import parse_reason
 from gateway.values.call import Call
 from gateway.values.clock import Clock
 from gateway.values.errors import GatewayError
@@ -101,7 +111,10 @@ class OutboundCall:
         self.sip: SipCall | None = None
 
     def event(self, event: SipEvent) -> None:
-        if isinstance(event, CallAnswered | CallFailed | CallEnded):
+        if isinstance(event, CallProgress):
+            if not self._record.rung_at:
+                self._record = replace(self._record, rung_at=self._line.clock.now())
+        elif isinstance(event, CallAnswered | CallFailed | CallEnded):
             self._events.put_nowait(event)
 
     def dial(self) -> SipCall:
@@ -113,7 +126,7 @@ class OutboundCall:
             from_number=record.caller,
             sdp=self._session.offer(),
         )
-        self._note("", sip_call_id=self.sip.id)
+        self._note("", sip_call_id=readable(self.sip.call_id))
         return self.sip
 
     async def run(self, prompt: Prompt) -> Outcome | None:
@@ -125,7 +138,7 @@ class OutboundCall:
                 await self._talk(self.sip, prompt)
         except asyncio.CancelledError:
             self._line.phone.hang_up(self.sip)
-            self._end(self._record.cause or Result.NO_ANSWER)
+            self._end(self._record.cause or Result.NO_ANSWER, ended_by="gateway")
             raise
         if self._record.answered_at:
             return None
@@ -139,7 +152,7 @@ class OutboundCall:
         while True:
             if sip.ended and self._events.empty():
                 # the INVITE could not even be sent, which was said while `dial` was still at it
-                return self._end(Result.UNREACHABLE)
+                return self._end(Result.UNREACHABLE, reason="could not be sent", ended_by="gateway")
             try:
                 async with asyncio.timeout(None if gave_up else float(self._trunk.ring_timeout)):
                     event = await self._events.get()
@@ -148,7 +161,7 @@ class OutboundCall:
                 silent = sip.state is CallState.CALLING
                 self._line.phone.hang_up(sip)
                 if silent:  # SIP goes on for half a minute (timer B); the chain need not wait for that
-                    return self._end(Result.UNREACHABLE)
+                    return self._end(Result.UNREACHABLE, reason="no response", ended_by="gateway")
                 continue
             match event:
                 case CallAnswered() if not gave_up:
@@ -163,11 +176,12 @@ class OutboundCall:
                     self._answered(Outcome(Result.ANSWERED, code="200", carrier=self._record.trunk))
                     return None
                 case CallFailed() if event.unreachable:
-                    return self._end(Result.UNREACHABLE)
+                    return self._end(Result.UNREACHABLE, reason=event.reason, ended_by="gateway")
                 case CallFailed() if not gave_up:
-                    return self._end(RESULTS.get(event.status, Result.UNREACHABLE), event.status)
+                    result = RESULTS.get(event.status, Result.UNREACHABLE)
+                    return self._end(result, event.status, reason=event.reason, ended_by="called")
                 case CallFailed() | CallEnded():  # what we gave up is over, even if a 200 crossed the CANCEL
-                    return self._end(Result.NO_ANSWER, 487)
+                    return self._end(Result.NO_ANSWER, 487, ended_by="gateway")
                 case _:
                     pass
 
@@ -179,14 +193,17 @@ class OutboundCall:
             await asyncio.wait((playing, hung_up), return_when=asyncio.FIRST_COMPLETED)
             if not hung_up.done():
                 self._line.phone.hang_up(sip)
-                await hung_up
+            ended = await hung_up
         finally:
             playing.cancel()
             hung_up.cancel()
             played, _ = await asyncio.gather(playing, hung_up, return_exceptions=True)
             if isinstance(played, Exception):
                 log.error("call.prompt_failed", exc_info=played, extra={"transid": self._record.message})
-        self._end("answered")
+        why = parse_reason(ended.reason)
+        remote = ended.by is EndedBy.REMOTE
+        by = "called" if remote else "gateway"
+        self._end("answered", q850=why.q850, reason=why.text, ended_by=by)
 
     async def _play(self, prompt: Prompt) -> None:
         agreed = self._session.accept(self._answer)
@@ -198,20 +215,25 @@ class OutboundCall:
         except GatewayError as error:  # an address that our socket cannot reach
             log.warning("call.no_media", extra={"transid": self._record.message, "reason": str(error)})
             return
+        self._record = replace(self._record, codec=str(agreed.codec))
         await asyncio.sleep(_BEFORE_PROMPT_SECONDS)
         await self._media.play(prompt.encoded(agreed.codec))
         await asyncio.sleep(_AFTER_PROMPT_SECONDS)
 
-    async def _hung_up(self) -> None:
-        while not isinstance(await self._events.get(), CallEnded):
+    async def _hung_up(self) -> CallEnded:
+        while not isinstance(event := await self._events.get(), CallEnded):
             pass
+        return event
 
-    def _end(self, cause: str, status: int = 0) -> None:
+    def _end(self, cause: str, status: int = 0, *, ended_by: str, q850: int = 0, reason: str = "") -> None:
         self._note(
             "call.ended",
             state="ended",
             cause=str(cause),
             status=status or self._record.status,
+            q850=q850,
+            reason=reason,
+            ended_by=ended_by,
             ended_at=self._line.clock.now(),
         )
 

@@ -134,6 +134,11 @@ class Call:
         return self.state in (CallState.ENDING, CallState.ENDED)
 
     @property
+    def call_id(self) -> str:
+        """The Call-ID, as it stands in the messages; "" before there is one."""
+        return self.invite.request.call_id if self.invite is not None else ""
+
+    @property
     def own_number(self) -> str:
         return self.to_number if self.direction is Direction.INBOUND else self.from_number
 

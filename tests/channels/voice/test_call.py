@@ -35,12 +35,14 @@ async def test_an_answered_call_hears_the_prompt_and_is_hung_up(exchange: Any) -
     assert call.state is CallState.ENDING
     assert it.events == ["call.answered", "call.ended"]
     record = it.record
-    assert (record.state, record.cause, record.status, record.sip_call_id) == (
+    assert (record.state, record.cause, record.status, record.ended_by, record.codec) == (
         "ended",
         "answered",
         200,
-        call.id,
+        "gateway",
+        "PCMU",
     )
+    assert record.rung_at == record.started_at
     assert (record.answered_at - record.started_at, record.ended_at - record.started_at) == (4.0, 9.0)
     assert it.results == [Result.ANSWERED]
 
@@ -63,6 +65,7 @@ async def test_a_person_who_hangs_up_first_ends_the_call(exchange: Any) -> None:
     assert it.events == ["call.answered", "call.ended"]
     assert it.media[0].playing.cancelled()
     assert (it.record.cause, it.results) == ("answered", [Result.ANSWERED])
+    assert it.record.ended_by == "called"
 
 
 async def test_a_person_who_hangs_up_with_the_answer_has_answered(exchange: Any) -> None:
