@@ -29,7 +29,7 @@ from gateway.protocol.sip.call import (
 )
 from gateway.protocol.sip.grammar import readable
 from gateway.protocol.sip.reason import parse_reason
-from gateway.values.call import Call
+from gateway.values.call import Call, with_media
 from gateway.values.clock import Clock
 from gateway.values.errors import GatewayError
 from gateway.values.outcome import Outcome, Result
@@ -215,7 +215,6 @@ class OutboundCall:
         except GatewayError as error:  # an address that our socket cannot reach
             log.warning("call.no_media", extra={"transid": self._record.message, "reason": str(error)})
             return
-        self._record = replace(self._record, codec=str(agreed.codec))
         await asyncio.sleep(_BEFORE_PROMPT_SECONDS)
         await self._media.play(prompt.encoded(agreed.codec))
         await asyncio.sleep(_AFTER_PROMPT_SECONDS)
@@ -226,6 +225,8 @@ class OutboundCall:
         return event
 
     def _end(self, cause: str, status: int = 0, *, ended_by: str, q850: int = 0, reason: str = "") -> None:
+        if self._record.answered_at:
+            self._record = with_media(self._record, self._media.stats())
         self._note(
             "call.ended",
             state="ended",

@@ -15,6 +15,7 @@ from gateway.channels.voice.prompts import Prompt, PromptError
 from gateway.config.model import Seconds, Trunk
 from gateway.protocol import sdp
 from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.stream import MediaStats
 from gateway.protocol.sip.call import (
     Call,
     CallAnswered,
@@ -118,6 +119,22 @@ class FakeMedia:
         if self.plays_at_once:
             self.playing.set_result(True)
         return self.playing
+
+    def stats(self) -> MediaStats:
+        return MediaStats(
+            codec=str(self.target.codec) if self.target is not None else "",
+            packets=250,
+            lost=2,
+            jitter_seconds=0.00125,
+            dtmf=4,
+            sent=270,
+            duplicates=0,
+            out_of_order=0,
+            foreign=0,
+            malformed=0,
+            errors=0,
+            recording="c1.wav",
+        )
 
     def close(self) -> None:
         self.closed = True

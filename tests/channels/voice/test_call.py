@@ -43,6 +43,8 @@ async def test_an_answered_call_hears_the_prompt_and_is_hung_up(exchange: Any) -
         "PCMU",
     )
     assert record.rung_at == record.started_at
+    assert (record.packets_sent, record.packets_received, record.packets_lost) == (270, 250, 2)
+    assert (record.jitter_ms, record.dtmf, record.recording) == (1.25, 4, "c1.wav")
     assert (record.answered_at - record.started_at, record.ended_at - record.started_at) == (4.0, 9.0)
     assert it.results == [Result.ANSWERED]
 
