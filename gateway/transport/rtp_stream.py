@@ -6,16 +6,17 @@ A plain datagram protocol, whose receive path never awaits.
 import asyncio
 import ipaddress
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.rtp.digits import Presses, Way
-from gateway.protocol.rtp.ear import Ear
+from gateway.protocol.rtp.ear import CONVERSATION_MILLISECONDS, PATIENT_MILLISECONDS, Ear, in_law
+from gateway.protocol.rtp.machine import MachineDetector, MachineLimits, Verdict
 from gateway.protocol.rtp.packet import RtpError, RtpPacket, parse
 from gateway.protocol.rtp.recording import Ended, Recording, RecordingLimits
 from gateway.protocol.rtp.stream import MediaStats, RtpReceiver, RtpSender
 from gateway.protocol.rtp.telephone_event import DigitReceiver
-from gateway.protocol.rtp.tones import BEEP_FRAMES, beep
+from gateway.protocol.rtp.tones import BEEP_FRAMES, beep, key
 from gateway.protocol.sdp import DTMF_PAYLOAD_TYPE, Negotiated
 from gateway.transport.recordings import ActiveRecording, Recordings
 from gateway.values.errors import GatewayError
@@ -38,6 +39,8 @@ class MediaStream(asyncio.DatagramProtocol):
         self._digit_receiver = DigitReceiver()
         self._recordings = recordings
         self._recording: ActiveRecording | None = None
+        self._detecting: tuple[MachineDetector, asyncio.Future[Verdict]] | None = None
+        self._partner: MediaStream | None = None
         self._ear: Ear | None = None  # only while somebody listens
         self._hearers: list[Callable[[bytes], None]] = []
         self._presses = Presses()
@@ -138,7 +141,7 @@ class MediaStream(asyncio.DatagramProtocol):
             self.play(beep(self.codec))
         skip = BEEP_FRAMES if limits.beep else 0
         self._recording = ActiveRecording(file, self._law, limits, skip_frames=skip)
-        self._listen(self._recording.hear)
+        self._listen(self._recording.hear, PATIENT_MILLISECONDS)
         if self._transport is None:
             self._end_recording(Ended.HANGUP)
         return self._recording.done
@@ -146,6 +149,35 @@ class MediaStream(asyncio.DatagramProtocol):
     def stop_recording(self) -> None:
         """End the recording under way, if there is one; what was said so far is kept."""
         self._end_recording(Ended.STOPPED)
+
+    def detect_machine(self, limits: MachineLimits = MachineLimits()) -> asyncio.Future[Verdict]:  # noqa: B008
+        """Judge from now on who answered; the future never fails: the call's end is a verdict too."""
+        self._settle_detection()
+        detector = MachineDetector(self._law, limits)
+        verdict: asyncio.Future[Verdict] = self._loop.create_future()
+        self._detecting = detector, verdict
+        self._listen(self._detect, PATIENT_MILLISECONDS)
+        if self._transport is None:
+            self._settle_detection()
+        return verdict
+
+    def patch(self, other: Self) -> None:
+        """Let this call's peer and the other's hear each other, keys included, until `unpatch` or an end.
+
+        Prompts still go before what is relayed.
+        """
+        self.unpatch()
+        other.unpatch()
+        for one, partner in ((self, other), (other, self)):
+            one._partner = partner
+            one._listen(one._relay, CONVERSATION_MILLISECONDS)
+
+    def unpatch(self) -> None:
+        """Part the two again; nothing happens when there are none."""
+        partner, self._partner = self._partner, None
+        if partner is not None:
+            self._ignore(self._relay)
+            partner.unpatch()
 
     def send_digits(self, digits: str) -> None:
         """Press keys as RFC 4733 events.  Raises ValueError when the peer takes none or one is no key."""
@@ -155,11 +187,23 @@ class MediaStream(asyncio.DatagramProtocol):
         """Stop and give the port back; may be called again."""
         self.stop()
         self._end_recording(Ended.HANGUP)
-        self._hearers.clear()
+        self._settle_detection()
+        self.unpatch()
         self._sending = False
         if self._transport is not None:
             self._transport.close()
             self._transport = None
+
+    def relay(self, frame: bytes, law: Codec) -> None:
+        """Say to the peer what the other side of a patch said in these 20 ms."""
+        self._sender.relay(in_law(frame, law, self.codec))
+
+    def relay_digit(self, digit: str) -> None:
+        """Press a key for the other side of a patch, as an event or as it sounds."""
+        if self._sender.takes_digits:
+            self._sender.send_digits(digit)
+        else:
+            self.play(key(digit, self.codec))
 
     def tick(self) -> None:
         """Send the packet of this 20 ms; called by the pump alone."""
@@ -233,6 +277,8 @@ class MediaStream(asyncio.DatagramProtocol):
         if self._recording is not None and not self._recording.ended and self._recording.press(digit):
             self._ignore(self._recording.hear)
             return
+        if self._partner is not None:
+            self._partner.relay_digit(digit)
         if self._barge_in:
             self.stop()
         if not self.digits.full():  # nobody asks for them: what is pressed after 64 keys is not wanted either
@@ -243,9 +289,9 @@ class MediaStream(asyncio.DatagramProtocol):
         """What those who listen get."""
         return self._ear.law if self._ear is not None else self.codec
 
-    def _listen(self, hearer: Callable[[bytes], None]) -> None:
-        if self._ear is None:
-            self._ear = Ear(self.codec)
+    def _listen(self, hearer: Callable[[bytes], None], depth_milliseconds: int) -> None:
+        if self._ear is None or self._ear.depth_milliseconds > depth_milliseconds:
+            self._ear = Ear(self._law, depth_milliseconds=depth_milliseconds)
         self._hearers.append(hearer)
 
     def _ignore(self, hearer: Callable[[bytes], None]) -> None:
@@ -258,6 +304,24 @@ class MediaStream(asyncio.DatagramProtocol):
         codec = self._codecs.get(packet.payload_type)
         if codec is not None:  # else comfort noise, or what nobody agreed on
             ear.put(codec, packet.ssrc, packet.timestamp, packet.payload)
+
+    def _relay(self, frame: bytes) -> None:
+        if self._partner is not None:
+            self._partner.relay(frame, self._law)
+
+    def _detect(self, frame: bytes) -> None:
+        if self._detecting is not None:
+            verdict = self._detecting[0].hear(frame)
+            if verdict is not None:
+                self._settle_detection(verdict)
+
+    def _settle_detection(self, verdict: Verdict | None = None) -> None:
+        if self._detecting is None:
+            return
+        (detector, future), self._detecting = self._detecting, None
+        self._ignore(self._detect)
+        if not future.done():
+            future.set_result(verdict or detector.hung_up())
 
     def _end_recording(self, cause: Ended) -> None:
         if self._recording is not None and not self._recording.ended:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.machine import Answerer, Cause
 from gateway.protocol.rtp.packet import pack
 from gateway.protocol.rtp.recording import Ended, RecordingLimits
 from gateway.protocol.rtp.telephone_event import TelephoneEvent, pack_event
-from gateway.protocol.rtp.tones import beep
+from gateway.protocol.rtp.tones import beep, key
 from gateway.protocol.sdp import Direction
 from gateway.transport.rtp_stream import PeerUnreachable
 from tests.peers.rtp_phone import a_phone, a_pump, media_to, until
@@ -246,3 +247,67 @@ async def test_who_changes_the_codec_within_what_was_agreed_is_still_heard(tmp_p
         phone.send(stream, pack(0, 1, 160, 9, b"\x80" * 160))  # PCMU at its loudest
         done = await recording
         assert b"\xaa" * 160 in Path(done.file).read_bytes()
+
+
+async def test_two_calls_are_patched_with_their_own_numbers_and_laws_and_parted_again() -> None:
+    async with a_pump() as pump, a_phone() as left, a_phone() as right:
+        one, two = await pump.open(), await pump.open()
+        one.connect(media_to(left.port, codec=Codec.PCMA))
+        two.connect(media_to(right.port, codec=Codec.PCMU))
+        one.patch(two)
+        for number in range(10):
+            left.send(one, pack(8, 700 + number, 160 * number, 9, b"\xaa" * 160))
+            right.send(two, pack(0, 30 + number, 160 * number, 8, b"\x00" * 160))
+            await asyncio.sleep(0.02)
+        await until(lambda: b"\x80" * 160 in {packet.payload for packet in right.heard})
+        await until(lambda: b"\x2a" * 160 in {packet.payload for packet in left.heard})
+        for phone in (left, right):
+            steps = {(b.sequence - a.sequence) % 2**16 for a, b in pairwise(phone.heard)}
+            assert steps == {1} and len({packet.ssrc for packet in phone.heard}) == 1
+            assert {packet.ssrc for packet in phone.heard} & {8, 9} == set()
+        two.unpatch()
+        left.send(one, pack(8, 710, 1600, 9, b"\xaa" * 160))
+        await asyncio.sleep(0.1)
+        before = len(right.heard)
+        await right.hear(before + 5)
+        assert {packet.payload for packet in right.heard[before + 1 :]} == {b"\xff" * 160}
+
+
+async def test_keys_pass_a_patch_as_events_or_as_they_sound() -> None:
+    async with a_pump() as pump, a_phone() as left, a_phone() as right:
+        one, two = await pump.open(), await pump.open()
+        one.connect(media_to(left.port, dtmf=96))
+        two.connect(media_to(right.port, dtmf=None))
+        one.patch(two)
+        two.press("7")
+        await until(lambda: 96 in {packet.payload_type for packet in left.heard})
+        one.press("3")
+        await asyncio.sleep(0.3)
+        assert key("3", Codec.PCMA)[:800] in b"".join(packet.payload for packet in right.heard)
+
+
+async def test_a_patch_ends_with_either_call() -> None:
+    async with a_pump() as pump, a_phone() as left, a_phone() as right:
+        one, two = await pump.open(), await pump.open()
+        one.connect(media_to(left.port))
+        two.connect(media_to(right.port))
+        one.patch(two)
+        one.close()
+        two.press("1")
+        await right.hear(len(right.heard) + 3)
+        assert two.digits.get_nowait() == "1"
+
+
+async def test_who_answered_is_told_and_the_calls_end_is_an_answer_too() -> None:
+    async with a_pump() as pump, a_phone() as phone:
+        stream = await pump.open()
+        stream.connect(media_to(phone.port))
+        verdict = stream.detect_machine()
+        for number in range(25):
+            phone.send(stream, pack(8, number, 160 * number, 9, beep(Codec.PCMA)[160:320]))
+            await asyncio.sleep(0.02)
+        assert ((await verdict).answerer, (await verdict).cause) == (Answerer.MACHINE, Cause.BEEP)
+        unsure = stream.detect_machine()
+        stream.close()
+        assert (await unsure).cause is Cause.HANGUP
+        assert (await stream.detect_machine()).cause is Cause.HANGUP

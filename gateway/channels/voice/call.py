@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from gateway.channels.voice.prompts import Prompt
 from gateway.config.model import Trunk
 from gateway.protocol import sdp
 from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.machine import Verdict
 from gateway.protocol.rtp.recording import Recording, RecordingLimits
 from gateway.protocol.rtp.stream import MediaStats
 from gateway.protocol.sip.address import Address
@@ -66,6 +67,9 @@ class Media(Protocol):
     def send_digits(self, digits: str) -> None: ...
     def record(self, name: str, limits: RecordingLimits) -> asyncio.Future[Recording]: ...
     def stop_recording(self) -> None: ...
+    def detect_machine(self) -> asyncio.Future[Verdict]: ...
+    def patch(self, other: Self) -> None: ...
+    def unpatch(self) -> None: ...
     def stats(self) -> MediaStats: ...
     def close(self) -> None: ...
 

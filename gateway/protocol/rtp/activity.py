@@ -27,15 +27,16 @@ _LEVELS: Final = {codec: _levels(codec) for codec in (Codec.PCMU, Codec.PCMA)}
 
 
 class VoiceActivity:
-    """Tells frames of G.711 with a voice from those without."""
+    """Tells frames of G.711 with a voice from those without; `level` is the loudness of the last."""
 
     def __init__(self, codec: Codec) -> None:
         self._table = _LEVELS[codec]
         self._noise = _FAINTEST_DB - _ABOVE_NOISE_DB
+        self.level = 0.0
 
     def is_voice(self, frame: bytes) -> bool:
         """Judge the next frame of 160 octets."""
-        level = sum(frame.translate(self._table)) / (_STEPS * FRAME)
+        level = self.level = sum(frame.translate(self._table)) / (_STEPS * FRAME)
         if level < self._noise:
             self._noise = level
         else:

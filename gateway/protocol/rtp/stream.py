@@ -39,6 +39,7 @@ class RtpSender:
         self._prompt = b""
         self._next_prompts: deque[bytes] = deque()
         self._at = 0
+        self._relayed = b""
         self._marker = True
         self.set_format(codec, payload_type, dtmf_payload_type)
 
@@ -47,6 +48,11 @@ class RtpSender:
         self._payload_type = payload_type
         self._dtmf_payload_type = dtmf_payload_type
         self._silence = codec.silence * FRAME
+
+    @property
+    def takes_digits(self) -> bool:
+        """Whether the peer takes telephone events."""
+        return self._dtmf_payload_type is not None
 
     @property
     def finished(self) -> bool:
@@ -66,6 +72,10 @@ class RtpSender:
         """Go back to silence."""
         self.play()
 
+    def relay(self, frame: bytes) -> None:
+        """What to send in the next packet in place of silence: 160 octets of the codec, from another call."""
+        self._relayed = frame
+
     def send_digits(self, digits: str) -> None:
         """Queue DTMF.  Raises ValueError when the peer takes no telephone events or a character is no key."""
         if self._dtmf_payload_type is None:
@@ -73,7 +83,7 @@ class RtpSender:
         self._digits.send(digits)
 
     def next_packet(self) -> bytes:
-        """The packet of the next 20 ms: a digit, else the prompt, else silence."""
+        """The packet of the next 20 ms: a digit, else the prompt, else what is relayed, else silence."""
         if self._dtmf_payload_type is not None:
             event = self._digits.next_event(self.timestamp)
             if event is not None:
@@ -94,7 +104,12 @@ class RtpSender:
             self._prompt = self._next_prompts.popleft()
             self._at = FRAME - len(frame)
             frame += self._prompt[: self._at]
-        return frame if len(frame) == FRAME else frame + self._silence[len(frame) :]
+        if len(frame) == FRAME:
+            return frame
+        if not frame and self._relayed:
+            frame, self._relayed = self._relayed, b""
+            return frame
+        return frame + self._silence[len(frame) :]
 
     def _pack(self, payload_type: int, timestamp: int, payload: bytes, marker: bool) -> bytes:
         packet = pack(payload_type, self.sequence, timestamp, self.ssrc, payload, marker=marker)

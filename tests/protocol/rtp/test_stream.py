@@ -51,6 +51,13 @@ def test_prompts_follow_one_another_without_a_gap_whatever_their_lengths() -> No
     )
 
 
+def test_what_is_relayed_takes_the_place_of_silence_once_and_never_that_of_a_prompt() -> None:
+    sender = a_sender()
+    sender.relay(b"r" * 160)
+    sender.play(b"p" * 160)
+    assert [packet.payload[:1] for packet in sent_by(sender, 3)] == [b"p", b"r", b"\xd5"]
+
+
 def test_stop_goes_back_to_silence() -> None:
     sender = a_sender(Codec.PCMU)
     sender.play(bytes(1600))
