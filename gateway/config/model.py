@@ -198,7 +198,7 @@ class Trunk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     numbers: list[str] = field(default_factory=list)
     max_calls: int = 100
     calls_per_second: float = 20
-    codecs: list[Literal["PCMU", "PCMA"]] = field(default_factory=lambda: ["PCMU", "PCMA"])
+    codecs: list[Literal["PCMU", "PCMA", "G722"]] = field(default_factory=lambda: ["PCMU", "PCMA"])
     ring_timeout: Seconds = Seconds(45)  # outbound: no answer after this long
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.ear import Heard
 from gateway.protocol.rtp.recording import Ended, Recorder, Recording, RecordingLimits, wav_header
 
 log = logging.getLogger(__name__)
@@ -179,12 +180,12 @@ class ActiveRecording:
         self.done: asyncio.Future[Recording] = asyncio.get_running_loop().create_future()
         self.ended = False
 
-    def hear(self, frame: bytes) -> None:
+    def hear(self, heard: Heard) -> None:
         if self._skip:
             self._skip -= 1
             return
-        self._file.append(frame)
-        cause = Ended.ERROR if self._file.failed else self._recorder.hear(frame)
+        self._file.append(heard.frame)
+        cause = Ended.ERROR if self._file.failed else self._recorder.hear(heard.frame)
         if cause is not None:
             self.end(cause)
 

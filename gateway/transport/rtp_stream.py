@@ -10,13 +10,14 @@ from typing import Any, Final, Self, cast
 
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.rtp.digits import Presses, Way
-from gateway.protocol.rtp.ear import CONVERSATION_MILLISECONDS, PATIENT_MILLISECONDS, Ear, in_law
+from gateway.protocol.rtp.ear import CONVERSATION_MILLISECONDS, PATIENT_MILLISECONDS, Ear, Heard
 from gateway.protocol.rtp.machine import MachineDetector, MachineLimits, Verdict
 from gateway.protocol.rtp.packet import RtpError, RtpPacket, parse
 from gateway.protocol.rtp.recording import Ended, Recording, RecordingLimits
 from gateway.protocol.rtp.stream import MediaStats, RtpReceiver, RtpSender
 from gateway.protocol.rtp.telephone_event import DigitReceiver
 from gateway.protocol.rtp.tones import BEEP_FRAMES, beep, key
+from gateway.protocol.rtp.transcode import Transcoder
 from gateway.protocol.sdp import DTMF_PAYLOAD_TYPE, Negotiated
 from gateway.transport.recordings import ActiveRecording, Recordings
 from gateway.values.errors import GatewayError
@@ -41,8 +42,9 @@ class MediaStream(asyncio.DatagramProtocol):
         self._recording: ActiveRecording | None = None
         self._detecting: tuple[MachineDetector, asyncio.Future[Verdict]] | None = None
         self._partner: MediaStream | None = None
+        self._transcoder = Transcoder(Codec.PCMU, Codec.PCMU)  # of what is relayed
         self._ear: Ear | None = None  # only while somebody listens
-        self._hearers: list[Callable[[bytes], None]] = []
+        self._hearers: list[Callable[[Heard], None]] = []
         self._presses = Presses()
         self._pressed = 0
         self._barge_in = False
@@ -194,9 +196,14 @@ class MediaStream(asyncio.DatagramProtocol):
             self._transport.close()
             self._transport = None
 
-    def relay(self, frame: bytes, law: Codec) -> None:
+    def relay(self, heard: Heard) -> None:
         """Say to the peer what the other side of a patch said in these 20 ms."""
-        self._sender.relay(in_law(frame, law, self.codec))
+        frame, codec = (
+            (heard.octets, heard.codec) if heard.codec is self.codec else (heard.frame, heard.codec.law)
+        )
+        if codec is not self._transcoder.source or self.codec is not self._transcoder.target:
+            self._transcoder = Transcoder(codec, self.codec)
+        self._sender.relay(self._transcoder.convert(frame))
 
     def relay_digit(self, digit: str) -> None:
         """Press a key for the other side of a patch, as an event or as it sounds."""
@@ -223,9 +230,9 @@ class MediaStream(asyncio.DatagramProtocol):
         """Give those who listen the 20 ms that are due; called by the pump alone, when all have sent."""
         if not self._hearers or self._ear is None:
             return
-        frame = self._ear.next_frame()
+        heard = self._ear.next_frame()
         for hearer in list(self._hearers):
-            hearer(frame)
+            hearer(heard)
         if self._recording is not None and self._recording.ended:
             self._ignore(self._recording.hear)
 
@@ -287,14 +294,14 @@ class MediaStream(asyncio.DatagramProtocol):
     @property
     def _law(self) -> Codec:
         """What those who listen get."""
-        return self._ear.law if self._ear is not None else self.codec
+        return self._ear.law if self._ear is not None else self.codec.law
 
-    def _listen(self, hearer: Callable[[bytes], None], depth_milliseconds: int) -> None:
+    def _listen(self, hearer: Callable[[Heard], None], depth_milliseconds: int) -> None:
         if self._ear is None or self._ear.depth_milliseconds > depth_milliseconds:
             self._ear = Ear(self._law, depth_milliseconds=depth_milliseconds)
         self._hearers.append(hearer)
 
-    def _ignore(self, hearer: Callable[[bytes], None]) -> None:
+    def _ignore(self, hearer: Callable[[Heard], None]) -> None:
         if hearer in self._hearers:
             self._hearers.remove(hearer)
         if not self._hearers:
@@ -305,13 +312,13 @@ class MediaStream(asyncio.DatagramProtocol):
         if codec is not None:  # else comfort noise, or what nobody agreed on
             ear.put(codec, packet.ssrc, packet.timestamp, packet.payload)
 
-    def _relay(self, frame: bytes) -> None:
+    def _relay(self, heard: Heard) -> None:
         if self._partner is not None:
-            self._partner.relay(frame, self._law)
+            self._partner.relay(heard)
 
-    def _detect(self, frame: bytes) -> None:
+    def _detect(self, heard: Heard) -> None:
         if self._detecting is not None:
-            verdict = self._detecting[0].hear(frame)
+            verdict = self._detecting[0].hear(heard.frame)
             if verdict is not None:
                 self._settle_detection(verdict)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.ear import Heard
 from gateway.protocol.rtp.recording import Ended, RecordingLimits, wav_header
 from gateway.transport.recordings import ActiveRecording, Recordings
 
@@ -60,7 +61,7 @@ async def test_a_disk_that_refuses_ends_the_recording_with_an_error(
     for _ in range(1000):
         if active.ended:
             break
-        active.hear(bytes(160))
+        active.hear(Heard(bytes(160), Codec.PCMU, bytes(160)))
         await asyncio.sleep(0)
     else:
         active.end(Ended.STOPPED)
@@ -78,7 +79,7 @@ async def test_a_disk_that_is_too_slow_ends_it_before_memory_does(tmp_path: Path
     )
     heard = 0
     while not active.ended:
-        active.hear(bytes(160))
+        active.hear(Heard(bytes(160), Codec.PCMU, bytes(160)))
         heard += 1
     assert heard < 300
     assert (await active.done).cause is Ended.ERROR
@@ -93,7 +94,7 @@ async def test_the_beep_is_not_kept_and_the_cause_is_told(tmp_path: Path) -> Non
         recordings.open("a", Codec.PCMU), Codec.PCMU, RecordingLimits(0.1, terminators="#"), skip_frames=3
     )
     for number in range(6):
-        active.hear(bytes([number]) * 160)
+        active.hear(Heard(b"", Codec.G722, bytes([number]) * 160))
     assert not active.press("1") and active.press("#")
     active.end(Ended.HANGUP)  # too late to be the cause
     recording = await active.done

@@ -185,7 +185,7 @@ class VoiceChannel:
 
     async def _prompt(self, step: StepPlan) -> Prompt:
         if step.wav:
-            return await self._prompts.from_wav(Path(step.wav))
+            return await self._prompts.from_file(Path(step.wav))
         return await self._prompts.from_text(step.text, step.language)
 
     def _trunk(self, step: StepPlan) -> str:

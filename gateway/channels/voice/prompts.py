@@ -1,11 +1,10 @@
-"""What a caller hears, ready for the wire: WAV files or spoken text as G.711 of both laws, kept in memory.
+"""What a caller hears, ready for the wire: sound files or spoken text in every codec, kept in memory.
 
 The work is done once, in one worker thread; every call then plays slices of the same octets.
 """
 
 import asyncio
 import sys
-import wave
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from gateway.channels.voice.espeak import SpeechError, synthesise
-from gateway.channels.voice.resample import to_8_khz
+from gateway.channels.voice.sound_file import LIMIT_SECONDS, SoundError, read_sound
 from gateway.protocol.rtp.codec import SAMPLE_RATE, Codec
-from gateway.protocol.rtp.g711 import encode
+from gateway.protocol.rtp.transcode import encode, encode_wide
 from gateway.values.errors import GatewayError
 
-_LIMIT_SECONDS: Final = 300
 _LIMIT_TEXT: Final = 5_000
 _LIMIT_WAITING: Final = 256
 
@@ -32,10 +30,11 @@ class PromptError(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One octet per sample, 8000 a second, in either law."""
+    """8000 octets a second, in each codec."""
 
     pcmu: bytes
     pcma: bytes
+    g722: bytes
 
     @property
     def seconds(self) -> float:
@@ -43,7 +42,7 @@ class Prompt:
 
     def encoded(self, codec: Codec) -> bytes:
         """What `MediaStream.play` takes for a call of this codec."""
-        return self.pcmu if codec is Codec.PCMU else self.pcma
+        return {Codec.PCMU: self.pcmu, Codec.PCMA: self.pcma, Codec.G722: self.g722}[codec]
 
 
 class PromptCache:
@@ -57,17 +56,17 @@ class PromptCache:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prompts")
 
     async def from_text(self, text: str, voice: str = "en") -> Prompt:
-        """Speak `text` with espeak-ng's `voice`.  Raises PromptError."""
+        """Speak `text` with espeak-ng's `voice`: "de", "en-us", "fr+f3" (a woman's).  Raises PromptError."""
         key = ("text", voice, sha256(text.encode("utf-8", "surrogatepass")).digest())
         return await self._get(key, lambda: speak(text, voice))
 
-    async def from_wav(self, path: Path) -> Prompt:
-        """Read a WAV file; a changed file is read again.  Raises PromptError."""
+    async def from_file(self, path: Path) -> Prompt:
+        """Read a sound file; a changed file is read again.  Raises PromptError."""
         try:
             status = path.stat()  # noqa: ASYNC240  shorter than a thread's round trip
         except (OSError, ValueError) as error:
             raise PromptError(f"{path}: {_reason(error)}") from error
-        return await self._get(("wav", path, status.st_mtime_ns, status.st_size), lambda: read_wav(path))
+        return await self._get(("file", path, status.st_mtime_ns, status.st_size), lambda: read_file(path))
 
     def close(self) -> None:
         """Let the worker go; what waits is given up."""
@@ -107,7 +106,7 @@ def speak(text: str, voice: str) -> Prompt:
     if len(text) > _LIMIT_TEXT:
         raise PromptError(f"a text of {len(text)} characters is over {_LIMIT_TEXT}")
     try:
-        rate, pcm = synthesise(text, voice, limit_seconds=_LIMIT_SECONDS)
+        rate, pcm = synthesise(text, voice, limit_seconds=LIMIT_SECONDS)
     except SpeechError as error:
         raise PromptError(str(error)) from error
     if not pcm:
@@ -115,57 +114,38 @@ def speak(text: str, voice: str) -> Prompt:
     return _prompt(array("h", pcm), rate)
 
 
-def read_wav(path: Path) -> Prompt:
-    """Read a WAV file of 8 or 16 bit PCM, mono or stereo, 8 to 96 kHz (blocking).  Raises PromptError."""
+def read_file(path: Path) -> Prompt:
+    """Read a sound file (blocking): see `sound_file.read_sound`.  Raises PromptError."""
     try:
-        with wave.open(str(path), "rb") as file:
-            rate, channels, width = file.getframerate(), file.getnchannels(), file.getsampwidth()
-            if channels not in (1, 2) or width not in (1, 2):
-                raise PromptError(
-                    f"{path}: {channels} channels of {8 * width} bit; use 1 or 2 of 8 or 16 bit"
-                )
-            if file.getnframes() > _LIMIT_SECONDS * rate:
-                raise PromptError(f"{path}: longer than {_LIMIT_SECONDS} seconds")
-            octets = file.readframes(file.getnframes())
-    # wave answers some broken chunk lengths with a bare RuntimeError
-    except (OSError, EOFError, wave.Error, ValueError, RuntimeError) as error:
-        raise PromptError(f"{path}: {_reason(error)}") from error
-    samples = _samples(octets[: len(octets) - len(octets) % (channels * width)], width)
-    if channels == 2:
-        samples = array(
-            "h", [(left + right) // 2 for left, right in zip(samples[::2], samples[1::2], strict=True)]
-        )
-    if not samples:
-        raise PromptError(f"{path}: holds no sound")
-    try:
+        rate, samples = read_sound(path)
         return _prompt(samples, rate)
+    except SoundError as error:
+        raise PromptError(str(error)) from error
     except ValueError as error:
         raise PromptError(f"{path}: {error}") from error
 
 
-def _samples(octets: bytes, width: int) -> "array[int]":
-    if width == 1:  # 8-bit WAV is unsigned
-        return array("h", [(octet - 128) << 8 for octet in octets])
-    samples = array("h", octets)
-    if sys.byteorder == "big":
-        samples.byteswap()
-    return samples
-
-
 def _prompt(samples: "array[int]", rate: int) -> Prompt:
-    narrow = to_8_khz(samples, rate)
+    # numpy takes 17 MiB, which a gateway that never speaks need not have
+    from gateway.channels.voice.resample import resample
+
+    narrow, wide = (_pcm(resample(samples, rate, wanted)) for wanted in (SAMPLE_RATE, 2 * SAMPLE_RATE))
+    return Prompt(encode(narrow, Codec.PCMU), encode(narrow, Codec.PCMA), encode_wide(wide))
+
+
+def _pcm(samples: "array[int]") -> bytes:
+    """Little-endian, as codecs take it."""
     if sys.byteorder == "big":
-        narrow = narrow[:]
-        narrow.byteswap()
-    pcm = narrow.tobytes()
-    return Prompt(encode(pcm, Codec.PCMU), encode(pcm, Codec.PCMA))
+        samples = samples[:]
+        samples.byteswap()
+    return samples.tobytes()
 
 
 def _size(prompt: Prompt) -> int:
-    return len(prompt.pcmu) + len(prompt.pcma)
+    return len(prompt.pcmu) + len(prompt.pcma) + len(prompt.g722)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error) or "is cut off or damaged"
+    return str(error)

@@ -8,7 +8,7 @@ click counts for little.
 import math
 from typing import Final
 
-from gateway.protocol.rtp.codec import FRAME, Codec
+from gateway.protocol.rtp.codec import FRAME, LAWS, Codec
 from gateway.protocol.rtp.g711 import sample
 
 _STEPS: Final = 2  # per decibel, so that a level fits in an octet
@@ -23,7 +23,7 @@ def _levels(codec: Codec) -> bytes:
     return bytes(round(20 * _STEPS * level) for level in loud)
 
 
-_LEVELS: Final = {codec: _levels(codec) for codec in (Codec.PCMU, Codec.PCMA)}
+_LEVELS: Final = {codec: _levels(codec) for codec in LAWS}
 
 
 class VoiceActivity:

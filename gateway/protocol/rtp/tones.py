@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final
 
 from gateway.protocol.rtp.codec import FRAME, SAMPLE_RATE, Codec
-from gateway.protocol.rtp.g711 import encode
+from gateway.protocol.rtp.transcode import encode
 
 _BEEP_HERTZ: Final = 1000
 _BEEP_AMPLITUDE: Final = 8000  # -12 dB below full scale

@@ -146,10 +146,10 @@ class FakePrompts:
     async def from_text(self, text: str, voice: str = "en") -> Prompt:
         if not text or voice == "xx":
             raise PromptError(f"no voice {voice!r}")
-        return Prompt(b"u" + text.encode(), b"a" + text.encode())
+        return Prompt(b"u" + text.encode(), b"a" + text.encode(), b"")
 
-    async def from_wav(self, path: object) -> Prompt:
-        return Prompt(f"u{path}".encode(), f"a{path}".encode())
+    async def from_file(self, path: object) -> Prompt:
+        return Prompt(f"u{path}".encode(), f"a{path}".encode(), b"")
 
 
 class Exchange:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.channels.voice.prompts import PromptCache, PromptError, read_wav, speak
-from gateway.protocol.rtp.codec import Codec
+from gateway.channels.voice.prompts import PromptCache, PromptError, read_file, speak
+from gateway.protocol.rtp.codec import LAWS, Codec
 from gateway.protocol.rtp.g711 import decode
 
 
@@ -55,7 +55,7 @@ def loudness(samples: tuple[int, ...]) -> float:
     return math.sqrt(sum(x * x for x in samples) / len(samples))
 
 
-@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("codec", LAWS)
 async def test_hello_is_audible_and_does_not_clip(cache: PromptCache, codec: Codec) -> None:
     prompt = await cache.from_text("hello")
     samples = samples_of(prompt.encoded(codec), codec)
@@ -73,13 +73,13 @@ def test_three_seconds_of_speech_are_made_in_half_a_second() -> None:
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
-@pytest.mark.parametrize(("channels", "width"), [(1, 2), (2, 2), (1, 1), (2, 1)])
+@pytest.mark.parametrize(("channels", "width"), [(1, 2), (2, 2), (1, 1), (2, 1), (1, 3), (2, 4)])
 def test_wav_files_of_the_usual_kinds_sound_the_same(
     tmp_path: Path, rate: int, channels: int, width: int
 ) -> None:
-    prompt = read_wav(write_wav(tmp_path / "tone.wav", rate=rate, channels=channels, width=width))
+    prompt = read_file(write_wav(tmp_path / "tone.wav", rate=rate, channels=channels, width=width))
     assert prompt.seconds == pytest.approx(0.1, abs=0.001)
-    for codec in Codec:
+    for codec in LAWS:
         samples = samples_of(prompt.encoded(codec), codec)
         assert loudness(samples) == pytest.approx(25_600 / math.sqrt(2), rel=0.03)
 
@@ -100,21 +100,21 @@ async def test_who_gives_up_takes_the_prompt_from_nobody(cache: PromptCache) -> 
 
 async def test_a_changed_file_is_read_again(cache: PromptCache, tmp_path: Path) -> None:
     path = write_wav(tmp_path / "tone.wav")
-    first = await cache.from_wav(path)
-    assert await cache.from_wav(path) is first
+    first = await cache.from_file(path)
+    assert await cache.from_file(path) is first
     write_wav(path, seconds=0.2)
     os.utime(path, ns=(1, 1))
-    assert (await cache.from_wav(path)).seconds == pytest.approx(0.2)
+    assert (await cache.from_file(path)).seconds == pytest.approx(0.2)
 
 
 async def test_the_least_recently_used_goes_when_the_cache_is_full(tmp_path: Path) -> None:
-    cache = PromptCache(limit_octets=2 * 2 * 800)  # two prompts of 0.1 s in both laws
+    cache = PromptCache(limit_octets=2 * 3 * 800)  # two prompts of 0.1 s in three codecs
     one, two, three = (write_wav(tmp_path / f"{name}.wav") for name in ("one", "two", "three"))
-    kept, dropped = await cache.from_wav(one), await cache.from_wav(two)
-    await cache.from_wav(one)
-    await cache.from_wav(three)
-    assert await cache.from_wav(one) is kept
-    assert await cache.from_wav(two) is not dropped
+    kept, dropped = await cache.from_file(one), await cache.from_file(two)
+    await cache.from_file(one)
+    await cache.from_file(three)
+    assert await cache.from_file(one) is kept
+    assert await cache.from_file(two) is not dropped
     cache.close()
 
 
@@ -125,26 +125,25 @@ def a_broken(path: Path, content: bytes) -> Path:
 
 def test_what_is_no_usable_wav_is_refused_by_name(tmp_path: Path) -> None:
     good = write_wav(tmp_path / "good.wav").read_bytes()
-    law = good.replace(b"\x01\x00\x01\x00", b"\x07\x00\x01\x00", 1)
+    odd = good.replace(b"\x01\x00\x01\x00", b"\x55\x00\x01\x00", 1)
     cases = [
-        (a_broken(tmp_path / "empty.wav", b""), "cut off"),
-        (a_broken(tmp_path / "text.wav", b"this is no sound at all"), "RIFF"),
-        (a_broken(tmp_path / "law.wav", law), "format"),
+        (a_broken(tmp_path / "empty.wav", b""), "Invalid data"),
+        (a_broken(tmp_path / "text.wav", b"this is no sound at all"), "Invalid data"),
+        (a_broken(tmp_path / "odd.wav", odd), "format"),
         (tmp_path, "directory"),
         (write_wav(tmp_path / "silent.wav", seconds=0), "no sound"),
-        (write_wav(tmp_path / "deep.wav", width=3), "24 bit"),
         (write_wav(tmp_path / "many.wav", channels=6), "6 channels"),
         (write_wav(tmp_path / "slow.wav", rate=4000), "usual rate"),
     ]
     for path, why in cases:
         with pytest.raises(PromptError, match=why) as refused:
-            read_wav(path)
+            read_file(path)
         assert str(path) in str(refused.value)
 
 
 async def test_a_missing_file_and_a_missing_voice_are_named(cache: PromptCache, tmp_path: Path) -> None:
     with pytest.raises(PromptError, match=r"nothing\.wav: No such file"):
-        await cache.from_wav(tmp_path / "nothing.wav")
+        await cache.from_file(tmp_path / "nothing.wav")
     with pytest.raises(PromptError, match="no voice 'martian'"):
         await cache.from_text("hello", "martian")
     with pytest.raises(PromptError, match="no text"):
@@ -162,7 +161,7 @@ def test_random_octets_give_a_prompt_or_prompt_error(
     good = write_wav(folder / "base.wav", seconds=0.01).read_bytes()
     for content in (noise, good[:at] + noise + good[at + len(noise) :], good[:at]):
         try:
-            prompt = read_wav(a_broken(folder / "noise.wav", content))
+            prompt = read_file(a_broken(folder / "noise.wav", content))
         except PromptError:
             continue
-        assert len(prompt.pcmu) == len(prompt.pcma) > 0
+        assert len(prompt.pcmu) == len(prompt.pcma) == len(prompt.g722) > 0

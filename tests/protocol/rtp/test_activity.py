@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.protocol.rtp.activity import VoiceActivity
-from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.codec import LAWS, Codec
 from tests.protocol.rtp.sounds import frames, noise, silence, tone
 
 
@@ -13,7 +13,7 @@ def share(samples: list[float], codec: Codec = Codec.PCMU) -> float:
     return sum(heard) / len(heard)
 
 
-@pytest.mark.parametrize("codec", Codec)
+@pytest.mark.parametrize("codec", LAWS)
 def test_silence_and_faint_noise_are_no_voice_and_a_tone_is(codec: Codec) -> None:
     assert share(silence(1), codec) == 0
     assert share(noise(1, 60), codec) == 0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.codec import LAWS, Codec
 from gateway.protocol.rtp.g711 import decode, encode, pcma_to_pcmu, pcmu_to_pcma
 
 ALL_CODES = bytes(range(256))
@@ -57,7 +57,7 @@ def test_decision_values_lie_where_g711_table_1a_puts_them() -> None:
         assert encode(linear(threshold * 8 - 1, threshold * 8), Codec.PCMA) == bytes([below, above])
 
 
-@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("codec", LAWS)
 def test_each_code_survives_decoding_and_encoding(codec: Codec) -> None:
     again = encode(decode(ALL_CODES, codec), codec)
     # u-law has two zeros; the negative one comes back as the positive one
@@ -75,7 +75,7 @@ def test_round_trip_error_is_at_most_half_a_step(sample: int) -> None:
     assert abs(back - sample) <= step / 2 + 8
 
 
-@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("codec", LAWS)
 def test_a_sine_keeps_35_dB_of_signal_to_noise(codec: Codec) -> None:
     tone = [round(10_000 * math.sin(2 * math.pi * 1004 * n / 8000)) for n in range(8000)]
     noise = [
@@ -96,7 +96,7 @@ def test_transcoding_moves_a_sample_by_no_more_than_the_coarser_step() -> None:
             assert abs(was - now) <= max(16, abs(was) / 16)
 
 
-@pytest.mark.parametrize("codec", list(Codec))
+@pytest.mark.parametrize("codec", LAWS)
 def test_silence_is_the_code_of_positive_zero(codec: Codec) -> None:
     assert codec.silence == encode(linear(0), codec)
 

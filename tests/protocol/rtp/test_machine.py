@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.channels.voice.prompts import speak
-from gateway.protocol.rtp.codec import FRAME, Codec
+from gateway.protocol.rtp.codec import FRAME, LAWS, Codec
 from gateway.protocol.rtp.machine import Answerer, Cause, MachineDetector, Verdict
 from tests.protocol.rtp.sounds import frames, noise, silence, tone
 
@@ -36,7 +36,7 @@ def said(seconds: float) -> list[float]:
         (silence(1), Answerer.UNSURE, Cause.HANGUP),
     ],
 )
-@pytest.mark.parametrize("law", Codec)
+@pytest.mark.parametrize("law", LAWS)
 def test_verdicts_say_what_they_rest_on(
     sound: list[float], answerer: Answerer, cause: Cause, law: Codec
 ) -> None:

@@ -1,5 +1,6 @@
 """gateway.protocol.sdp.negotiation."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -23,8 +24,8 @@ def peer(*lines: str) -> SessionDescription:
     return parse("\r\n".join(["v=0", "o=- 1 1 IN IP4 192.0.2.1", "s=-", "t=12 34", *lines, ""]).encode())
 
 
-def agreed(description: SessionDescription) -> Negotiated:
-    outcome = negotiate(description)
+def agreed(description: SessionDescription, codecs: Sequence[Codec] = tuple(Codec)) -> Negotiated:
+    outcome = negotiate(description, codecs)
     assert isinstance(outcome, Negotiated), outcome
     return outcome
 
