@@ -26,7 +26,7 @@ Who may import whom (tests/test_layout.py reads this table and holds the code to
     values, protocol    nothing of ours
     text, config        values
     rules               values, text
-    flows               values, rules, text
+    flows               values, rules, text, protocol.sms
     store               values
     directory, content  values, store.base
     channels            values, protocol, directory, content
@@ -43,7 +43,8 @@ config.model, the typed settings, is open to everybody but values and protocol, 
 each package would hold a copy of the settings it reads.  observe is open to all but the pure packages.
 store.timers is beside store.base what every store has in common: moments that are owed, whatever backend
 keeps them.  cli reaches protocol because `trunk probe` and the counting of segments use the daemon's own
-cores; a second reading of SIP or of the alphabets would be a second opinion.
+cores; a second reading of SIP or of the alphabets would be a second opinion.  flows reach protocol.sms for
+the same reason: their lint counts segments.
 """
 
 __version__ = "0.1.0"

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from gateway.config.model import Service
 from gateway.flows import definition
+from gateway.flows.lint import Surroundings
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
 from gateway.values.fault import Fault
@@ -21,6 +22,20 @@ def lint(services: Mapping[str, Service]) -> list[Fault]:
         Fault(f"services.{name}.{fault.path}", fault.what)
         for name, service in services.items()
         for flow, table in service.flows.items()
-        for fault in definition.faults(flow, table)
+        for fault in definition.faults(
+            flow, definition.bundled(table, service.integrations), _around(service)
+        )
     ]
     return [*Keywords.build(services).conflicts(), *Ruleset.build(live).faults, *flows]
+
+
+def _around(service: Service) -> Surroundings:
+    """What its flows may refer to."""
+    nodes = {name: flow.get("nodes", {}) for name, flow in service.flows.items()}
+    return Surroundings(
+        flows={name: list(inner) if isinstance(inner, dict) else [] for name, inner in nodes.items()},
+        chains=list(service.chains),
+        auths=list(service.auths),
+        logbooks={name: list(book.columns) for name, book in service.logbooks.items()},
+        sms_sender=service.assets[0] if service.assets else "",
+    )

@@ -27,6 +27,13 @@ from gateway.values.errors import BadAddress
 from gateway.values.fault import Fault, nearest
 
 _LONGEST_RING_SECONDS = 180.0  # proxies give up after three minutes (RFC 3261, timer C)
+_AUTHS: Mapping[str, tuple[str, ...]] = {
+    "none": (),
+    "basic": ("user", "password"),
+    "bearer": ("token",),
+    "oauth2-client": ("token_url", "client_id", "client_secret"),
+    "hmac": ("secret",),
+}
 _MOST_TOGETHER = 1000  # notifications in one POST
 
 
@@ -91,6 +98,18 @@ class _Checked:
                 yield Fault(f"{path}.templates.{name}", "says nothing; set text, voice or wav")
         for name, chain in service.chains.items():
             yield from self._chain(f"{path}.chains.{name}", chain)
+        for name, auth in service.auths.items():
+            needed = _AUTHS[auth.kind]
+            yield from (
+                Fault(f"{path}.auths.{name}.{key}", f'missing; kind = "{auth.kind}" needs it')
+                for key in needed
+                if not getattr(auth, key)
+            )
+        for name, integration in service.integrations.items():
+            yield from _url(f"{path}.integrations.{name}.url", integration.url)
+        for index, number in enumerate(service.test_numbers):
+            if _canonical([number]).get(number) != number:
+                yield Fault(f"{path}.test_numbers[{index}]", f"{number} is no number like +447700900123")
         for name, flow in service.flows.items():
             yield from self._flow(f"{path}.flows.{name}", flow)
 

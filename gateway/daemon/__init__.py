@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import random
+import secrets
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -34,7 +35,6 @@ from gateway.inbound.calls import CallRecords
 from gateway.inbound.consequences import ACCOUNT_SCHEME, Consequences
 from gateway.inbound.pipeline import InboundPipeline
 from gateway.inbound.reassembly import Reassembly, Source, source_of
-from gateway.inbound.runs import TIMER as RUN_TIMER
 from gateway.inbound.runs import Runs
 from gateway.inbound.stored import Stored
 from gateway.inbound.voice import InboundCalls
@@ -42,6 +42,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.system import IdSource, SystemClock
 from gateway.observe.systemd import Systemd
 from gateway.outbound.accept import Counted, Planner
+from gateway.outbound.authorise import Authoriser
 from gateway.outbound.control import Control
 from gateway.outbound.fetch import Fetcher
 from gateway.outbound.notify.hub import Hub
@@ -186,15 +187,19 @@ class Daemon:
                 ACCOUNT_SCHEME: self._accounts,
             },
         )
-        self._fetcher = Fetcher(self.store, lambda *done: self._runs.fetched(*done))
+        self._fetcher = Fetcher(
+            self.store, lambda *done: self._runs.fetched(*done), Authoriser(self._services, self._clock)
+        )
         self._runs = Runs(
             services=self._services,
             clock=self._clock,
             new_id=self._new_id,
             accepting=Counted(self.outbound, partial(self.metrics.accepted, by="flow")),
-            timers=self._timers,
+            owing=self._notifier,
+            consents=self._consents,
             record=self.outbound.record,
             fetch=self._fetcher.start,
+            randomness=secrets.token_bytes,
         )
         self._actions = Actions(
             accepting=Counted(self.outbound, partial(self.metrics.accepted, by="rule")),
@@ -322,6 +327,7 @@ class Daemon:
         await self._reroute.stop()
         await self._smpp.stop(None, GRACE_SECONDS)
         self._timers.stop()
+        self._runs.close()
         await self._queries.stop()
         await self._notifier.stop(GRACE_SECONDS / 5)
         await self._hub.close()
@@ -434,9 +440,7 @@ class Daemon:
         self.consequences.of_status(unit, message, at)
 
     def _fire(self, timer: Timer) -> None:
-        if timer.kind == RUN_TIMER:
-            self._runs.timer(timer)
-        elif timer.kind == QUERY_TIMER:
+        if timer.kind == QUERY_TIMER:
             self._queries.timer(timer)
         else:
             self.outbound.timer(timer)

@@ -1,25 +1,39 @@
 """Flows as they are written in a service file, and as they run.
 
 A flow is read completely or not at all: `read` names every fault at once (its graph's too, see lint).
+
+    start, nodes      the graph
+    variables         session variables with the values that they begin with, or { default, secret, longest }
+    key, key_within   a session key: while a session with the same one is open, or began so short a time ago,
+                      no second one begins
+    integrations      the service's integrations that it uses, as they were when it became a version
+    note, author, draft, tests     about the definition; they do not make it another version
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from gateway.config.model import Seconds
+from gateway.config.model import Integration, Seconds
 from gateway.flows import lint
+from gateway.flows.lint import Surroundings
 from gateway.flows.nodes import TYPES
-from gateway.flows.nodes.base import Node
+from gateway.flows.nodes.base import Node, Scalar
+from gateway.flows.nodes.integration import IntegrationNode
 from gateway.values.duration import seconds
 from gateway.values.errors import BadInput
 from gateway.values.fault import Fault, nearest
+
+CONTENT = ("start", "nodes", "variables", "key", "key_within", "integrations")
+ABOUT = ("note", "author", "draft", "tests")
+KEY_WITHIN_SECONDS = 86400.0  # a session key is remembered so long where the flow does not say
+LIMIT_KEY_SECONDS = 30 * 86400.0
 
 
 class BadFlow(BadInput):
@@ -30,6 +44,14 @@ class BadFlow(BadInput):
         self.faults = tuple(faults)
 
 
+class Variable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A session variable that the flow declares."""
+
+    default: Scalar = ""
+    secret: bool = False  # masked wherever a session is shown
+    longest: int = 0  # characters that it may have, for the lint of texts; 0: not known
+
+
 class Flow(Struct, frozen=True, kw_only=True):
     """A flow that has passed the lint.  The same definition always has the same version."""
 
@@ -37,37 +59,65 @@ class Flow(Struct, frozen=True, kw_only=True):
     version: str
     start: str
     nodes: dict[str, Node]
+    variables: dict[str, Variable] = {}
+    key: str = ""
+    key_within_seconds: float = KEY_WITHIN_SECONDS
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The variables that nobody may see."""
+        return tuple(name for name, variable in self.variables.items() if variable.secret)
 
 
 def read(name: str, definition: Mapping[str, Any]) -> Flow:
-    """`definition` is the table [flows.NAME] of a service file or of a FlowVersion.  Raises BadFlow."""
-    start, nodes, faults = _parts(name, definition)
-    if not faults:
-        faults = lint.faults(f"flows.{name}", start, nodes)
-    if faults:
-        raise BadFlow(faults)
-    return Flow(name=name, version=version(definition), start=start, nodes=nodes)
+    """`definition` is the table [flows.NAME] of a service file, `bundled`, or of a FlowVersion.
+
+    Raises BadFlow.
+    """
+    flow, _, found = _parts(name, definition)
+    found = found or lint.faults(f"flows.{name}", flow)
+    if found:
+        raise BadFlow(found)
+    return flow
 
 
-def faults(name: str, definition: Mapping[str, Any]) -> list[Fault]:
-    """Everything that is wrong with a definition, paths from "flows.NAME" on; empty for one that can run."""
-    start, nodes, found = _parts(name, definition)
-    tables = definition.get("nodes")
-    unread = tables.keys() - nodes.keys() if isinstance(tables, Mapping) else ()
-    return found + lint.faults(f"flows.{name}", start, nodes, unread)
+def faults(name: str, definition: Mapping[str, Any], around: Surroundings | None = None) -> list[Fault]:
+    """Everything that is wrong with a definition, paths from "flows.NAME" on; empty for one that can run.
+
+    With `around` also what it needs of its service and does not find there.
+    """
+    flow, unread, found = _parts(name, definition)
+    return found + lint.faults(f"flows.{name}", flow, unread, around)
+
+
+def bundled(definition: Mapping[str, Any], integrations: Mapping[str, Integration]) -> dict[str, Any]:
+    """The definition with what it uses of the service's integrations: a version stays as it is."""
+    nodes = definition.get("nodes")
+    tables = nodes.values() if isinstance(nodes, Mapping) else ()
+    types = [str(table.get("type", "")) for table in tables if isinstance(table, Mapping)]
+    used = {name for name in integrations if any(kind.startswith(f"{name}.") for kind in types)}
+    if not used:
+        return dict(definition)
+    built = {name: msgspec.to_builtins(integrations[name], enc_hook=float) for name in sorted(used)}
+    return {**definition, "integrations": built}
+
+
+def content(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """What a version is made of: without what is only said about it."""
+    return {key: value for key, value in definition.items() if key not in ABOUT}
 
 
 def version(definition: Mapping[str, Any]) -> str:
-    """The first 12 hex digits of the SHA-256 of its canonical JSON (keys sorted, no blanks)."""
-    return hashlib.sha256(msgspec.json.encode(definition, order="sorted")).hexdigest()[:12]
+    """The first 12 hex digits of the SHA-256 of its content as canonical JSON (keys sorted, no blanks)."""
+    return hashlib.sha256(msgspec.json.encode(content(definition), order="sorted")).hexdigest()[:12]
 
 
-def _parts(name: str, definition: Mapping[str, Any]) -> tuple[str, dict[str, Node], list[Fault]]:
+def _parts(name: str, definition: Mapping[str, Any]) -> tuple[Flow, tuple[str, ...], list[Fault]]:
+    """As much of the flow as can be read, the names of nodes that cannot, and why."""
     path = f"flows.{name}"
+    keys = (*CONTENT, *ABOUT)
     found = [
-        Fault(f"{path}.{key}", f"unknown key{nearest(key, ('start', 'nodes'))}")
-        for key in definition
-        if key not in ("start", "nodes")
+        Fault(f"{path}.{key}", f"unknown key{nearest(key, keys)}") for key in definition if key not in keys
     ]
     start, tables = definition.get("start", ""), definition.get("nodes", {})
     if not isinstance(start, str) or not start:
@@ -76,24 +126,76 @@ def _parts(name: str, definition: Mapping[str, Any]) -> tuple[str, dict[str, Nod
     if not isinstance(tables, Mapping) or not tables:
         found.append(Fault(f"{path}.nodes", "must hold at least one node"))
         tables = {}
+    variables = dict(_variables(f"{path}.variables", definition.get("variables", {}), found))
+    integrations = dict(_integrations(path, definition.get("integrations", {}), found))
     nodes = {}
     for node_name, table in tables.items():
-        node = _node(f"{path}.nodes.{node_name}", table, found)
+        node = _node(f"{path}.nodes.{node_name}", table, integrations, found)
         if node is not None:
             nodes[node_name] = node
-    return start, nodes, found
+    for key, kind in (("key", str), ("note", str), ("author", str), ("draft", bool), ("tests", list)):
+        if not isinstance(definition.get(key, kind()), kind):
+            found.append(Fault(f"{path}.{key}", f"must be {_KINDS[kind]}"))
+    within = KEY_WITHIN_SECONDS
+    if "key_within" in definition:
+        try:
+            within = float(_duration(Seconds, definition["key_within"]))
+        except ValueError as error:
+            found.append(Fault(f"{path}.key_within", str(error)))
+    if within > LIMIT_KEY_SECONDS:
+        found.append(Fault(f"{path}.key_within", "must not be longer than 30 days"))
+    flow = Flow(
+        name=name,
+        version="" if found else version(definition),
+        start=start,
+        nodes=nodes,
+        variables=variables,
+        key=str(definition.get("key", "")),
+        key_within_seconds=within,
+    )
+    return flow, tuple(name for name in tables if name not in nodes), found
 
 
-def _node(path: str, table: Any, found: list[Fault]) -> Node | None:
+_KINDS: Mapping[type, str] = {str: "text in quotes", bool: "true or false", list: "a list"}
+
+
+def _variables(path: str, tables: Any, found: list[Fault]) -> Iterator[tuple[str, Variable]]:
+    if not isinstance(tables, Mapping):
+        found.append(Fault(path, "must be a table of variables and the values that they begin with"))
+        return
+    for name, table in tables.items():
+        written = table if isinstance(table, Mapping) else {"default": table}
+        try:
+            yield name, msgspec.convert(written, Variable)
+        except msgspec.ValidationError as error:
+            found.append(_type_fault(f"{path}.{name}", error))
+            yield name, Variable()
+
+
+def _integrations(path: str, tables: Any, found: list[Fault]) -> Iterator[tuple[str, Integration]]:
+    for name, table in tables.items() if isinstance(tables, Mapping) else ():
+        try:
+            yield name, msgspec.convert(table, Integration, dec_hook=_duration)
+        except msgspec.ValidationError as error:
+            found.append(_type_fault(f"{path}.integrations.{name}", error))
+
+
+def _node(path: str, table: Any, integrations: Mapping[str, Integration], found: list[Fault]) -> Node | None:
     if not isinstance(table, Mapping):
         found.append(Fault(path, "must be a table with a type"))
         return None
-    node_type = TYPES.get(table["type"]) if isinstance(table.get("type"), str) else None
+    written = table.get("type", "")
+    method = None
+    node_type = TYPES.get(written) if isinstance(written, str) else None
+    if node_type is None and isinstance(written, str):
+        integration, _, method_name = written.partition(".")
+        known = integrations.get(integration)
+        method = known.methods.get(method_name) if known is not None else None
+        node_type = IntegrationNode if method is not None else None
     if node_type is None:
-        what = (
-            f'unknown type "{table["type"]}"{nearest(str(table["type"]), TYPES)}' if "type" in table else ""
-        )
-        found.append(Fault(f"{path}.type", what or f"missing; one of {', '.join(TYPES)}"))
+        types = [*TYPES, *(f"{name}.{m}" for name, i in integrations.items() for m in i.methods)]
+        what = f'unknown type "{written}"{nearest(str(written), types)}' if "type" in table else ""
+        found.append(Fault(f"{path}.type", what or f"missing; one of {', '.join(types)}"))
         return None
     before = len(found)
     fields = {field.encode_name: field for field in msgspec.structs.fields(node_type)}
@@ -101,7 +203,7 @@ def _node(path: str, table: Any, found: list[Fault]) -> Node | None:
     for key, value in table.items():
         if key == "type":
             continue
-        if key not in fields:
+        if key not in fields or key in node_type.hidden:
             found.append(Fault(f"{path}.{key}", f"unknown key{nearest(key, fields)}"))
             continue
         try:
@@ -109,12 +211,18 @@ def _node(path: str, table: Any, found: list[Fault]) -> Node | None:
         except msgspec.ValidationError as error:
             found.append(_type_fault(f"{path}.{key}", error))
     for key, field in fields.items():
-        if field.required and key not in table:
+        if field.required and key not in table and key not in node_type.hidden:
             found.append(Fault(f"{path}.{key}", f"missing; a {node_type.type} node needs it"))
     if len(found) > before:
         return None
+    if method is not None:
+        values["integration"], values["method"] = integrations[integration], method
     node = node_type(**values)
     found += (Fault(f"{path}.{key}", what) for key, what in node.mistakes())
+    for when, aside in (("enter", node.entry), ("leave", node.exit)):
+        for n, line in enumerate(aside.log):
+            if what := line.mistakes():
+                found.append(Fault(f"{path}.{when}.log[{n}]", what))
     return node
 
 

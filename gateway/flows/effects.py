@@ -4,12 +4,21 @@ answer with inputs.EffectDone under the same key.
     effect        events expected                                              data expected
     SendSms       success, error                                               transid, status, reason, code
     PlaceCall     answered, busy, no-answer, rejected, unreachable, error      transid, result, reason, code
+    StartChain    success, error                                               transid, status, reason, code
     HttpRequest   success, error, timeout                                      status, body, reason
+    StartFlow     done, error                                                  run, code, reason, data
+    Draw          success                                                      hex
+    UseConsent    opted-in, opted-out, error                                   reason
+    RaiseEvent    success, error                                               id, reason
+    Notify        success, error                                               reason
 
 `key` is "RUN/N": it makes each act identifiable, so that a crash between deciding and doing repeats nothing.
+Chance comes in this way too: an engine that is asked twice must say the same twice.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from msgspec import Struct
 
@@ -35,13 +44,70 @@ class PlaceCall(Struct, frozen=True, kw_only=True, tag="call", tag_field="act"):
     language: str = "en"
 
 
+class StartChain(Struct, frozen=True, kw_only=True, tag="chain", tag_field="act"):
+    key: str
+    name: str
+    recipient: str
+    variables: dict[str, Any] = {}
+
+
 class HttpRequest(Struct, frozen=True, kw_only=True, tag="http", tag_field="act"):
+    """`auth` names one of the service's [auths]: secrets stay out of runs and of their record.
+
+    One that failed is tried again `retries` times, the first time after `retry_seconds`, each time with the
+    same Idempotency-Key, which is `key`; a refusal (4xx but 408, 425 and 429) is no failure.
+    """
+
     key: str
     method: str
     url: str
     headers: dict[str, str] = {}
     body: str = ""
     timeout_seconds: float = 10.0
+    auth: str = ""
+    retries: int = 0
+    retry_seconds: float = 1.0
 
 
-Effect = SendSms | PlaceCall | HttpRequest
+class StartFlow(Struct, frozen=True, kw_only=True, tag="call-flow", tag_field="act"):
+    """Begin a session of another flow of the service; done when that has ended."""
+
+    key: str
+    flow: str
+    node: str = ""  # "": at its start
+    variables: dict[str, Any] = {}
+
+
+class Draw(Struct, frozen=True, kw_only=True, tag="draw", tag_field="act"):
+    """Random octets, fit for secrets."""
+
+    key: str
+    octets: int
+
+
+class UseConsent(Struct, frozen=True, kw_only=True, tag="consent", tag_field="act"):
+    """Note that the customer has opted in or out, or only ask."""
+
+    key: str
+    address: str
+    what: str  # in | out | check
+    reason: str = ""
+
+
+class RaiseEvent(Struct, frozen=True, kw_only=True, tag="event", tag_field="act"):
+    """Raise custom.NAME about the customer."""
+
+    key: str
+    name: str
+    data: dict[str, Any] = {}
+
+
+class Notify(Struct, frozen=True, kw_only=True, tag="notify", tag_field="act"):
+    """Owe a signed notification to `url`, "" = the service's own for inbound messages."""
+
+    key: str
+    url: str
+    body: dict[str, Any] = {}
+
+
+Effect = SendSms | PlaceCall | StartChain | HttpRequest | StartFlow | Draw | UseConsent | RaiseEvent | Notify

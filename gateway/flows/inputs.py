@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Start(Struct, frozen=True, kw_only=True, tag="start", tag_field="kind"):
+class Start(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="start", tag_field="kind"):
     """`variables` nested, as rules.variables has them; others become session variables."""
 
     run_id: str
@@ -15,12 +15,25 @@ class Start(Struct, frozen=True, kw_only=True, tag="start", tag_field="kind"):
     customer: str  # canonical address
     number: str  # ours, canonical; "" when none took part
     variables: dict[str, Any] = {}
+    node: str = ""  # where to begin; "": at the flow's start
+    parent: str = ""  # the run whose call-flow node began it, under which effect key, and how deep it is
+    parent_key: str = ""
+    depth: int = 0
+    key: str = ""  # the session key, if the flow has one
 
 
 class MessageIn(Struct, frozen=True, tag="message", tag_field="kind"):
     """The customer has written: `data` is the `sms` group of rules.variables.sms."""
 
     data: dict[str, Any]
+
+
+class EventIn(Struct, frozen=True, tag="event", tag_field="kind"):
+    """Something else has happened that concerns the customer: an event of rules (`type` is "call.missed",
+    "custom.paid"), `data` its group of variables."""
+
+    type: str
+    data: dict[str, Any] = {}
 
 
 class TimeUp(Struct, frozen=True, tag="time-up", tag_field="kind"):
@@ -42,11 +55,11 @@ class Stop(Struct, frozen=True, tag="stop", tag_field="kind"):
     reason: str
 
 
-Input = MessageIn | TimeUp | EffectDone | Stop
+Input = MessageIn | EventIn | TimeUp | EffectDone | Stop
 
 
 class Recorded(Struct, frozen=True):
     """An input and when it came, Unix seconds."""
 
     at: float
-    input: Start | MessageIn | TimeUp | EffectDone | Stop
+    input: Start | MessageIn | EventIn | TimeUp | EffectDone | Stop

@@ -25,18 +25,7 @@ def replay(flow: Flow, inputs: Sequence[Recorded]) -> list[engine.Advance]:
     """What each input does; the first one is a Start.  Raises ValueError when it is not."""
     if not inputs or not isinstance(inputs[0].input, Start):
         raise ValueError("a session begins with a Start")
-    began = inputs[0].input
-    advances = [
-        engine.start(
-            flow,
-            run_id=began.run_id,
-            service=began.service,
-            customer=began.customer,
-            number=began.number,
-            variables=began.variables,
-            now=inputs[0].at,
-        )
-    ]
+    advances = [engine.start(flow, inputs[0].input, inputs[0].at)]
     for item in inputs[1:]:
         if isinstance(item.input, Start):
             raise ValueError("a session begins only once")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from gateway.config.model import Service
 from gateway.directory.consent import Consents
@@ -43,6 +43,10 @@ _CALL_EVENTS = {
 class Waking(Protocol):
     def effect_done(self, unit: Unit, run: str, key: str, event: str, data: Mapping[str, object]) -> None:
         """Tell a run the outcome of an effect that it waits for."""
+        ...
+
+    def event(self, unit: Unit, service: str, customer: str, type: str, data: Mapping[str, Any]) -> None:
+        """Let the runs go on that wait for such an event."""
         ...
 
 
@@ -173,6 +177,8 @@ class Consequences:
         number: str,
         body: Mapping[str, object],
     ) -> None:
+        group = "status" if event.type == Trigger.SMS_STATUS else event.type.partition(".")[0]
+        self._runs.event(unit, event.service, customer, event.type, seen.get(group, {}))
         opted_out = bool(self._consents.refusal(event.service, customer))
         seen = seen | variables.subject(service=event.service, customer=customer, opted_out=opted_out)
         subject = Subject(

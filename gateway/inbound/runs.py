@@ -7,27 +7,32 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.config.model import Service
+from gateway.directory.consent import Consents
 from gateway.flows import definition, effects, engine
 from gateway.flows.definition import Flow
-from gateway.flows.inputs import EffectDone, Input, MessageIn, Stop, TimeUp
+from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Start, Stop, TimeUp
 from gateway.inbound.actions import Subject
-from gateway.outbound.accept import Accepting, SendRequest
+from gateway.inbound.acts import Acts, Perform
+from gateway.inbound.open_runs import OpenRuns
+from gateway.outbound.accept import Accepting, Owing
 from gateway.rules import variables
+from gateway.rules.variables import GROUPS
 from gateway.store.base import Delete, Store, Unit
-from gateway.store.timers import Timers
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput
-from gateway.values.event import Event, Trigger
+from gateway.values.event import Event
 from gateway.values.ids import NewId
-from gateway.values.outcome import Result
-from gateway.values.work import Effect, FlowVersion, Run, Timer
+from gateway.values.variables import render
+from gateway.values.work import Effect, FlowVersion, Run
 
 log = logging.getLogger(__name__)
 
-TIMER = "run"
+LIMIT_DEPTH = 5  # flows that have begun each other
+_KEYS = 10_000  # session keys after which those that are over are looked for
 _LIMIT_CASCADE = 50  # inputs that one input may bring about (sends that fail at once, and the like)
 
 Version = tuple[str, str, str]  # service, flow, version
@@ -47,7 +52,8 @@ class Firing(Protocol):
 
 
 class Runs:
-    """`record` commits what has happened outside any caller's unit; `fetch` carries out an http effect."""
+    """`record` commits what has happened outside any caller's unit; `fetch` carries out an http effect,
+    `others` those that other parts know how to carry out, by type."""
 
     def __init__(
         self,
@@ -56,25 +62,36 @@ class Runs:
         clock: Clock,
         new_id: NewId,
         accepting: Accepting,
-        timers: Timers,
+        owing: Owing,
+        consents: Consents,
         record: Callable[[Unit], None],
         fetch: Callable[[Effect], None],
+        randomness: Callable[[int], bytes],
+        others: Mapping[type[Struct], Perform] | None = None,
     ) -> None:
         self._clock = clock
         self._new_id = new_id
-        self._accepting = accepting
-        self._timers = timers
         self._record = record
-        self._fetch = fetch
+        self._acts = Acts(
+            services=services,
+            accepting=accepting,
+            owing=owing,
+            consents=consents,
+            clock=clock,
+            fetch=fetch,
+            randomness=randomness,
+            others=others or {},
+        )
         self.firing: Firing | None = None
         self._current: dict[tuple[str, str], Flow] = {}
         self._definitions: dict[Version, dict[str, Any]] = {}
         self._flows: dict[Version, Flow] = {}
         self._stored: set[Version] = set()
-        self._open: dict[str, Run] = {}
-        self._with: dict[tuple[str, str], list[str]] = {}  # (customer, number) -> run ids, oldest first
+        self._open = OpenRuns(clock, self._time_up)
+        self._keys: dict[tuple[str, str, str], tuple[str, float]] = {}  # session keys: run, until when
         self._inputs: deque[tuple[str, Input]] = deque()
         self._feeding = False
+        self._most_keys = _KEYS
         self.configure(services)
 
     def configure(self, services: Mapping[str, Service]) -> None:
@@ -82,11 +99,12 @@ class Runs:
         current: dict[tuple[str, str], Flow] = {}
         for service, settings in services.items():
             for name, written in settings.flows.items():
-                flow = definition.read(name, written)
+                whole = definition.bundled(written, settings.integrations)
+                flow = definition.read(name, whole)
                 current[service, name] = flow
                 version = (service, name, flow.version)
                 self._flows[version] = flow
-                self._definitions[version] = written
+                self._definitions[version] = definition.content(whole)
         self._current = current
 
     async def load(self, store: Store) -> None:
@@ -104,7 +122,17 @@ class Runs:
                     log.error("run.version_bad", extra={"run": run.id, "reason": str(error)})
                     continue
             self._stored.add(version)
-            self._keep(run)
+            self._open.put(run)
+        now = self._clock.now()
+        for run in await store.keyed_runs(now - definition.LIMIT_KEY_SECONDS):
+            version = (run.service, run.flow, run.version)
+            within = self._flows[version].key_within_seconds if version in self._flows else 0.0
+            self._keys[run.service, run.flow, run.key] = run.id, run.created_at + within
+        self._open.start()
+
+    def close(self) -> None:
+        """No time-out is told any more."""
+        self._open.stop()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -115,51 +143,99 @@ class Runs:
             raise BadInput(
                 f"service {subject.service!r} has no flow {flow!r}", field="flow", code="unknown_flow"
             )
-        now = self._clock.now()
-        version = (subject.service, flow, found.version)
-        if version not in self._stored:
-            unit.acts.append(lambda: self._stored.add(version))
-            unit.writes.append(
-                FlowVersion(
-                    service=subject.service,
-                    flow=flow,
-                    version=found.version,
-                    definition=self._definitions[version],
-                    created_at=now,
-                )
-            )
-        advance = engine.start(
-            found,
+        began = Start(
             run_id=self._new_id(),
             service=subject.service,
             customer=subject.customer,
             number=subject.number,
             variables=dict(subject.variables),
-            now=now,
         )
-        unit.writes.append(
-            Event(
-                ref=subject.ref,
-                type="session.started",
-                service=subject.service,
-                at=now,
-                data={"run": advance.run.id, "flow": flow, "version": found.version},
-            )
-        )
-        self._apply(unit, None, advance)
+        if found.key:
+            key = render(found.key, subject.variables, missing="")
+            if taken := self._taken(found, subject.service, key):
+                self._tell(unit, subject, "session.duplicate", flow=flow, key=key, run=taken)
+                return
+            began = replace(began, key=key)
+        advance = self._begin(unit, found, began, subject.ref)
+        self._tell(unit, subject, "session.started", run=advance.run.id, flow=flow, version=found.version)
         self._drain(unit)
+
+    def _tell(self, unit: Unit, subject: Subject, type: str, /, **data: object) -> None:
+        """In the transaction log of what began, or would have begun, a session."""
+        at = self._clock.now()
+        unit.writes.append(Event(ref=subject.ref, type=type, service=subject.service, at=at, data=data))
+
+    def _taken(self, flow: Flow, service: str, key: str) -> str:
+        """The session that has this session key already; "" if none has."""
+        run, until = self._keys.get((service, flow.name, key), ("", 0.0))
+        return run if run and (run in self._open or self._clock.now() < until) else ""
+
+    def _begin(self, unit: Unit, flow: Flow, began: Start, ref: str) -> engine.Advance:
+        """Raises ValueError for a node that the flow has not."""
+        now = self._clock.now()
+        version = (began.service, flow.name, flow.version)
+        advance = engine.start(flow, began, now)
+        if version not in self._stored:
+            unit.acts.append(lambda: self._stored.add(version))
+            unit.writes.append(
+                FlowVersion(
+                    service=began.service,
+                    flow=flow.name,
+                    version=flow.version,
+                    definition=self._definitions[version],
+                    created_at=now,
+                )
+            )
+        if began.key:
+            self._remember(unit, flow, began, now)
+        log.info("session.started", extra={"session": began.run_id, "transid": ref, "flow": flow.name})
+        self._apply(unit, None, advance)
+        return advance
+
+    def _remember(self, unit: Unit, flow: Flow, began: Start, now: float) -> None:
+        """The session key; those that are over are forgotten when there are many."""
+        place = (began.service, flow.name, began.key)
+        before = self._keys.get(place)
+        self._keys[place] = began.run_id, now + flow.key_within_seconds
+
+        def forget() -> None:
+            if before is None:
+                self._keys.pop(place, None)
+            else:
+                self._keys[place] = before
+
+        unit.undo.append(forget)
+        if len(self._keys) > self._most_keys:
+            self._keys = {
+                key: (run, until)
+                for key, (run, until) in self._keys.items()
+                if until > now or run in self._open
+            }
+            self._most_keys = 2 * len(self._keys) + _KEYS
 
     def open_run(self, customer: str, number: str) -> str:
         """The youngest open run between them that has a node which receives; "" if there is none."""
-        for id in reversed(self._with.get((customer, number), ())):
-            flow = self._flow(self._open[id])
-            if any(node.type == "receive" for node in flow.nodes.values()):
-                return id
+        for run in self._open.of(customer):
+            if run.number == number and any(
+                node.listens_to("message") for node in self._flow(run).nodes.values()
+            ):
+                return run.id
         return ""
 
     def service(self, run: str) -> str:
         """Whose run it is."""
-        return self._open[run].service
+        found = self._open.get(run)
+        assert found is not None, "open_run has just named it"
+        return found.service
+
+    def event(self, unit: Unit, service: str, customer: str, type: str, data: Mapping[str, Any]) -> None:
+        """Something has happened that concerns the customer: runs of the service that wait for it go on."""
+        if not customer:
+            return
+        for run in list(self._open.of(customer)):
+            if run.service == service and type in run.waiting.split():
+                self._inputs.append((run.id, EventIn(type, dict(data))))
+        self._drain(unit)
 
     def message(self, unit: Unit, run: str, subject: Subject) -> None:
         """The customer has written to the run."""
@@ -178,19 +254,20 @@ class Runs:
         self.effect_done(unit, run, key, event, data)
         self._record(unit)
 
-    def timer(self, timer: Timer) -> None:
-        """The time of a waiting node has run out."""
+    def _time_up(self, run: str, due: float) -> None:
+        """The time of a waiting node has run out; the wall clock may have been set back meanwhile."""
         unit = Unit()
-        self._timers.clear(unit, TIMER, timer.ref)
-        self._feed(unit, timer.ref, TimeUp())
+        self._inputs.append((run, TimeUp()))
+        self._drain(unit, max(due, self._clock.now()))
         self._record(unit)
 
     def _feed(self, unit: Unit, run: str, input: Input) -> None:
         self._inputs.append((run, input))
         self._drain(unit)
 
-    def _drain(self, unit: Unit) -> None:
-        """Advance runs until no input is left.  What an advance brings about at once queues up behind it."""
+    def _drain(self, unit: Unit, now: float = 0.0) -> None:
+        """Advance runs until no input is left: one after the other, so that two sessions of a customer never
+        go on at once.  What an advance brings about at once queues up behind it."""
         if self._feeding:
             return
         self._feeding = True
@@ -199,17 +276,19 @@ class Runs:
                 if not self._inputs:
                     return
                 id, input = self._inputs.popleft()
-                self._advance(unit, id, input)
+                self._advance(unit, id, input, now)
             for id in {id for id, _ in self._inputs}:
-                self._advance(unit, id, Stop(f"more than {_LIMIT_CASCADE} steps followed at once"))
+                reason = f"more than {_LIMIT_CASCADE} steps followed at once"
+                self._advance(unit, id, Stop(reason), now)
         finally:
             self._inputs.clear()
             self._feeding = False
 
-    def _advance(self, unit: Unit, id: str, input: Input) -> None:
+    def _advance(self, unit: Unit, id: str, input: Input, now: float) -> None:
         run = self._open.get(id)
         if run is not None:
-            self._apply(unit, run, engine.advance(run, self._flow(run), input, self._clock.now()))
+            at = max(now, self._clock.now())
+            self._apply(unit, run, engine.advance(run, self._flow(run), input, at))
 
     def _apply(self, unit: Unit, before: Run | None, advance: engine.Advance) -> None:
         run = advance.run
@@ -217,90 +296,82 @@ class Runs:
             return
         unit.writes.append(run)
         unit.writes.extend(advance.events)
-        self._keep(run)
-        unit.undo.append(lambda: self._keep(before or replace(run, state="ended")))
-        if run.due:
-            if before is None or run.due != before.due:
-                self._timers.set(unit, Timer(kind=TIMER, ref=run.id, due=run.due))
-        else:
-            self._timers.clear(unit, TIMER, run.id)
+        unit.writes.extend(advance.rows)
+        self._open.put(run)
+        unit.undo.append(lambda: self._open.put(before or replace(run, state="ended")))
         for effect in advance.effects:
-            self._carry_out(unit, run, effect)
-        for event in advance.events:
-            if event.type == Trigger.SESSION_ENDED and self.firing is not None:
-                seen = variables.session(id=run.id, flow=run.flow, result=run.result, reason=run.reason)
-                self.firing.fire(
-                    unit, event, seen, customer=run.customer, number=run.number, body=seen["session"]
-                )
+            done = self._carry_out(unit, run, effect)
+            if done is not None:
+                self._inputs.append((run.id, done))
+        if run.state == "ended":
+            self._ended(unit, run, advance.events[-1])
 
-    def _carry_out(self, unit: Unit, run: Run, effect: effects.Effect) -> None:
+    def _carry_out(self, unit: Unit, run: Run, effect: effects.Effect) -> EffectDone | None:
         match effect:
-            case effects.HttpRequest():
-                stored = Effect(
-                    key=effect.key,
-                    kind="http",
-                    ref=run.id,
-                    data={
-                        "method": effect.method,
-                        "url": effect.url,
-                        "headers": effect.headers,
-                        "body": effect.body,
-                        "timeout": effect.timeout_seconds,
-                    },
-                    created_at=self._clock.now(),
-                )
-                unit.writes.append(stored)
-                unit.acts.append(lambda: self._fetch(stored))
-            case effects.SendSms():
-                self._send(
-                    unit,
-                    SendRequest(
-                        service=run.service,
-                        to=effect.recipient,
-                        sender=effect.sender,
-                        text=effect.text,
-                        until=effect.until,
-                        run=run.id,
-                        run_key=effect.key,
-                    ),
-                )
-            case effects.PlaceCall():
-                self._send(
-                    unit,
-                    SendRequest(
-                        service=run.service,
-                        to=effect.recipient,
-                        sender=effect.sender,
-                        channel="voice",
-                        text=effect.text,
-                        wav=effect.wav,
-                        language=effect.language,
-                        until=Result.ANSWERED,
-                        run=run.id,
-                        run_key=effect.key,
-                    ),
-                )
+            case effects.StartFlow():
+                return self._call(unit, run, effect)
+            case effects.RaiseEvent():
+                return self._raise(unit, run, effect)
+            case _:
+                return self._acts.carry_out(unit, run, effect)
 
-    def _send(self, unit: Unit, request: SendRequest) -> None:
+    def _call(self, unit: Unit, run: Run, effect: effects.StartFlow) -> EffectDone | None:
+        """Begin another flow for a run, which hears of its end."""
         try:
-            self._accepting.accept(unit, request)
-        except BadInput as error:
-            data = {"transid": "", "status": "failed", "reason": str(error), "code": error.code}
-            self._inputs.append((request.run, EffectDone(request.run_key, "error", data)))
+            if run.depth >= LIMIT_DEPTH:
+                raise BadInput(f"flows have begun flows {LIMIT_DEPTH} deep")
+            found = self._current.get((run.service, effect.flow))
+            if found is None:
+                raise BadInput(f"service {run.service!r} has no flow {effect.flow!r}")
+            inherited = {name: value for name, value in run.data.items() if name.partition(".")[0] in GROUPS}
+            began = Start(
+                run_id=self._new_id(),
+                service=run.service,
+                customer=run.customer,
+                number=run.number,
+                variables={k: v for k, v in inherited.items() if not k.startswith("session.")}
+                | effect.variables,
+                node=effect.node,
+                parent=run.id,
+                parent_key=effect.key,
+                depth=run.depth + 1,
+            )
+            self._begin(unit, found, began, run.id)
+        except (BadInput, ValueError) as error:
+            return EffectDone(effect.key, "error", {"run": "", "code": 102, "reason": str(error)})
+        return None
+
+    def _raise(self, unit: Unit, run: Run, effect: effects.RaiseEvent) -> EffectDone:
+        id = self._new_id()
+        event = Event(
+            ref=id,
+            type=f"custom.{effect.name}",
+            service=run.service,
+            at=self._clock.now(),
+            data={"session": run.id, "data": effect.data},
+        )
+        unit.writes.append(event)
+        if self.firing is not None:
+            seen = variables.custom(effect.data)
+            self.firing.fire(
+                unit, event, seen, customer=run.customer, number=run.number, body=dict(effect.data)
+            )
+        return EffectDone(effect.key, "success", {"id": id, "reason": ""})
+
+    def _ended(self, unit: Unit, run: Run, event: Event) -> None:
+        for child in list(self._open.of(run.customer)):
+            if child.parent == run.id:
+                self._inputs.append((child.id, Stop("the session that began it has ended")))
+        if run.parent:
+            data = {name: value for name, value in run.data.items() if "." not in name}
+            told = {"run": run.id, "code": run.result, "reason": run.reason, "data": data}
+            done = EffectDone(run.parent_key, "done" if run.result == 0 else "error", told)
+            self._inputs.append((run.parent, done))
+        if self.firing is not None:
+            seen = variables.session(id=run.id, flow=run.flow, result=run.result, reason=run.reason)
+            self.firing.fire(
+                unit, event, seen, customer=run.customer, number=run.number, body=seen["session"]
+            )
 
     def _flow(self, run: Run) -> Flow:
         return self._flows[run.service, run.flow, run.version]
-
-    def _keep(self, run: Run) -> None:
-        between = (run.customer, run.number)
-        if run.state == "ended":
-            self._open.pop(run.id, None)
-            ids = self._with.get(between, [])
-            if run.id in ids:
-                ids.remove(run.id)
-            if not ids:
-                self._with.pop(between, None)
-            return
-        if run.id not in self._open:
-            self._with.setdefault(between, []).append(run.id)
-        self._open[run.id] = run

@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 from msgspec.structs import replace
 
+from gateway.outbound.authorise import Authorised, Unauthorised
 from gateway.store.base import Store
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.work import Effect
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 _PER_HOST = 16  # in flight at once
 _RETRY_SECONDS = 1.0  # after the store refused to record that a request begins
 _BODY_OCTETS = 65_536  # of an answer; the rest is cut off
+_RETRIED = {408, 425, 429}  # and 5xx: the others are answers
+_LONGEST_RETRY_SECONDS = 300.0
 _REPEATABLE = {"GET", "HEAD", "PUT", "DELETE"}  # RFC 9110 section 9.2.2
 
 # (run, effect key, node event, data): the flow goes on with it
@@ -28,15 +31,19 @@ Done = Callable[[str, str, str, dict[str, Any]], None]
 
 
 class Fetcher:
-    def __init__(self, store: Store, done: Done) -> None:
+    """`authorised(session, service, auth, method, url, body)` gives the headers that show who we are."""
+
+    def __init__(self, store: Store, done: Done, authorised: Authorised) -> None:
         self._store = store
         self._done = done
+        self._authorised = authorised
         self._hosts: dict[str, _Host] = {}
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, effect: Effect) -> None:
-        """Carry out an effect whose `data` is {method, url, headers, body, timeout}."""
+        """Carry out an effect whose `data` is {method, url, headers, body, timeout, retries, retry, service,
+        auth}."""
         task = asyncio.create_task(self._carry_out(effect))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -69,7 +76,7 @@ class Fetcher:
         try:
             async with host.room:
                 await self._begin(effect)
-                event, data = await self._request(effect)
+                event, data = await self._tried(effect)
         finally:
             host.users -= 1
             if not host.users:
@@ -87,6 +94,18 @@ class Fetcher:
             else:
                 return
 
+    async def _tried(self, effect: Effect) -> tuple[str, dict[str, Any]]:
+        """The answer, or the last one: each attempt has the same Idempotency-Key."""
+        pause = float(effect.data.get("retry", 1.0))
+        for _ in range(int(effect.data.get("retries", 0))):
+            event, data = await self._request(effect)
+            status = data.get("status", 0)
+            if status and status < 500 and status not in _RETRIED:
+                return event, data
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_RETRY_SECONDS)
+        return await self._request(effect)
+
     async def _request(self, effect: Effect) -> tuple[str, dict[str, Any]]:
         if self._session is None:
             self._session = aiohttp.ClientSession(
@@ -94,10 +113,18 @@ class Fetcher:
             )
         data = effect.data
         try:
+            shown = await self._authorised(
+                self._session,
+                str(data.get("service", "")),
+                str(data.get("auth", "")),
+                data["method"],
+                data["url"],
+                data.get("body", ""),
+            )
             async with self._session.request(
                 data["method"],
                 data["url"],
-                headers={"Idempotency-Key": effect.key, **data.get("headers", {})},
+                headers={"Idempotency-Key": effect.key, **data.get("headers", {}), **shown},
                 data=data.get("body") or None,
                 timeout=aiohttp.ClientTimeout(total=float(data.get("timeout", 10.0))),
                 allow_redirects=False,
@@ -105,7 +132,7 @@ class Fetcher:
                 return await _answer(response)
         except TimeoutError:
             return "timeout", {"status": 0, "body": "", "reason": "no answer in time"}
-        except (aiohttp.ClientError, OSError) as error:
+        except (Unauthorised, aiohttp.ClientError, OSError) as error:
             reason = f"{type(error).__name__}: {error}"
         except Exception as error:  # a run waits for the answer, whatever a flow has put into the request
             log.exception("http.failed", extra={"key": effect.key})

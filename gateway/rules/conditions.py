@@ -21,6 +21,8 @@ LIMIT_CHARACTERS = 4000
 # The evaluator recurses on the machine's stack, where too deep a value ends the process
 LIMIT_DEPTH = 64
 
+# the name that a macro gives to each item: it is no variable
+_BOUND = re.compile(r"\b(?:all|exists|exists_one|map|filter)\(\s*([A-Za-z_]\w*)\s*,")
 _PARSE_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 
 
@@ -51,23 +53,36 @@ class Condition:
         except BaseException as error:
             raise BadCondition(_reason(error)) from None
 
+    @property
+    def names(self) -> list[str]:
+        """The variables that it reads, without their fields."""
+        bound = set(_BOUND.findall(self.expression))
+        return [name for name in self._names if name not in bound]
+
     def evaluate(self, variables: Mapping[str, Any]) -> Verdict:
         """`variables` nested: {"sms": {"from": "+447700900123"}}.
 
         An unknown variable, a comparison of different types, a result that is neither true nor false: none
         of them holds, and the error says which it was.
         """
-        # Conversion costs more than evaluation: hand over what the expression names, and nothing else
-        named = {name: variables[name] for name in self._names if name in variables}
-        if any(_deeper(value, LIMIT_DEPTH) for value in named.values()):
-            return Verdict(False, f"a variable is nested deeper than {LIMIT_DEPTH} levels")
         try:
-            result = self._program.execute(named)
-        except BaseException as error:
-            return Verdict(False, _reason(error))
+            result = self.value(variables)
+        except BadCondition as error:
+            return Verdict(False, error.reason)
         if not isinstance(result, bool):
             return Verdict(False, f"the result is {result!r:.40}, neither true nor false")
         return Verdict(result)
+
+    def value(self, variables: Mapping[str, Any]) -> Any:
+        """What it comes to, of whatever type.  Raises BadCondition where it cannot be evaluated."""
+        # Conversion costs more than evaluation: hand over what the expression names, and nothing else
+        named = {name: variables[name] for name in self._names if name in variables}
+        if any(_deeper(value, LIMIT_DEPTH) for value in named.values()):
+            raise BadCondition(f"a variable is nested deeper than {LIMIT_DEPTH} levels")
+        try:
+            return self._program.execute(named)
+        except BaseException as error:
+            raise BadCondition(_reason(error)) from None
 
     def holds(self, variables: Mapping[str, Any]) -> bool:
         return self.evaluate(variables).holds

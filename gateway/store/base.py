@@ -18,7 +18,7 @@ from msgspec import Struct
 from gateway.values.call import Call
 from gateway.values.event import Event
 from gateway.values.message import Consent, Message, Part, Receipt, Segment
-from gateway.values.work import Begun, Effect, FlowVersion, Notification, Run, Timer
+from gateway.values.work import Begun, Effect, FlowVersion, LogbookRow, Notification, Run, Timer
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ Record = (
     | Notification
     | FlowVersion
     | Run
+    | LogbookRow
 )
 
 # The table of each record and the fields that make its key; () = append only
@@ -53,13 +54,14 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
     Notification: ("notifications", ("id",)),
     FlowVersion: ("flow_versions", ("service", "flow", "version")),
     Run: ("runs", ("id",)),
+    LogbookRow: ("logbook_rows", ("id",)),
 }
 
 
 class Delete(Struct, frozen=True):
     """Remove the row of `record` whose key fields, in TABLES' order, are `key`.  No row is no error."""
 
-    record: type[Effect | Begun | Timer | Notification | Part]
+    record: type[Effect | Begun | Timer | Notification | Part | LogbookRow]
     key: tuple[str, ...]
 
 
@@ -295,8 +297,19 @@ class Store(Protocol):
 
     async def flow_version(self, service: str, flow: str, version: str) -> FlowVersion | None: ...
     async def run(self, id: str) -> Run | None: ...
+    async def keyed_runs(self, since: float) -> list[Run]:
+        """Runs with a session key that began at or after that time, oldest first."""
+        ...
+
     async def open_runs(self) -> list[Run]:
         """Runs that have not ended, oldest first."""
+        ...
+
+    async def logbook(
+        self, service: str, book: str, *, before: float = math.inf, after: str = "", limit: int
+    ) -> list[LogbookRow]:
+        """Rows of a Logbook that were written before that time, by id, which is by age of their sessions; go
+        on after the last id."""
         ...
 
     async def counts(self) -> dict[str, int]:

@@ -35,7 +35,7 @@ from gateway.values.errors import StoreError, StoreUnusable
 from gateway.values.event import Event
 from gateway.values.message import Consent, Message, Part, Receipt, Segment
 from gateway.values.story import merged, told
-from gateway.values.work import Begun, Effect, FlowVersion, Notification, Run, Timer
+from gateway.values.work import Begun, Effect, FlowVersion, LogbookRow, Notification, Run, Timer
 
 log = logging.getLogger(__name__)
 
@@ -283,8 +283,18 @@ class SqliteStore:
     async def run(self, id: str) -> Run | None:
         return await self._one(Run, "run", id=id)
 
+    async def keyed_runs(self, since: float) -> list[Run]:
+        return await self._all(Run, "keyed_runs", since=since)
+
     async def open_runs(self) -> list[Run]:
         return await self._all(Run, "open_runs")
+
+    async def logbook(
+        self, service: str, book: str, *, before: float = math.inf, after: str = "", limit: int
+    ) -> list[LogbookRow]:
+        return await self._all(
+            LogbookRow, "logbook", service=service, book=book, before=before, after=after, limit=limit
+        )
 
     async def counts(self) -> dict[str, int]:
         """Walks an index of each table: a second for some millions of rows, so not for every scrape."""

@@ -91,12 +91,28 @@ class Run(Struct, frozen=True, gc=False, kw_only=True):
     number: str  # ours, on which it began
     state: str = "working"  # working | waiting | ended
     node: str = ""
-    waiting: str = ""  # what for: "message", "effect:KEY", "delay"
+    waiting: str = ""  # what for: "effect:KEY", "delay", or "message" and names of events, blanks between
     data: dict[str, Any] = {}  # session data: variables, node outputs as "node.field"
     inbox: tuple[dict[str, Any], ...] = ()  # messages that came while no node was waiting for one
     effects: int = 0  # how many effects it has decided on; numbers the next
+    logged: int = 0  # how many rows it has written to Logbooks; numbers the next
+    parent: str = ""  # the run whose call-flow node began it, and under which effect key
+    parent_key: str = ""
+    depth: int = 0  # how many such runs are above it
+    key: str = ""  # session key: a second session with the same one is not begun
     due: float = 0.0  # when the waiting node's time runs out; 0 = never
     result: int = -1  # flow result code once ended
     reason: str = ""
     created_at: float
     updated_at: float
+
+
+class LogbookRow(Struct, frozen=True, gc=False, kw_only=True):
+    """A row of a Logbook that the service declares: its columns are in `data`."""
+
+    id: str  # "RUN/N"
+    service: str
+    book: str
+    run: str
+    at: float
+    data: dict[str, Any] = {}

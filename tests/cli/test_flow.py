@@ -3,7 +3,7 @@ from typing import Any
 
 from gateway.flows import engine
 from gateway.flows.definition import read
-from gateway.flows.inputs import EffectDone, MessageIn
+from gateway.flows.inputs import EffectDone, MessageIn, Start
 from gateway.values.work import Run
 
 ORDER = {
@@ -23,15 +23,8 @@ AT = 1_795_442_709.0
 
 def session() -> list[Any]:
     """A run that has asked, heard "M" and asks again; with its events."""
-    advance = engine.start(
-        FLOW,
-        run_id="r1",
-        service="pizza",
-        customer="+447700900001",
-        number="12345",
-        variables={},
-        now=AT,
-    )
+    began = Start(run_id="r1", service="pizza", customer="+447700900001", number="12345")
+    advance = engine.start(FLOW, began, AT)
     records: list[Any] = [*advance.events]
     for input in (EffectDone("r1/1", "success", {"status": "sent"}), MessageIn({"text": "M\x1b"})):
         advance = engine.advance(advance.run, FLOW, input, AT + 1)

@@ -219,3 +219,25 @@ def test_whatever_needs_calls_needs_sip(found: Found) -> None:
         "services.pizza.flows.f.nodes.ring.type",
     ]
     assert set(faults.values()) == {"calls need [sip] in the main file, which is missing"}
+
+
+def test_an_auth_has_what_its_kind_needs(of_pizza: Callable[[str], dict[str, str]]) -> None:
+    written = """
+    [auths.a]
+    kind = "basic"
+    user = "me"
+    [auths.b]
+    kind = "oauth2-client"
+    token_url = "https://x.example/"
+    [auths.c]
+    kind = "hmac"
+    secret = "hush"
+    [integrations.crm]
+    url = "crm.example"
+    """
+    assert set(of_pizza(written)) == {
+        "auths.a.password",
+        "auths.b.client_id",
+        "auths.b.client_secret",
+        "integrations.crm.url",
+    }

@@ -1,7 +1,18 @@
 import msgspec
 import pytest
 
-from gateway.flows.effects import Effect, HttpRequest, PlaceCall, SendSms
+from gateway.flows.effects import (
+    Draw,
+    Effect,
+    HttpRequest,
+    Notify,
+    PlaceCall,
+    RaiseEvent,
+    SendSms,
+    StartChain,
+    StartFlow,
+    UseConsent,
+)
 from gateway.values.outcome import Result
 
 
@@ -11,6 +22,12 @@ from gateway.values.outcome import Result
         SendSms(key="run/1", sender="12345", recipient="+447700900123", text="Hi", until=Result.DELIVERED),
         PlaceCall(key="run/2", sender="+442079460000", recipient="+447700900123", wav="hi.wav"),
         HttpRequest(key="run/3", method="POST", url="https://example.org", headers={"A": "b"}, body="{}"),
+        StartChain(key="run/4", name="alert", recipient="+447700900123", variables={"what": "x"}),
+        StartFlow(key="run/5", flow="verify", variables={"n": 1}),
+        Draw(key="run/6", octets=16),
+        UseConsent(key="run/8", address="+447700900123", what="in"),
+        RaiseEvent(key="run/9", name="paid", data={"n": 1}),
+        Notify(key="run/10", url="https://x.example/"),
     ],
 )
 def test_an_effect_survives_the_journal(effect: Effect) -> None:

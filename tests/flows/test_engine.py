@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.flows import engine
 from gateway.flows.definition import Flow, faults, read
 from gateway.flows.effects import SendSms
-from gateway.flows.inputs import EffectDone, Input, MessageIn, Stop, TimeUp
+from gateway.flows.inputs import EffectDone, Input, MessageIn, Start, Stop, TimeUp
 from gateway.rules import variables
 from gateway.values.event import Trigger
 from gateway.values.work import Run
@@ -22,9 +22,8 @@ def message(text: str) -> MessageIn:
 
 def start(flow: Flow, **extra: Any) -> engine.Advance:
     seen = variables.sms(sender=CUSTOMER, recipient="12345", text="ORDER") | extra
-    return engine.start(
-        flow, run_id="run", service="pizza", customer=CUSTOMER, number="12345", variables=seen, now=1000.0
-    )
+    began = Start(run_id="run", service="pizza", customer=CUSTOMER, number="12345", variables=seen)
+    return engine.start(flow, began, 1000.0)
 
 
 def restarted(run: Run) -> Run:
@@ -178,6 +177,30 @@ def test_variables_of_the_start_can_be_read_in_texts() -> None:
         read("f", {"start": "tell", "nodes": nodes}), call={"ring_ms": 900}, custom={"order": {"total": 9.5}}
     )
     assert step.run.reason == "900 9.5"
+
+
+def test_more_data_than_a_session_may_hold_ends_it() -> None:
+    grow = {"type": "set", "values": {"x": "$(x)$(sms.text)"}, "on": {"done": "wait"}}
+    wait = {"type": "delay", "for": "1s", "on": {"done": "grow"}}
+    double = {"type": "evaluate", "values": {"x": "x + x + x + x"}, "on": {"done": "wait", "error": "end:9"}}
+    nodes = {"grow": grow | {"on": {"done": "double"}}, "double": double, "wait": wait}
+    flow = read("f", {"start": "grow", "nodes": nodes, "variables": {"x": "0123456789"}})
+    step, now = start(flow), 1000.0
+    while step.run.state != "ended":
+        now += 1.0
+        step = engine.advance(step.run, flow, TimeUp(), now)
+    assert step.run.result in (engine.RESULT_FULL, engine.RESULT_BROKEN)
+    assert len(msgspec.json.encode(step.run)) < 100_000
+
+
+def test_a_session_begins_at_another_node_when_it_is_called_there() -> None:
+    nodes = {"a": {"type": "end", "code": 1}, "b": {"type": "start", "on": {"done": "end:2"}}}
+    flow = read("f", {"start": "a", "nodes": nodes})
+    began = Start(run_id="run", service="s", customer="", number="", node="b", parent="p", parent_key="p/1")
+    run = engine.start(flow, began, 1000.0).run
+    assert (run.result, run.parent, run.parent_key) == (2, "p", "p/1")
+    with pytest.raises(ValueError, match="no node 'c'"):
+        engine.start(flow, msgspec.structs.replace(began, node="c"), 1000.0)
 
 
 NAMES = ["a", "b", "c", "d", "e"]

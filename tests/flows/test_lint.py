@@ -1,9 +1,14 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from gateway.flows.definition import faults
-from gateway.flows.lint import end_code
+from gateway.config.model import Seconds
+from gateway.flows.definition import faults, read
+from gateway.flows.lint import Surroundings, end_code
+from gateway.flows.lint import faults as lint
+from gateway.flows.nodes.base import Node
+from gateway.flows.nodes.receive import ReceiveNode
 
 RECEIVE = {"type": "receive", "timeout": "1m", "on": {"message": "end", "timeout": "end"}}
 
@@ -110,9 +115,9 @@ def test_a_broken_node_hides_no_mistake_elsewhere(broken: dict[str, Any], found:
     "nodes",
     [
         {"ask": RECEIVE},
-        {"ask": put("b", x="$(sms.text) $(customer.address) $(y)"), "b": put("end", y="$(x)")},
+        {"ask": put("b", x="$(sms.text) $(customer.address)"), "b": put("end", y="$(x)", z="$(y)")},
         {
-            "ask": RECEIVE | {"on": {"message": "ask", "timeout": "again"}},
+            "ask": RECEIVE | {"on": {"message": "again", "timeout": "ask"}},
             "again": put("ask", x="$(ask.text)"),
         },
         {"ask": go(a="b", c="b"), "b": put("end")},
@@ -126,3 +131,102 @@ def test_a_graph_without_fault_has_none(nodes: dict[str, Any]) -> None:
 def test_a_long_flow_is_no_fault() -> None:
     nodes = {f"n{n}": put(f"n{n + 1}") for n in range(3000)} | {"n3000": put("end")}
     assert faults("f", {"start": "n0", "nodes": nodes}) == []
+
+
+SAY = {"type": "send-sms", "text": "Hello", "on": {"success": "ask", "error": "end:1"}}
+
+
+def found(nodes: dict[str, Any], around: Surroundings | None = None, **more: Any) -> dict[str, str]:
+    definition = {"start": next(iter(nodes)), "nodes": nodes, **more}
+    return {fault.path.removeprefix("flows.f."): fault.what for fault in faults("f", definition, around)}
+
+
+def test_a_variable_that_one_way_leaves_without_value_is_named_with_that_way() -> None:
+    nodes = {
+        "ask": RECEIVE | {"save": "name", "on": {"message": "say", "timeout": "late"}},
+        "late": put("say"),
+        "say": SAY | {"text": "Dear $(name), $(ask.text)", "on": {"success": "end", "error": "end:1"}},
+    }
+    way = "ask (timeout) -> late (done) -> say"
+    assert found(nodes) == {"nodes.say.text": f"$(ask.text) has no value on the way {way}; set it before, or "
+                            "declare it in `variables`"}  # fmt: skip
+    assert (
+        "$(name) has no value" in found(nodes | {"say": nodes["say"] | {"text": "$(name)"}})["nodes.say.text"]
+    )
+    declared = nodes | {"say": nodes["say"] | {"text": "$(name)"}}
+    assert found(declared, variables={"name": "you"}) == {}
+
+
+def test_what_a_node_sets_when_it_is_entered_or_left_has_a_value() -> None:
+    nodes = {
+        "ask": put("say") | {"leave": {"set": {"name": "$(x)"}}},
+        "say": SAY | {"text": "$(name) $(me)", "enter": {"set": {"me": "$(name)"}},
+                      "on": {"success": "end", "error": "end"}},
+    }  # fmt: skip
+    assert found(nodes) == {}
+
+
+def test_a_name_as_sender_before_a_node_that_waits_for_an_answer() -> None:
+    nodes = {"say": SAY | {"from": "PIZZA"}, "ask": RECEIVE}
+    assert "nobody can answer" in found(nodes)["nodes.say.from"]
+    assert found(nodes | {"say": SAY | {"from": "12345"}}) == {}
+    # the question is another text's
+    between = {
+        "say": SAY | {"from": "PIZZA", "on": {"success": "more", "error": "end"}},
+        "more": SAY,
+        "ask": RECEIVE,
+    }
+    assert found(between) == {}
+    assert "nodes.say.from" in found({"say": SAY, "ask": RECEIVE}, Surroundings(sms_sender="PIZZA"))
+
+
+def test_a_text_that_may_take_more_segments_than_the_node_says() -> None:
+    nodes = {"say": SAY | {"text": "x" * 150 + "$(name)", "segments": 1}, "ask": RECEIVE}
+    what = "may take 2 segments with its variables at their longest; segments says 1 at most"
+    assert found(nodes, variables={"name": {"longest": 11}}) == {"nodes.say.text": what}
+    assert found(nodes, variables={"name": {"longest": 10}}) == {}
+    assert found({"say": SAY | {"text": "x" * 1600}, "ask": RECEIVE})["nodes.say.text"].startswith("takes 11")
+
+
+def test_what_it_needs_of_its_service_is_there() -> None:
+    around = Surroundings(
+        flows={"verify": ["a"]}, chains=["alert"], auths=["crm"], logbooks={"book": ["score"]}
+    )
+    ends = {"success": "end", "error": "end"}
+    nodes = {
+        "a": {"type": "call-flow", "flow": "verfy", "on": {"done": "b", "error": "end"}},
+        "b": {"type": "call-flow", "flow": "verify/x", "on": {"done": "c", "error": "end"}},
+        "c": {"type": "chain", "name": "alarm", "on": {"success": "d", "error": "end"}},
+        "d": {"type": "http", "url": "http://x", "auth": "cm", "on": {"success": "e", "error": "end"}},
+        "e": {"type": "log", "book": "book", "row": {"scor": "1"}, "on": {"done": "g"}},
+        "g": SAY | {"leave": {"log": [{"book": "boook", "row": {"x": "1"}}]}, "on": ends},
+    }
+    assert set(found(nodes, around)) == {
+        "nodes.a.flow",
+        "nodes.b.flow",
+        "nodes.c.name",
+        "nodes.d.auth",
+        "nodes.e.row.scor",
+        "nodes.g.leave.log[0].book",
+    }
+    assert found(nodes) == {}
+
+
+class Code(Node, frozen=True, kw_only=True):
+    """Gives what is good for a minute."""
+
+    type = "code"
+    events = ("done",)
+
+    def lifetime_seconds(self) -> float:
+        return 60.0
+
+
+def test_what_is_good_for_less_time_than_the_customer_is_given() -> None:
+    flow = read("f", {"start": "ask", "nodes": {"ask": RECEIVE}})
+    code = Code(on={"done": "wait"})
+    wait = ReceiveNode(timeout=Seconds(61), on={"message": "end", "timeout": "end"})
+    [fault] = lint("f", replace(flow, start="code", nodes={"code": code, "wait": wait}))
+    assert "good for 60 s, and wait waits up to 61 s" in fault.what
+    wait = replace(wait, timeout=Seconds(60))
+    assert lint("f", replace(flow, start="code", nodes={"code": code, "wait": wait})) == []

@@ -35,15 +35,7 @@ def test_a_session_replayed_does_the_same_again(pizza: dict[str, Any]) -> None:
 
 def test_a_session_can_be_replayed_from_its_stored_transaction_log(pizza: dict[str, Any]) -> None:
     flow = read("order", pizza)
-    step = engine.start(
-        flow,
-        run_id="run",
-        service="pizza",
-        customer="+447700900123",
-        number="12345",
-        variables=START.variables,
-        now=1000.0,
-    )
+    step = engine.start(flow, START, 1000.0)
     log = list(step.events)
     for n, input in enumerate(INPUTS, 1):
         step = engine.advance(step.run, flow, input, 1000.0 + n)

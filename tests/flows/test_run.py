@@ -2,7 +2,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.flows import run as runs
-from gateway.flows.inputs import EffectDone, Input, MessageIn, Start, TimeUp
+from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Start, TimeUp
 from gateway.rules import variables
 
 START = Start(
@@ -44,11 +44,15 @@ def test_what_the_event_says_about_the_customer_is_not_overwritten() -> None:
         ("delay", 1000.0, TimeUp(), True),
         ("message", 0.0, TimeUp(), False),
         ("effect:run/1", 1000.0, TimeUp(), False),
+        ("message custom.paid", 2000.0, MessageIn({}), True),
+        ("message custom.paid", 2000.0, EventIn("custom.paid"), True),
+        ("message custom.paid", 2000.0, EventIn("custom.pai"), False),
+        ("message custom.paid", 1500.0, TimeUp(), True),
     ],
 )
 def test_a_run_takes_only_what_it_waits_for(waiting: str, due: float, input: Input, wanted: bool) -> None:
     run = replace(RUN, state="waiting", waiting=waiting, due=due)
-    assert isinstance(input, MessageIn | TimeUp | EffectDone)
+    assert isinstance(input, MessageIn | EventIn | TimeUp | EffectDone)
     assert (runs.awaits(run, input, 1500.0) == "") is wanted
 
 
@@ -61,3 +65,13 @@ def test_the_inbox_keeps_the_ten_newest_messages() -> None:
     kept = runs.keep(run, {"n": 10})
     assert kept.dropped == {"n": 0}
     assert [message["n"] for message in kept.run.inbox] == list(range(1, 11))
+
+
+def test_declared_variables_begin_with_their_defaults_and_what_is_given_wins() -> None:
+    run = runs.begin(START, flow="order", version="v", now=0.0, defaults={"size": "S", "tries": 0})
+    assert (run.data["size"], run.data["tries"]) == ("M", 0)
+
+
+def test_data_may_be_so_large_and_no_larger() -> None:
+    assert not runs.too_large({"a": "x" * (runs.LIMIT_DATA - 8)})
+    assert runs.too_large({"a": "x" * runs.LIMIT_DATA})

@@ -190,9 +190,11 @@ class World:
             clock=self.clock,
             new_id=self.new_id,
             accepting=self.outbound,
-            timers=self.timers,
+            owing=self.notifier,
+            consents=self.consents,
             record=self.outbound.record,
             fetch=self.fetches.append,
+            randomness=lambda octets: bytes(range(octets)),
         )
         self.actions = Actions(
             accepting=self.outbound,
@@ -240,6 +242,7 @@ class World:
 
     async def stop(self) -> None:
         self.timers.stop()
+        self.runs.close()
         await self.outbound.stop()
         await self.store.close()
 
@@ -290,7 +293,7 @@ class World:
         return [message.text for message in self.sms.sent]
 
     def _fire(self, timer: Any) -> None:
-        (self.runs if timer.kind == "run" else self.outbound).timer(timer)
+        self.outbound.timer(timer)
 
 
 def _service(toml: str) -> Service:

@@ -623,7 +623,8 @@ async def test_a_session_whose_message_was_refused_takes_it_when_it_comes_again_
     world.store.refuses = how
     assert await world.deliver(*mo("m")) == [ESME_RX_T_APPN]
     world.store.refuses = ""
-    assert len(world.timers) == 1, "the session's time-out is still waited for"
+    [run] = await world.store.open_runs()
+    assert world.runs._open.get(run.id) == run and run.due, "the session's time-out is still waited for"
     await world.deliver(*mo("m"))
     assert world.texts[1:] == ["One pizza m. Thank you!"]
 

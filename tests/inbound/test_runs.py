@@ -105,14 +105,13 @@ async def test_a_run_is_found_by_customer_and_number_and_the_youngest_first(open
 async def test_time_runs_out_also_when_it_did_so_during_a_restart(open_world: Any) -> None:
     world = await open_world(shop=SHOP + ASK)
     await start(world, "ask", texted())
-    [timer] = await world.store.timers()
-    assert timer.due == world.clock.now() + 600
+    [run] = await world.store.open_runs()
+    assert run.due == world.clock.now() + 600
     world.clock.forward(601)
     await world.restart()
     while not world.texts:  # the timer fires in the loop, and its outcome is recorded by the store's thread
         await world.settled()
     assert world.texts == ["Too late"]
-    assert await world.store.timers() == []
     await world.outcome(world.sms.sent[0], Result.ACCEPTED)
     assert await ended(world) == [(0, "late: success")]
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.outbound import fetch
+from gateway.outbound.authorise import Unauthorised
 from gateway.outbound.fetch import Fetcher
 from gateway.store.base import Told, Write
 from gateway.store.sqlite import SqliteStore
@@ -30,6 +31,11 @@ class Moody(SqliteStore):
             done(StoreError("disk full"))
         else:
             super().write(writes, done)
+
+
+async def nobody(*request: Any) -> dict[str, str]:
+    """Nobody's name is needed."""
+    return {}
 
 
 class Server:
@@ -69,6 +75,8 @@ class Server:
                 return web.Response(body=b"x" * 100_000)
             case "moved":
                 return web.Response(status=302, headers={"Location": "/json"})
+            case "moody":  # is itself again with the third request
+                return web.Response(status=200 if len(self.requests) > 2 else 503, text="well")
             case "wait":
                 await self.open.wait()
                 return web.Response(text="at last")
@@ -116,7 +124,7 @@ def runs() -> Runs:
 
 @pytest.fixture
 async def fetcher(store: Moody, runs: Runs) -> AsyncIterator[Fetcher]:
-    fetcher = Fetcher(store, runs)
+    fetcher = Fetcher(store, runs, nobody)
     yield fetcher
     await fetcher.stop()
 
@@ -260,10 +268,35 @@ async def test_after_a_crash_only_what_does_no_harm_is_repeated(
 async def test_stop_leaves_an_unfinished_request_begun_and_tells_nobody(
     server: Server, store: Moody, runs: Runs
 ) -> None:
-    fetcher = Fetcher(store, runs)
+    fetcher = Fetcher(store, runs, nobody)
     await store.commit([effect(server.url("/wait"))])
     fetcher.start(effect(server.url("/wait")))
     await until(lambda: bool(server.requests))
     await fetcher.stop()
     assert runs.done == []
     assert [stored.state for stored in await store.effects()] == ["begun"]
+
+
+@pytest.mark.parametrize(
+    ("path", "retries", "status", "attempts"),
+    [("moody", 5, 200, 3), ("moody", 1, 503, 2), ("nothing", 5, 404, 1), ("json", 5, 200, 1)],
+)
+async def test_what_fails_is_tried_again_with_the_same_key_and_a_refusal_is_an_answer(
+    server: Server, fetcher: Fetcher, runs: Runs, path: str, retries: int, status: int, attempts: int
+) -> None:
+    _, data = await outcome(fetcher, runs, effect(server.url(f"/{path}"), retries=retries, retry=0.001))
+    assert (data["status"], len(server.requests)) == (status, attempts)
+    assert {request.headers["Idempotency-Key"] for request in server.requests} == {"r1/1"}
+
+
+async def test_a_request_that_cannot_show_who_it_is_from_does_not_go_out(
+    server: Server, store: Moody, runs: Runs
+) -> None:
+    async def refuse(*request: Any) -> dict[str, str]:
+        raise Unauthorised("service 'shop' has no auth 'crm'")
+
+    fetcher = Fetcher(store, runs, refuse)
+    event, data = await outcome(fetcher, runs, effect(server.url("/json"), auth="crm", service="shop"))
+    assert event == "error" and "has no auth 'crm'" in data["reason"]
+    assert server.requests == []
+    await fetcher.stop()

@@ -1,29 +1,68 @@
-"""The node types.  A new one is a file here, a line in this table and a file of cases in its tests."""
+"""The node types.  A new one is a file here, a line in this table and a file of cases in its tests.
+
+Another package brings node types of its own by an entry point in the group `gateway.nodes`: a subclass of
+nodes.base.Node whose name is its `type`.  Methods of integrations are node types too (nodes/integration.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 
 from gateway.flows.nodes.base import Node
 from gateway.flows.nodes.branch import BranchNode
 from gateway.flows.nodes.call import CallNode
+from gateway.flows.nodes.call_flow import CallFlowNode
+from gateway.flows.nodes.chain import ChainNode
+from gateway.flows.nodes.consent import ConsentNode
 from gateway.flows.nodes.delay import DelayNode
 from gateway.flows.nodes.end import EndNode
+from gateway.flows.nodes.evaluate import EvaluateNode
+from gateway.flows.nodes.event import EventNode
 from gateway.flows.nodes.http import HttpNode
+from gateway.flows.nodes.log import LogNode
+from gateway.flows.nodes.notify import NotifyNode
+from gateway.flows.nodes.parse import ParseNode
 from gateway.flows.nodes.receive import ReceiveNode
 from gateway.flows.nodes.send_sms import SendSmsNode
 from gateway.flows.nodes.set import SetNode
+from gateway.flows.nodes.start import StartNode
+from gateway.flows.nodes.transform import TransformNode
 
-TYPES: Mapping[str, type[Node]] = {
+OWN: Mapping[str, type[Node]] = {
     node.type: node
     for node in (
+        StartNode,
         SendSmsNode,
         ReceiveNode,
         BranchNode,
+        EvaluateNode,
         SetNode,
         DelayNode,
         HttpNode,
+        ParseNode,
+        TransformNode,
+        CallFlowNode,
+        ChainNode,
         CallNode,
+        ConsentNode,
+        EventNode,
+        NotifyNode,
+        LogNode,
         EndNode,
     )
 }
+
+
+def local(group: str = "gateway.nodes") -> dict[str, type[Node]]:
+    """The node types that other packages bring.  Raises TypeError for what is none."""
+    found: dict[str, type[Node]] = {}
+    for entry in entry_points(group=group):
+        node = entry.load()
+        if not (isinstance(node, type) and issubclass(node, Node)) or node.type in OWN:
+            raise TypeError(f"{entry.value} in the entry points {group} is no node type of its own")
+        found[node.type] = node
+    return found
+
+
+TYPES: Mapping[str, type[Node]] = {**OWN, **local()}

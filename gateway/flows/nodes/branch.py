@@ -11,8 +11,8 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
-from gateway.flows.nodes.base import Context, Leave, Node, Step
-from gateway.rules.conditions import BadCondition, compiled
+from gateway.flows.nodes.base import Context, Leave, Node, Step, uncompiled
+from gateway.rules.conditions import compiled
 
 
 class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,12 +33,10 @@ class BranchNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def mistakes(self) -> list[tuple[str, str]]:
         found = [] if self.cases else [("cases", "needs at least one case")]
-        for n, case in enumerate(self.cases):
-            try:
-                compiled(case.when)
-            except BadCondition as error:
-                found.append((f"cases[{n}].when", error.reason))
-        return found
+        return found + uncompiled(dict(self.conditions()))
+
+    def conditions(self) -> list[tuple[str, str]]:
+        return [(f"cases[{n}].when", case.when) for n, case in enumerate(self.cases)]
 
     def enter(self, context: Context) -> Step:
         variables = context.variables()

@@ -7,8 +7,7 @@ from typing import ClassVar
 from msgspec import field
 
 from gateway.flows.effects import PlaceCall
-from gateway.flows.inputs import EffectDone, MessageIn, TimeUp
-from gateway.flows.nodes.base import Act, Context, Kind, Leave, Node, Step
+from gateway.flows.nodes.base import Act, Context, Kind, Node, Resumed, Step, outcome
 from gateway.values.address import Kind as AddressKind
 from gateway.values.address import kind, subscriber
 
@@ -50,7 +49,5 @@ class CallNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
             )
         )
 
-    def resume(self, context: Context, input: MessageIn | TimeUp | EffectDone) -> Step:
-        assert isinstance(input, EffectDone)
-        outputs = {name: input.data.get(name, "") for name in self.outputs}
-        return Leave(input.event if input.event in self.events else "error", outputs)
+    def resume(self, context: Context, input: Resumed) -> Step:
+        return outcome(self, input)

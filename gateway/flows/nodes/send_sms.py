@@ -7,8 +7,7 @@ from typing import ClassVar, Literal
 from msgspec import field
 
 from gateway.flows.effects import SendSms
-from gateway.flows.inputs import EffectDone, MessageIn, TimeUp
-from gateway.flows.nodes.base import Act, Context, Kind, Leave, Node, Step
+from gateway.flows.nodes.base import Act, Context, Kind, Node, Resumed, Step, outcome
 from gateway.values.address import canonical, subscriber
 from gateway.values.errors import BadInput
 from gateway.values.outcome import Result
@@ -26,6 +25,7 @@ class SendSmsNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # default: the number on which the session began if the customer texted it, else the service's first
     sender: str = field(default="", name="from")
     until: Literal["accepted", "delivered"] = "accepted"
+    segments: int = 10  # the lint warns of a text that may take more; 0: it may take any number
 
     def texts(self) -> list[tuple[str, str]]:
         return [("text", self.text), ("to", self.to), ("from", self.sender)]
@@ -46,7 +46,5 @@ class SendSmsNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
             )
         )
 
-    def resume(self, context: Context, input: MessageIn | TimeUp | EffectDone) -> Step:
-        assert isinstance(input, EffectDone)
-        outputs = {name: input.data.get(name, "") for name in self.outputs}
-        return Leave("success" if input.event == "success" else "error", outputs)
+    def resume(self, context: Context, input: Resumed) -> Step:
+        return outcome(self, input)

@@ -24,6 +24,10 @@ class SetNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def assigns(self) -> list[tuple[str, str]]:
         return [(f"values.{name}", name) for name in self.values]
 
+    def earlier(self, field: str) -> tuple[str, ...]:
+        names = list(self.values)
+        return tuple(names[: names.index(field.removeprefix("values."))])
+
     def enter(self, context: Context) -> Step:
         values: dict[str, Any] = {}
         for name, value in self.values.items():

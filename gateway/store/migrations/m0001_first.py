@@ -174,12 +174,21 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
             "data": str,
             "inbox": str,
             "effects": int,
+            "logged": int,
+            "parent": str,
+            "parent_key": str,
+            "depth": int,
+            "key": str,
             "due": float,
             "result": int,
             "reason": str,
             "created_at": float,
             "updated_at": float,
         },
+    ),
+    "logbook_rows": (
+        "id",
+        {"id": str, "service": str, "book": str, "run": str, "at": float, "data": str},
     ),
 }
 
@@ -208,6 +217,8 @@ _INDEXES = (
     "notifications_pending ON notifications (receiver, due, id) WHERE state = 'pending'",
     "notifications_state ON notifications (state, due, id) WHERE state != 'pending'",
     "runs_open ON runs (created_at, id) WHERE state != 'ended'",
+    "runs_keyed ON runs (created_at, id) WHERE key != ''",
+    "logbook_rows_book ON logbook_rows (service, book, id)",
 )
 
 

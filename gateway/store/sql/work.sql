@@ -59,3 +59,13 @@ SELECT * FROM runs WHERE id = :id;
 -- name: open_runs
 -- Runs that have not ended, oldest first.
 SELECT * FROM runs WHERE state != 'ended' ORDER BY created_at, id;
+
+-- name: logbook
+-- Rows of one Logbook by id, which is by age of their sessions.
+SELECT * FROM logbook_rows
+WHERE service = :service AND book = :book AND id > :after AND at < :before
+ORDER BY id LIMIT :limit;
+
+-- name: keyed_runs
+-- Runs with a session key that began since then, oldest first.
+SELECT * FROM runs WHERE key != '' AND created_at >= :since ORDER BY created_at, id;

@@ -5,7 +5,7 @@ import pytest
 
 from gateway.flows import engine
 from gateway.flows.definition import read
-from gateway.flows.inputs import Input
+from gateway.flows.inputs import Input, Start
 from gateway.flows.nodes import TYPES
 from gateway.rules import variables
 
@@ -17,19 +17,19 @@ def _play(table: dict[str, Any], *inputs: Input, number: str = "12345", at: floa
     """A flow of this node after one that sets `size`, its events wired to ends; one second passes before
     each input.
 
-    Gives the last advance, with the effects and events of all of them.
+    Gives the last advance, with the effects, events and rows of all of them.
     """
     on = {event: f"end:{n}" for n, event in enumerate(TYPES[table["type"]].events, 1)}
     nodes = {"first": FIRST, "node": {"on": on} | table}
     flow = read("f", {"start": "first", "nodes": nodes})
-    advance = engine.start(
-        flow, run_id="run", service="s", customer="+447700900123", number=number, variables=SEEN, now=at
-    )
-    effects, events = advance.effects, advance.events
+    began = Start(run_id="run", service="s", customer="+447700900123", number=number, variables=SEEN)
+    advance = engine.start(flow, began, at)
+    effects, events, rows = advance.effects, advance.events, advance.rows
     for n, input in enumerate(inputs, 1):
         advance = engine.advance(advance.run, flow, input, at + n)
         effects, events = effects + advance.effects, events + advance.events
-    return engine.Advance(advance.run, effects, events, advance.log)
+        rows += advance.rows
+    return engine.Advance(advance.run, effects, events, advance.log, rows)
 
 
 @pytest.fixture
