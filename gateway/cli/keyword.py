@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -11,6 +12,8 @@ from gateway.cli.messages import Address
 from gateway.cli.output import clean, print_json
 from gateway.cli.settings import config_option, json_option, settings
 from gateway.config.model import Action, Service
+from gateway.inbound.listening import Listening
+from gateway.observe.system import SystemClock
 from gateway.rules.decide import ByKeyword, ByRules, Decision, Default, Nothing, Reserved, Resume, decide
 from gateway.rules.explain import belongs, explain
 from gateway.rules.keywords import Keywords
@@ -63,6 +66,9 @@ def test(number: str, text: str, sender: str, session: bool, as_json: bool, conf
     """
     services = settings(config).services
     keywords = Keywords.build(services)
+    listening = Listening(SystemClock())
+    listening.configure(services, listening.readers(services))
+    heard = listening.hear(keywords.services(number), sender, text, time.time())
     decision = decide(
         sender=sender,
         recipient=number,
@@ -72,6 +78,7 @@ def test(number: str, text: str, sender: str, session: bool, as_json: bool, conf
         services=keywords.services(number),
         ruleset=Ruleset.build(services),
         open_run=_SESSION if session else "",
+        heard={name: said.variables for name, said in heard.items()},
     )
     explained = explain(keywords, number, text)
     if isinstance(decision, Reserved) and decision.match.keyword is None:

@@ -11,6 +11,7 @@ from gateway.flows import definition
 from gateway.flows.lint import Surroundings
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
+from gateway.text import language as languages
 from gateway.values.fault import Fault
 
 
@@ -26,7 +27,12 @@ def lint(services: Mapping[str, Service]) -> list[Fault]:
             flow, definition.bundled(table, service.integrations), _around(service)
         )
     ]
-    return [*Keywords.build(services).conflicts(), *Ruleset.build(live).faults, *flows]
+    deaf = [
+        Fault(f"services.{name}.nlp.stages", languages.MISSING)
+        for name, service in services.items()
+        if languages.missing(service)
+    ]
+    return [*Keywords.build(services).conflicts(), *Ruleset.build(live).faults, *flows, *deaf]
 
 
 def _around(service: Service) -> Surroundings:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import phonenumbers
 from msgspec import Struct
 
+from gateway.config.check_nlp import nlp_faults
 from gateway.config.model import (
     Action,
     Bind,
@@ -110,6 +111,8 @@ class _Checked:
         for index, number in enumerate(service.test_numbers):
             if _canonical([number]).get(number) != number:
                 yield Fault(f"{path}.test_numbers[{index}]", f"{number} is no number like +447700900123")
+        if service.nlp is not None:
+            yield from nlp_faults(f"{path}.nlp", service.nlp)
         for name, flow in service.flows.items():
             yield from self._flow(f"{path}.flows.{name}", flow)
 

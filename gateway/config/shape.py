@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Struct
@@ -57,7 +57,7 @@ class Reader:
     def _value(self, kind: Any, value: Any, path: str) -> Any:
         """Raises _Wrong."""
         origin, arguments = get_origin(kind), get_args(kind)
-        if origin is UnionType:
+        if origin in (UnionType, Union):  # the latter for `Literal[...] | None`
             (kind,) = (argument for argument in arguments if argument is not NoneType)
             return self._value(kind, value, path)
         if origin is Literal:

@@ -33,6 +33,7 @@ from gateway.inbound.accounts import Accounts
 from gateway.inbound.actions import Actions
 from gateway.inbound.calls import CallRecords
 from gateway.inbound.consequences import ACCOUNT_SCHEME, Consequences
+from gateway.inbound.listening import Listening
 from gateway.inbound.pipeline import InboundPipeline
 from gateway.inbound.reassembly import Reassembly, Source, source_of
 from gateway.inbound.runs import Runs
@@ -214,6 +215,8 @@ class Daemon:
             consequences=lambda *what: self.consequences.of_call(*what),
             ended=self._call_ended,
         )
+        self._listening = Listening(self._clock, self.metrics.nlp_left_out)
+        self._listening.configure(self._services, self._listening.readers(self._services))
         self._reassembly = Reassembly(self._sources(), self._new_id, self._clock.steady)
         self._decide_by(Keywords.build(self._services), Ruleset.build(self._services))
         self._smpp = SmppSide(
@@ -278,6 +281,7 @@ class Daemon:
         sys.setswitchinterval(1e-4)  # the writer thread must not wait long for the interpreter
         await self.store.open()
         await self._consents.load(self.store)
+        await self._listening.load(self.store)
         await self._runs.load(self.store)
         await self._book.load(self._clock.now())
         await self._notifier.load()
@@ -421,6 +425,7 @@ class Daemon:
             runs=self._runs,
             reassembly=self._reassembly,
             receipts=self._receipts,
+            listening=self._listening,
             listeners=self._listeners,
         )
 
@@ -541,6 +546,8 @@ class Daemon:
 
     async def _apply(self, new: Gateway) -> None:
         keywords, ruleset = Keywords.build(new.services), Ruleset.build(new.services)
+        # in a thread: it may read what lingua knows of a language
+        readers = await asyncio.to_thread(self._listening.readers, new.services)
         self._runs.configure(new.services)  # raises on a bad flow, before anything has changed
         for section in needs_restart(self.config, new):
             log.warning("reload.needs_restart", extra={"section": section})
@@ -548,6 +555,8 @@ class Daemon:
         resumed = [name for name, service in new.services.items() if self._was_suspended(name, service)]
         self._services.clear()
         self._services.update(new.services)
+        self._listening.configure(self._services, readers)
+        await self._listening.load(self.store)
         self.outbound.planner = Planner(self._services)
         gone, fresh = changed_binds(self._binds, new.smpp.binds)
         self._binds.clear()

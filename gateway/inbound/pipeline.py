@@ -14,6 +14,7 @@ from gateway.directory.consent import Consents
 from gateway.inbound import sms
 from gateway.inbound.actions import Actions, Subject
 from gateway.inbound.later import Later
+from gateway.inbound.listening import Listening
 from gateway.inbound.reassembly import Reassembly, Whole
 from gateway.outbound.accept import Owing
 from gateway.protocol.smpp import constants
@@ -83,6 +84,7 @@ class InboundPipeline:
         runs: Conversing,
         reassembly: Reassembly,
         receipts: Receipts,
+        listening: Listening,
         listeners: Callable[[str], Sequence[str]] = lambda service: (),
     ) -> None:
         """`listeners(service)` are the URLs of accounts that its texts go to."""
@@ -99,6 +101,7 @@ class InboundPipeline:
         self._runs = runs
         self._reassembly = reassembly
         self._receipts = receipts
+        self._listening = listening
         self._listeners = listeners
         self._later = Later()
 
@@ -238,6 +241,7 @@ class InboundPipeline:
     def _decide(self, unit: Unit, message: Message, details: Mapping[str, Any]) -> None:
         sender, recipient, text = message.sender, message.recipient, message.text
         match, services = self._keywords.match(recipient, text), self._keywords.services(recipient)
+        heard = self._listening.hear(services, sender, text, message.created_at)
         decision = rules.decide(
             sender=sender,
             recipient=recipient,
@@ -248,13 +252,24 @@ class InboundPipeline:
             ruleset=self._ruleset,
             open_run=self._runs.open_run(sender, recipient),
             opted_out=[s for s in services if self._consents.refusal(s, sender)],
+            heard={name: said.variables for name, said in heard.items()},
         )
         service = self._service(decision, match, recipient)
         if suspended := self._suspended(decision, service, services):
             self._park(unit, message, suspended)
             return
-        unit.writes.append(replace(message, service=service, status=Status.HANDLED, reason=""))
+        said = heard.get(service)
+        if said is not None:
+            self._listening.note(unit, message.id, service, sender, said)
+            if said.rejected and not isinstance(decision, rules.Reserved):
+                self._reject(unit, message, service)
+                return
+            if said.masked:
+                text, match = said.masked, self._keywords.match(recipient, said.masked)
+        unit.writes.append(replace(message, service=service, text=text, status=Status.HANDLED, reason=""))
         subject = self._subject(message.id, service, sender, recipient, text, match, details)
+        if said is not None:
+            subject = replace(subject, variables={**subject.variables, "nlp": said.variables})
         self._carry_out(unit, decision, subject)
         concerned = decision.services if isinstance(decision, rules.Reserved) else (service,)
         for name in concerned:
@@ -287,6 +302,21 @@ class InboundPipeline:
         if message.status is not Status.PARKED:
             parked = Event(ref=message.id, type="parked", service=service, at=self._clock.now())
             unit.writes.append(parked)
+
+    def _reject(self, unit: Unit, message: Message, service: str) -> None:
+        """Its words offend, and the service does not answer such: nobody but the store sees it."""
+        reason = "its words offend"
+        unit.writes.append(replace(message, service=service, status=Status.HANDLED, reason=reason))
+        note = {"took": "rejected", "reason": reason}
+        unit.writes.append(
+            Event(ref=message.id, type="decided", service=service, at=self._clock.now(), data=note)
+        )
+        if reply := self._listening.reply(service):
+            match = self._keywords.match(message.recipient, message.text)
+            subject = self._subject(
+                message.id, service, message.sender, message.recipient, message.text, match, {}
+            )
+            self._actions.reply(unit, reply, subject)
 
     def _live(self, service: str) -> bool:
         known = self._services.get(service)  # a session may outlive its service

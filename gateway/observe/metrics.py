@@ -29,6 +29,7 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "calls": ("Calls that have ended", ("trunk", "direction", "cause")),
     "calls_shed": ("Calls turned away by 503: too many records wait for the store", ("trunk",)),
     "calls_in_flood": ("Calls of a flood: many callers of one range of numbers", ("trunk",)),
+    "nlp_left_out": ("Stages of [nlp] that took too long, or failed", ("service", "stage")),
     "http_requests": ("Requests to the HTTP API", ("method", "route", "status")),
 }
 
@@ -79,6 +80,9 @@ class Metrics:
 
     def flood(self, trunk: str) -> None:
         self._counts["calls_in_flood"][trunk,] += 1
+
+    def nlp_left_out(self, service: str, stage: str) -> None:
+        self._counts["nlp_left_out"][service, stage] += 1
 
     def request(self, method: str, route: str, status: int) -> None:
         """`route` is the pattern, not the path: there are only so many."""

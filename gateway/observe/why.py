@@ -156,6 +156,8 @@ def _decided(data: _Data) -> str:
             return f"No keyword and no rule took it; the default did ({data.get('how')})."
         case "rules":
             return f"Rules took it: {', '.join(data.get('rules', ()))}."
+        case "rejected":
+            return f"Its service does not answer it{_because_of(data)}."
         case _:
             return f"Nothing took it{_because_of(data)}."
 
@@ -252,6 +254,18 @@ def _run_state(run: Run) -> str:
 
 # -- the rest ------------------------------------------------------------------------------------------
 
+
+def _read_out(data: _Data) -> str:
+    found = [f"language {data['language']}"] if data.get("language") else []
+    if data.get("intent"):
+        found.append(f"intent {data['intent']} ({data.get('confidence'):.2f})")
+    found += [f"a {data['answer']}"] if data.get("answer") else []
+    found += [f"{data['sentiment']} ({data.get('score')})"] if data.get("sentiment") else []
+    found += ["offending words"] if data.get("profane") else []
+    late = f"; left out: {', '.join(data['late'])}" if data.get("late") else ""
+    return f"It reads as: {', '.join(found) or 'nothing known'}{late}."
+
+
 _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "message.accepted": _accepted,
     "step.started": lambda data: (
@@ -269,6 +283,7 @@ _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "decided": _decided,
     "parked": lambda data: "Its service is suspended: it is decided on when that is live again.",
     "rule": _rule,
+    "nlp": _read_out,
     "action.failed": lambda data: f"An action could not be done{_because_of(data)}.",
     "consent.opted_out": lambda data: f"The customer is opted out{_because_of(data)}.",
     "consent.opted_in": lambda data: f"The customer is opted in{_because_of(data)}.",

@@ -7,7 +7,8 @@ Defaults (the number's, then the service's) come after the rules: they are for w
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from typing import Any
 
 from msgspec import Struct
 
@@ -70,10 +71,12 @@ def decide(
     ruleset: Ruleset,
     open_run: str = "",
     opted_out: Container[str] = (),
+    heard: Mapping[str, Mapping[str, Any]] = {},
 ) -> Decision:
     """Addresses are canonical; `word`, `match` and `services` are what Keywords says of text and number.
     `open_run` is the session that is open between sender and recipient, "" if there is none; `opted_out`
-    those of the services that the sender has said STOP to.
+    those of the services that the sender has said STOP to; `heard` by service what its [nlp] says of the
+    text.
 
     Rules on sms.received are evaluated for each service of the number, by name, once no keyword matched.
     """
@@ -90,6 +93,8 @@ def decide(
     for service in services:
         seen = variables.sms(sender=sender, recipient=recipient, text=text, match=match)
         seen |= variables.subject(service=service, customer=sender, opted_out=service in opted_out)
+        if service in heard:
+            seen["nlp"] = heard[service]
         evaluation = ruleset.evaluate(service, Trigger.SMS_RECEIVED, seen)
         decided += evaluation.decided
         considered += evaluation.considered

@@ -5,6 +5,8 @@
     sms.words               its words, normalised (lower case, no punctuation)
     sms.keyword             the keyword that matched, as the service file spells it, or ""
     sms.rest                what followed the matched word, as typed; without a match the whole text
+    nlp.NAME                what the service's [nlp] reads out of the text; text/pipeline.py has all of it
+    nlp.offences            how often the customer has used offending words, this time included
     call.from, call.to      canonical addresses; from is "" when withheld        call.*
     call.direction          in, out
     call.trunk              the trunk's name
@@ -37,7 +39,7 @@ from gateway.values.call import Call
 Variables = dict[str, Any]
 
 # What no node, session variable or chain variable may be called
-GROUPS = ("sms", "call", "status", "session", "custom", "customer", "service")
+GROUPS = ("sms", "nlp", "call", "status", "session", "custom", "customer", "service")
 
 
 def subject(*, service: str, customer: str, opted_out: bool) -> Variables:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from gateway.values.call import Call
 from gateway.values.event import Event
-from gateway.values.message import Consent, Message, Part, Receipt, Segment
+from gateway.values.message import Consent, Message, Offence, Part, Receipt, Segment
 from gateway.values.work import Begun, Effect, FlowVersion, LogbookRow, Notification, Run, Timer
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ Record = (
     | Part
     | Receipt
     | Consent
+    | Offence
     | Call
     | Event
     | Effect
@@ -46,6 +47,7 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
     Part: ("parts", ("id",)),
     Receipt: ("receipts", ("id",)),
     Consent: ("consents", ("service", "address")),
+    Offence: ("offences", ("service", "address")),
     Call: ("calls", ("id",)),
     Event: ("events", ()),
     Effect: ("effects", ("key",)),
@@ -243,6 +245,10 @@ class Store(Protocol):
     async def parts(self) -> list[Part]: ...
     async def opted_out(self) -> list[Consent]:
         """Every consent row that says no."""
+        ...
+
+    async def offences(self, service: str) -> list[Offence]:
+        """Of one service, most first."""
         ...
 
     async def call(self, id: str) -> Call | None: ...

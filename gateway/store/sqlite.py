@@ -33,7 +33,7 @@ from gateway.store.writer import Writer
 from gateway.values.call import Call
 from gateway.values.errors import StoreError, StoreUnusable
 from gateway.values.event import Event
-from gateway.values.message import Consent, Message, Part, Receipt, Segment
+from gateway.values.message import Consent, Message, Offence, Part, Receipt, Segment
 from gateway.values.story import merged, told
 from gateway.values.work import Begun, Effect, FlowVersion, LogbookRow, Notification, Run, Timer
 
@@ -204,6 +204,9 @@ class SqliteStore:
 
     async def opted_out(self) -> list[Consent]:
         return await self._all(Consent, "opted_out")
+
+    async def offences(self, service: str) -> list[Offence]:
+        return await self._all(Offence, "offences", service=service)
 
     async def call(self, id: str) -> Call | None:
         return await self._one(Call, "call", id=id)

@@ -148,6 +148,15 @@ class Receipt(Struct, frozen=True, gc=False, kw_only=True):
     received_at: float
 
 
+class Offence(Struct, frozen=True, gc=False, kw_only=True):
+    """How often a customer has used words to a service that offend."""
+
+    service: str
+    address: str
+    count: int
+    at: float  # the last time
+
+
 class Consent(Struct, frozen=True, gc=False, kw_only=True):
     """Whether a customer wants messages of a service.  No row means: has said nothing."""
 

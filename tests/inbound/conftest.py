@@ -21,6 +21,7 @@ from gateway.config.shape import Reader
 from gateway.directory.consent import Consents
 from gateway.inbound.actions import Actions
 from gateway.inbound.consequences import Consequences
+from gateway.inbound.listening import Listening
 from gateway.inbound.pipeline import InboundPipeline
 from gateway.inbound.reassembly import Reassembly, source_of
 from gateway.inbound.runs import Runs
@@ -203,6 +204,8 @@ class World:
             runs=self.runs,
             clock=self.clock,
         )
+        self.listening = Listening(self.clock)
+        self.listening.configure(self.services, self.listening.readers(self.services))
         self.reassembly = Reassembly({n: source_of(b) for n, b in self.binds.items()}, self.new_id)
         self._decide()
 
@@ -231,11 +234,13 @@ class World:
             runs=self.runs,
             reassembly=self.reassembly,
             receipts=self.receipts,
+            listening=self.listening,
         )
 
     async def start(self) -> None:
         await self.store.open()
         await self.consents.load(self.store)
+        await self.listening.load(self.store)
         await self.runs.load(self.store)
         await self.reassembly.start(self.store)
         await self.timers.start(self.store)

@@ -30,6 +30,7 @@ def test_every_counter_can_be_counted_and_read() -> None:
     metrics.call("east", "in", "caller-cancelled")
     metrics.call_shed("east")
     metrics.flood("east")
+    metrics.nlp_left_out("parcels", "intent")
     metrics.request("POST", "/v2/messages", 202)
     read = samples(metrics)
     assert read == {
@@ -44,6 +45,7 @@ def test_every_counter_can_be_counted_and_read() -> None:
         ("trunkline_calls_total", ("caller-cancelled", "in", "east")): 1,
         ("trunkline_calls_shed_total", ("east",)): 1,
         ("trunkline_calls_in_flood_total", ("east",)): 1,
+        ("trunkline_nlp_left_out_total", ("parcels", "intent")): 1,
         ("trunkline_http_requests_total", ("POST", "/v2/messages", "202")): 1,
     }
     assert {name for name, _ in read} == {f"trunkline_{name}_total" for name in COUNTERS}

@@ -12,7 +12,7 @@ from gateway.store.base import Store
 from gateway.store.sqlite import SqliteStore
 from gateway.values.call import Call
 from gateway.values.event import Event
-from gateway.values.message import Consent, Message, Part, Receipt, Segment
+from gateway.values.message import Consent, Message, Offence, Part, Receipt, Segment
 from gateway.values.work import Effect, FlowVersion, Notification, Run, Timer
 
 BACKENDS: dict[str, Callable[[Path], Store]] = {
@@ -74,6 +74,9 @@ class Records:
 
     def consent(self, address: str = "+447700900001", **fields: Any) -> Consent:
         return Consent(address=address, **{"service": "alerts", "opted_out": True, "at": 1.0} | fields)
+
+    def offence(self, address: str = "+447700900001", **fields: Any) -> Offence:
+        return Offence(address=address, **{"service": "alerts", "count": 1, "at": 1.0} | fields)
 
     def call(self, id: str = "c1", **fields: Any) -> Call:
         plain = {

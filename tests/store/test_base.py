@@ -52,6 +52,7 @@ async def test_every_type_of_record_comes_back_as_it_was_written(store: Store, r
     part = records.part(octets=bytes(range(256)), wide=True)
     receipt = records.receipt(final=False)
     consent = records.consent(reason="texted STOP to 12345")
+    offence = records.offence(count=3)
     call = records.call(flood=True, status=487, ended_at=9.75)
     event = records.event(data={"from": {"a": [1, 2.5, None, True]}})
     effect = records.effect(data={"x": "y"})
@@ -60,12 +61,13 @@ async def test_every_type_of_record_comes_back_as_it_was_written(store: Store, r
     version = records.flow_version(definition={"start": "ask", "nodes": {"ask": {"type": "end"}}})
     run = records.run(data={"size.text": "L"}, inbox=({"text": "1"}, {"text": "2"}), result=102)
     await store.commit(
-        [segment, part, receipt, consent, call, event, effect, timer, notification, version, run]
+        [segment, part, receipt, consent, offence, call, event, effect, timer, notification, version, run]
     )
     assert await store.segments("m1") == [segment]
     assert await store.parts() == [part]
     assert await store.unmatched("north", "A1") == [receipt]
     assert await store.opted_out() == [consent]
+    assert await store.offences("alerts") == [offence]
     assert await store.call("c1") == call
     assert await store.events("m1") == [event]
     assert await store.effects() == [effect]

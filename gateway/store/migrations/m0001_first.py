@@ -89,6 +89,10 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
         ("service", "address"),
         {"service": str, "address": str, "opted_out": int, "reason": str, "at": float},
     ),
+    "offences": (
+        ("service", "address"),
+        {"service": str, "address": str, "count": int, "at": float},
+    ),
     "calls": (
         "id",
         {
@@ -194,7 +198,7 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
 
 # Small rows that are only found by their key: the row lies in the key's own tree, one page less to write.
 # Not messages and runs: big rows would make that tree deep, and each index would repeat the 36-character id.
-_WITHOUT_ROWID = {"segments", "consents", "effects", "begun", "timers", "notifications"}
+_WITHOUT_ROWID = {"segments", "consents", "offences", "effects", "begun", "timers", "notifications"}
 
 _INDEXES = (
     # not only the open ones: operators search for `failed`, and counts by status need no walk over the table

@@ -127,6 +127,10 @@ SELECT * FROM segments WHERE state = 'in-doubt' AND message >= :first ORDER BY m
 -- Segments of long MOs that wait for the others, oldest first.
 SELECT * FROM parts ORDER BY received_at, id;
 
+-- name: offences
+-- Who has offended one service, most often first.
+SELECT * FROM offences WHERE service = :service ORDER BY count DESC, address;
+
 -- name: opted_out
 -- Everybody who said STOP.
 SELECT * FROM consents WHERE opted_out = 1 ORDER BY service, address;
