@@ -140,9 +140,10 @@ class _Checked:
             seen.add(address)
 
     def _numbers(self) -> Iterator[Fault]:
-        for number, policy in self._service.numbers.items():
+        for number, settings in self._service.numbers.items():
             path = f"{self._path}.numbers.{number}"
-            yield from _policy(path, policy)
+            yield from _policy(path, settings)
+            yield from self._named(f"{path}.flow", settings.flow, "flow", self._service.flows)
             foreign = list(self._asset(path, number))
             yield from foreign
             if foreign:
@@ -269,6 +270,10 @@ class _Checked:
 
 def _policy(path: str, number: Number) -> Iterator[Fault]:
     """What a call to a number meets."""
+    if number.policy == "answer" and not number.flow:
+        yield Fault(f"{path}.flow", 'missing; policy "answer" needs the flow that a call begins')
+    elif number.flow and number.policy != "answer":
+        yield Fault(f"{path}.flow", f'is for policy "answer"; "{number.policy}" answers no call')
     if not 0 < number.ring <= _LONGEST_RING_SECONDS:
         how = 'write policy = "reject-at-once" for none, "ring-until-cancel" for as long as the caller waits'
         yield Fault(f"{path}.ring", f"must be more than 0 and at most {_LONGEST_RING_SECONDS:g} s; {how}")

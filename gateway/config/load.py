@@ -21,6 +21,7 @@ from gateway.values.fault import Fault
 # What rules, conditions and flows know to be wrong; paths from "services.NAME" on
 Lint = Callable[[Mapping[str, Service]], list[Fault]]
 
+_PROMPTS = ("wav", "invalid_wav")  # what names a file, or several, in a node of a flow
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
@@ -153,12 +154,19 @@ def _with_prompts(file: _File, path: str, flow: dict[str, Any]) -> dict[str, Any
     if not isinstance(nodes, dict):
         return flow  # flows.definition says so
     found = {
-        name: node | {"wav": _prompt(file, f"{path}.nodes.{name}.wav", node["wav"])}
-        if isinstance(node, dict) and isinstance(node.get("wav"), str)
+        name: node
+        | {key: _prompts(file, f"{path}.nodes.{name}.{key}", node[key]) for key in _PROMPTS if key in node}
+        if isinstance(node, dict)
         else node
         for name, node in nodes.items()
     }
     return flow | {"nodes": found}
+
+
+def _prompts(file: _File, path: str, written: Any) -> Any:
+    if isinstance(written, list):
+        return [_prompts(file, f"{path}[{index}]", one) for index, one in enumerate(written)]
+    return _prompt(file, path, written) if isinstance(written, str) else written
 
 
 def _prompt(file: _File, path: str, wav: str) -> str:

@@ -223,7 +223,8 @@ class NotifyUrls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Number(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a call to one of the service's numbers meets."""
 
-    policy: Literal["reject-at-once", "ring-then-reject", "ring-until-cancel"] = "ring-then-reject"
+    policy: Literal["reject-at-once", "ring-then-reject", "ring-until-cancel", "answer"] = "ring-then-reject"
+    flow: str = ""  # policy "answer": begins with each call, and decides whether and when it is answered
     ring: Seconds = Seconds(20)
     reject: Literal[480, 486, 603] = 486
     duplicates: Seconds = Seconds(60)  # further missed calls of the same caller within this time are no news

@@ -19,6 +19,7 @@ from gateway.channels.segmentation import terms_of
 from gateway.channels.sms import Flight, SmsChannel
 from gateway.channels.voice.call import Line
 from gateway.channels.voice.channel import VoiceChannel
+from gateway.channels.voice.inbound import InboundCall, Reception
 from gateway.channels.voice.prompts import PromptCache
 from gateway.config.load import Loaded
 from gateway.config.model import Account, Bind, Gateway, Service, receipts_about
@@ -34,6 +35,7 @@ from gateway.inbound.actions import Actions
 from gateway.inbound.calls import CallRecords
 from gateway.inbound.consequences import ACCOUNT_SCHEME, Consequences
 from gateway.inbound.listening import Listening
+from gateway.inbound.live import LiveCalls
 from gateway.inbound.pipeline import InboundPipeline
 from gateway.inbound.reassembly import Reassembly, Source, source_of
 from gateway.inbound.runs import Runs
@@ -55,6 +57,7 @@ from gateway.outbound.receipts import Receipts
 from gateway.outbound.reroute import Reroute
 from gateway.outbound.routes import Routes
 from gateway.outbound.segments import SegmentBook
+from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sms.coding import Coding
 from gateway.protocol.sms.preview import PLAIN, Preview, preview
 from gateway.rules.keywords import Keywords
@@ -189,7 +192,7 @@ class Daemon:
             },
         )
         self._fetcher = Fetcher(
-            self.store, lambda *done: self._runs.fetched(*done), Authoriser(self._services, self._clock)
+            self.store, lambda *done: self._runs.done(*done), Authoriser(self._services, self._clock)
         )
         self._runs = Runs(
             services=self._services,
@@ -299,6 +302,7 @@ class Daemon:
             for name in self._binds:
                 self._smpp.start(name)
             await self._fetcher.recover()
+            await self._runs.recover(self.store)
             await self.inbound.take_up()
             self._resume([name for name, service in self._services.items() if service.status == "live"])
             self._calls.close(left_open)
@@ -367,6 +371,31 @@ class Daemon:
 
     def _answer_calls(self, sip: SipSide) -> None:
         """Both directions of calls, now that the endpoint knows its address."""
+        reception = Reception(
+            phone=sip.endpoint,
+            clock=self._clock,
+            note=self._calls.note,
+            open_media=sip.open_media,
+            prompts=self._prompts,
+            media_address=sip.endpoint.host,
+            session_id=sip.session_id,
+        )
+        live = sip.live = self._runs.calls = LiveCalls(
+            phone=sip.endpoint,
+            clock=self._clock,
+            sessions=self._runs,
+            receive=lambda arrival: InboundCall(
+                reception,
+                arrival.event.call,
+                arrival.record,
+                offer=arrival.event.sdp,
+                codecs=[Codec(name) for name in sip.trunks[arrival.event.trunk].codecs],
+                refusal=arrival.number.reject,
+            ),
+            room=sip.has_room,
+            refusal=self._consents.refusal,
+            record=self.outbound.record,
+        )
         sip.calls_in = InboundCalls(
             services=self._services,
             trunks=sip.trunks,
@@ -375,6 +404,7 @@ class Daemon:
             new_id=self._new_id,
             note=self._calls.note,
             overloaded=self.metrics.call_shed,
+            answer=live.incoming,
         )
         sip.voice = self._channels["voice"] = VoiceChannel(
             trunks=sip.trunks,
@@ -392,6 +422,7 @@ class Daemon:
             report=self.outbound.report,
             session_id=sip.session_id,
             room=self.outbound.refill,
+            keep=live.adopt,
         )
 
     def _call_ended(self, call: Call) -> None:

@@ -18,6 +18,7 @@ from gateway.channels.voice.call import Media
 from gateway.channels.voice.channel import VoiceChannel
 from gateway.config.endpoint import allowed, network, port_range
 from gateway.config.model import Service, Sip, Trunk
+from gateway.inbound.live import LiveCalls
 from gateway.inbound.voice import InboundCalls
 from gateway.observe.health import CarrierState
 from gateway.protocol.sip.call import CallCancelled, IncomingCall, SipEvent
@@ -44,6 +45,7 @@ class SipSide:
         self.trunks: dict[str, Trunk] = {}
         self.calls_in: InboundCalls | None = None
         self.voice: VoiceChannel | None = None
+        self.live: LiveCalls | None = None
         # `listen` holds one address in this version: gateway check refuses more
         self.endpoint = SipEndpoint(
             address=sip.listen[0],
@@ -98,12 +100,16 @@ class SipSide:
         assert self._pump is not None
         return await self._pump.open()
 
+    def has_room(self, trunk: str) -> bool:
+        """Whether a trunk may have one more call."""
+        return self._busy()[trunk] < self.trunks[trunk].max_calls
+
     def session_id(self) -> int:
         """A number for SDP's o= line."""
         return self._rng.getrandbits(32)
 
     def states(self) -> list[CarrierState]:
-        calls = self.voice.busy if self.voice is not None else Counter[str]()
+        calls = self._busy()
         return [
             CarrierState(name=name, kind="trunk", up=True, outstanding=calls[name]) for name in self.trunks
         ]
@@ -114,11 +120,21 @@ class SipSide:
             await self.calls_in.stop(
                 grace_seconds
             )  # before the endpoint refuses them with a status of its own
+        if self.live is not None:
+            self.live.stop()
         if self.voice is not None:
             await self.voice.stop()
         await self.endpoint.stop(grace_seconds)
         if self._pump is not None:
             await self._pump.close()
+
+    def _busy(self) -> Counter[str]:
+        """Calls under way by trunk."""
+        counts = Counter[str]()
+        for calls in (self.voice, self.live):
+            if calls is not None:
+                counts.update(calls.busy)
+        return counts
 
     def _admit(self, source: str) -> str | None:
         return next((name for name, networks in self._networks if allowed(source, networks)), None)
@@ -127,7 +143,9 @@ class SipSide:
         assert self.calls_in is not None and self.voice is not None
         if isinstance(event, IncomingCall):
             self.calls_in.incoming(event)
-        elif not self.voice.event(event) and isinstance(event, CallCancelled):
+        elif self.voice.event(event) or (self.live is not None and self.live.event(event)):
+            pass
+        elif isinstance(event, CallCancelled):
             self.calls_in.cancelled(event)
 
 

@@ -19,9 +19,10 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.config.model import Integration, Seconds
-from gateway.flows import lint
+from gateway.flows import calls, lint
 from gateway.flows.lint import Surroundings
 from gateway.flows.nodes import TYPES
 from gateway.flows.nodes.base import Node, Scalar
@@ -78,7 +79,7 @@ def read(name: str, definition: Mapping[str, Any]) -> Flow:
     found = found or lint.faults(f"flows.{name}", flow)
     if found:
         raise BadFlow(found)
-    return flow
+    return replace(flow, nodes=calls.with_kept(flow.nodes))
 
 
 def faults(name: str, definition: Mapping[str, Any], around: Surroundings | None = None) -> list[Fault]:

@@ -11,6 +11,7 @@ answer with inputs.EffectDone under the same key.
     UseConsent    opted-in, opted-out, error                                   reason
     RaiseEvent    success, error                                               id, reason
     Notify        success, error                                               reason
+    (call_effects lists those that act on the call of the session)
 
 `key` is "RUN/N": it makes each act identifiable, so that a crash between deciding and doing repeats nothing.
 Chance comes in this way too: an engine that is asked twice must say the same twice.
@@ -22,6 +23,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from gateway.flows.call_effects import CallEffect
 from gateway.values.outcome import Result
 
 
@@ -34,7 +36,7 @@ class SendSms(Struct, frozen=True, kw_only=True, tag="send-sms", tag_field="act"
 
 
 class PlaceCall(Struct, frozen=True, kw_only=True, tag="call", tag_field="act"):
-    """Call and speak `text`, or play `wav`."""
+    """Call and speak `text`, or play `wav`; or leave the call up for further effects (`keep`)."""
 
     key: str
     sender: str  # canonical; "" = the service's first fitting asset
@@ -42,6 +44,7 @@ class PlaceCall(Struct, frozen=True, kw_only=True, tag="call", tag_field="act"):
     text: str = ""
     wav: str = ""
     language: str = "en"
+    keep: bool = False
 
 
 class StartChain(Struct, frozen=True, kw_only=True, tag="chain", tag_field="act"):
@@ -110,4 +113,15 @@ class Notify(Struct, frozen=True, kw_only=True, tag="notify", tag_field="act"):
     body: dict[str, Any] = {}
 
 
-Effect = SendSms | PlaceCall | StartChain | HttpRequest | StartFlow | Draw | UseConsent | RaiseEvent | Notify
+Effect = (
+    SendSms
+    | PlaceCall
+    | StartChain
+    | HttpRequest
+    | StartFlow
+    | Draw
+    | UseConsent
+    | RaiseEvent
+    | Notify
+    | CallEffect
+)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from gateway.flows import calls
 from gateway.flows.nodes.base import Aside, Node, Scalar
 from gateway.flows.nodes.send_sms import SendSmsNode
 from gateway.protocol.sms.segments import count
@@ -91,6 +92,7 @@ class _Lint:
                 yield self._unreachable
                 yield self._unset
             yield self._unknown
+        yield lambda: calls.silent(self._path, self._nodes, self._unread)
         yield self._endless
         yield self._one_way
         yield self._too_long

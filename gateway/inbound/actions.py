@@ -35,7 +35,7 @@ class Subject(Struct, frozen=True, kw_only=True):
 
 
 class Starting(Protocol):
-    def start(self, unit: Unit, flow: str, subject: Subject) -> None:
+    def start(self, unit: Unit, flow: str, subject: Subject) -> object:
         """Begin a run of a flow of the subject's service.  Raises BadInput."""
         ...
 

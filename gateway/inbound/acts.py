@@ -94,6 +94,7 @@ class Acts:
                 text=effect.text,
                 wav=effect.wav,
                 language=effect.language,
+                keep=effect.keep,
                 until=Result.ANSWERED,
                 run=run.id,
                 run_key=effect.key,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.config.model import Service
 from gateway.directory.consent import Consents
 from gateway.flows import definition, effects, engine
+from gateway.flows.call_effects import Answer, CallEffect, Collect, HangUp, Play, Record
 from gateway.flows.definition import Flow
 from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Start, Stop, TimeUp
 from gateway.inbound.actions import Subject
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 
 LIMIT_DEPTH = 5  # flows that have begun each other
 _KEYS = 10_000  # session keys after which those that are over are looked for
+_ON_CALL = "call"  # kind of effect
+_CALL_LOST = "the gateway was restarted while the call was up"
 _LIMIT_CASCADE = 50  # inputs that one input may bring about (sends that fail at once, and the like)
 
 Version = tuple[str, str, str]  # service, flow, version
@@ -49,6 +53,18 @@ class Firing(Protocol):
         number: str,
         body: Mapping[str, object],
     ) -> None: ...
+
+
+class Calling(Protocol):
+    """Calls that are up for runs (inbound.live)."""
+
+    def carry_out(self, run: str, effect: CallEffect) -> None:
+        """Do it; `done` follows, perhaps before this returns."""
+        ...
+
+    def over(self, run: str) -> None:
+        """The run has ended: its call, if there is one, goes with it."""
+        ...
 
 
 class Runs:
@@ -83,6 +99,7 @@ class Runs:
             others=others or {},
         )
         self.firing: Firing | None = None
+        self.calls: Calling | None = None
         self._current: dict[tuple[str, str], Flow] = {}
         self._definitions: dict[Version, dict[str, Any]] = {}
         self._flows: dict[Version, Flow] = {}
@@ -130,6 +147,15 @@ class Runs:
             self._keys[run.service, run.flow, run.key] = run.id, run.created_at + within
         self._open.start()
 
+    async def recover(self, store: Store) -> None:
+        """After a start: no call has outlived the stop; who waits for an act on one is told."""
+        after = ""
+        while page := await store.effects(after=after, limit=500):
+            after = page[-1].key
+            for effect in page:
+                if effect.kind == _ON_CALL:
+                    self.done(effect.ref, effect.key, "hangup", {"reason": _CALL_LOST})
+
     def close(self) -> None:
         """No time-out is told any more."""
         self._open.stop()
@@ -137,7 +163,17 @@ class Runs:
     def __len__(self) -> int:
         return len(self._open)
 
-    def start(self, unit: Unit, flow: str, subject: Subject) -> None:
+    def lineage(self, run: str) -> list[str]:
+        """An open run, the one that began it, and so on; nothing for one that has ended."""
+        found = []
+        while (it := self._open.get(run)) is not None:
+            found.append(run)
+            run = it.parent
+        return found
+
+    def start(self, unit: Unit, flow: str, subject: Subject) -> str:
+        """The run's id, also of one that has ended already; "" where its session key is taken.  Raises
+        BadInput."""
         found = self._current.get((subject.service, flow))
         if found is None:
             raise BadInput(
@@ -154,11 +190,12 @@ class Runs:
             key = render(found.key, subject.variables, missing="")
             if taken := self._taken(found, subject.service, key):
                 self._tell(unit, subject, "session.duplicate", flow=flow, key=key, run=taken)
-                return
+                return ""
             began = replace(began, key=key)
         advance = self._begin(unit, found, began, subject.ref)
         self._tell(unit, subject, "session.started", run=advance.run.id, flow=flow, version=found.version)
         self._drain(unit)
+        return advance.run.id
 
     def _tell(self, unit: Unit, subject: Subject, type: str, /, **data: object) -> None:
         """In the transaction log of what began, or would have begun, a session."""
@@ -242,14 +279,19 @@ class Runs:
         self._feed(unit, run, MessageIn(dict(subject.variables["sms"])))
 
     def stop(self, unit: Unit, run: str, reason: str) -> None:
+        waiting = found.waiting if (found := self._open.get(run)) is not None else ""
+        if waiting.startswith("effect:"):  # nobody waits for it any more
+            unit.writes.append(Delete(Effect, (waiting.removeprefix("effect:"),)))
         self._feed(unit, run, Stop(reason))
 
     def effect_done(self, unit: Unit, run: str, key: str, event: str, data: Mapping[str, object]) -> None:
         self._feed(unit, run, EffectDone(key, event, dict(data)))
 
-    def fetched(self, run: str, key: str, event: str, data: dict[str, Any]) -> None:
-        """An http effect has been carried out."""
+    def done(self, run: str, key: str, event: str, data: dict[str, Any], noted: Sequence[Event] = ()) -> None:
+        """An effect that the store holds, an http request or an act on a call, has been carried out; `noted`
+        goes into the transaction log with that."""
         unit = Unit()
+        unit.writes.extend(noted)
         unit.writes.append(Delete(Effect, (key,)))
         self.effect_done(unit, run, key, event, data)
         self._record(unit)
@@ -312,8 +354,21 @@ class Runs:
                 return self._call(unit, run, effect)
             case effects.RaiseEvent():
                 return self._raise(unit, run, effect)
+            case Answer() | Play() | Collect() | Record() | HangUp():
+                return self._on_call(unit, run, effect)
             case _:
                 return self._acts.carry_out(unit, run, effect)
+
+    def _on_call(self, unit: Unit, run: Run, effect: CallEffect) -> EffectDone | None:
+        """In the store while it is being carried out: no call outlives a stop, but who waits for it does."""
+        calls, data = self.calls, msgspec.to_builtins(effect)
+        if calls is None:
+            return EffectDone(effect.key, "error", {"reason": "the gateway has no telephony"})
+        unit.writes.append(
+            Effect(key=effect.key, kind=_ON_CALL, ref=run.id, data=data, created_at=self._clock.now())
+        )
+        unit.acts.append(lambda: calls.carry_out(run.id, effect))
+        return None
 
     def _call(self, unit: Unit, run: Run, effect: effects.StartFlow) -> EffectDone | None:
         """Begin another flow for a run, which hears of its end."""
@@ -359,6 +414,8 @@ class Runs:
         return EffectDone(effect.key, "success", {"id": id, "reason": ""})
 
     def _ended(self, unit: Unit, run: Run, event: Event) -> None:
+        if (calls := self.calls) is not None:
+            unit.acts.append(lambda: calls.over(run.id))
         for child in list(self._open.of(run.customer)):
             if child.parent == run.id:
                 self._inputs.append((child.id, Stop("the session that began it has ended")))

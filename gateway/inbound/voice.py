@@ -2,7 +2,7 @@
 
 No policy here ever answers: a missed call costs the caller nothing.  A call that rings has a record from the
 moment it rings, so that one which the gateway does not live to see the end of is closed at its next start
-(inbound.calls); a refusal leaves once the record of it is durable.
+(inbound.calls); a refusal leaves once the record of it is durable.  Policy "answer" is for inbound.live.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gateway.config.model import Number, Service, Trunk
 from gateway.inbound.callers import Callers
+from gateway.inbound.live import Arrival
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallCancelled, IncomingCall
 from gateway.protocol.sip.grammar import readable
@@ -60,7 +61,8 @@ class _Ringing:
 
 class InboundCalls:
     """`note` records a call with its event and what follows from that; `overloaded` is told of each call
-    that is turned away because too many records wait for the store."""
+    that is turned away because too many records wait for the store; `answer` takes the calls to numbers
+    whose policy that is."""
 
     def __init__(
         self,
@@ -72,12 +74,14 @@ class InboundCalls:
         new_id: NewId,
         note: Noting,
         overloaded: Callable[[str], None],
+        answer: Callable[[Arrival], None],
     ) -> None:
         self._phone = phone
         self._clock = clock
         self._new_id = new_id
         self._note = note
         self._overloaded = overloaded
+        self._answer = answer
         self._numbers: dict[str, tuple[str, Number]] = {}
         self._trunk_numbers: dict[str, set[str]] = {}
         self._ringing: dict[SipCall, _Ringing] = {}
@@ -130,6 +134,9 @@ class InboundCalls:
             started_at=now,
             flood=self._callers.floods(caller, called, number, event.trunk, self._clock.monotonic()),
         )
+        if number.policy == "answer":
+            self._answer(Arrival(event, number, record))
+            return
         if number.policy == "reject-at-once":
             self._ringing[event.call] = _Ringing(record, number)
             self._give_up(event.call)

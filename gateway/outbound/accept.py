@@ -36,6 +36,7 @@ class SendRequest(Struct, frozen=True, gc=False, kw_only=True):
     channel: str = "sms"
     wav: str = ""
     language: str = "en"  # of a text to speak; a template brings its own
+    keep: bool = False  # voice: nothing is said, the call stays up for the run
     until: Result = Result.ACCEPTED
     not_before: float = 0.0  # Unix seconds: held until then
     validity_seconds: float = 0.0  # give up when no carrier has taken it after so long; 0 = never
@@ -238,7 +239,7 @@ class Planner:
         except UnknownVariable as error:
             raise BadInput(str(error), field="variables", code="missing_variable") from None
         form = request.form
-        if not text and not wav and not (form is not None and form.raw):
+        if not text and not wav and not request.keep and not (form is not None and form.raw):
             raise BadInput("a message needs `text`, `template` or `chain`", field="text", code="empty")
         if len(text) > MAX_TEXT:
             raise BadInput(f"{len(text)} characters; {MAX_TEXT} is the most", field="text", code="too_long")
@@ -249,6 +250,7 @@ class Planner:
             text=text,
             wav=wav,
             language=language,
+            keep=request.keep,
             until=until,
             within_seconds=within_seconds,
             form=form,

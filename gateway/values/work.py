@@ -16,7 +16,7 @@ class Effect(Struct, frozen=True, gc=False, kw_only=True):
     """
 
     key: str
-    kind: str  # http
+    kind: str  # http | call
     ref: str  # run
     state: str = "ready"  # ready | begun
     data: dict[str, Any] = {}

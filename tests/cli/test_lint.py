@@ -3,7 +3,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.cli.lint import lint
-from gateway.config.model import Action, Keyword, Rule, Service
+from gateway.config.model import Action, Keyword, Number, Rule, Service
 
 GOOD_FLOW: dict[str, Any] = {"start": "a", "nodes": {"a": {"type": "end"}}}
 SERVICE = Service(
@@ -41,3 +41,24 @@ def test_a_suspended_service_has_its_rules_checked_but_claims_no_word() -> None:
 def test_a_flow_s_faults_have_the_path_of_their_service() -> None:
     broken = replace(SERVICE, flows={"order": GOOD_FLOW | {"start": "b"}})
     assert "services.pizza.flows.order.start" in paths(pizza=broken)
+
+
+ON_CALL: dict[str, Any] = {
+    "start": "hello",
+    "nodes": {"hello": {"type": "say", "text": "Hello", "on": {"done": "end", "error": "end"}}},
+}
+RING: dict[str, Any] = {"type": "call", "on": {"answered": "hello", "error": "end"}}
+
+
+def test_a_flow_that_acts_on_a_call_is_begun_by_one_or_makes_one() -> None:
+    keyword = replace(SERVICE, flows={"order": ON_CALL})
+    [fault] = lint({"pizza": keyword})
+    assert fault.path == "services.pizza.keywords.ORDER.flow"
+    assert fault.what.startswith("node hello of flow order acts on a call, and none is up")
+    by_rule = {"r": Rule(on="sms.received", when="true", do=[Action(reply="y"), Action(flow="order")])}
+    other = replace(keyword, keywords={}, rules=by_rule, default=Keyword(flow="order"))
+    assert paths(pizza=other) == ["services.pizza.default.flow", "services.pizza.rules.r.do[1].flow"]
+    number = replace(keyword, keywords={}, numbers={"+442079460000": Number(policy="answer", flow="order")})
+    assert paths(pizza=number) == []
+    makes_one = ON_CALL | {"start": "ring", "nodes": {"ring": RING, **ON_CALL["nodes"]}}
+    assert paths(pizza=replace(SERVICE, flows={"order": makes_one})) == []

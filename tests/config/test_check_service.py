@@ -143,6 +143,21 @@ def test_a_sound_service_has_no_findings(of_pizza: OfPizza) -> None:
         ("[templates.t]", "templates.t", "says nothing; set text, voice or wav"),
         ('[numbers."+442079460001"]', "numbers.+442079460001", "is not among the service's assets"),
         ('[numbers."12345"]', "numbers.12345", "no trunk has it"),
+        (
+            '[numbers."+442079460000"]\npolicy = "answer"',
+            "numbers.+442079460000.flow",
+            'missing; policy "answer" needs the flow that a call begins',
+        ),
+        (
+            '[numbers."+442079460000"]\nflow = "order"',
+            "numbers.+442079460000.flow",
+            '"ring-then-reject" answers no call',
+        ),
+        (
+            '[numbers."+442079460000"]\npolicy = "answer"\nflow = "ordr"',
+            "numbers.+442079460000.flow",
+            'did you mean "order"',
+        ),
         ('[notify]\nstatus = "ftp://x/y"', "notify.status", "is no URL"),
         ("[notify]\nbatch = 0", "notify.batch", "is 0; it must be 1 to 1000"),
         ("[notify]\nbatch = 1001", "notify.batch", "is 1001; it must be 1 to 1000"),

@@ -243,6 +243,28 @@ def test_prompts_lie_beside_the_file_that_names_them(conf: Conf) -> None:
     ]
 
 
+def test_a_node_may_name_several_prompts(conf: Conf) -> None:
+    conf.write("services/hello.wav", "RIFF")
+    conf.write(
+        "services/pizza.toml",
+        """\
+        name = "Pizza"
+        [flows.f.nodes.ring]
+        type = "end"
+        wav = ["hello.wav", "bye.wav"]
+        """,
+    )
+    assert [finding.split(": ")[:2] for finding in conf.findings()] == [
+        ["services/pizza.toml:4", "flows.f.nodes.ring.wav[1]"]
+    ]
+    conf.write("services/bye.wav", "RIFF")
+    loaded = conf.load()
+    assert loaded.gateway is not None
+    folder = conf.folder / "services"
+    ring = loaded.gateway.services["pizza"].flows["f"]["nodes"]["ring"]
+    assert ring["wav"] == [str(folder / "hello.wav"), str(folder / "bye.wav")]
+
+
 def test_the_findings_of_the_lint_are_located_too(conf: Conf) -> None:
     conf.write("services/pizza.toml", PIZZA)
 

@@ -203,7 +203,7 @@ async def test_an_http_node_is_carried_out_once_its_effect_is_durable(open_world
     [effect] = world.fetches
     assert (effect.kind, effect.data["url"]) == ("http", "https://x.example/a%20b")
     assert [e.key for e in await world.store.effects()] == [effect.key]
-    world.runs.fetched(effect.ref, effect.key, "success", {"status": 200, "body": "ok"})
+    world.runs.done(effect.ref, effect.key, "success", {"status": 200, "body": "ok"})
     await world.settled()
     assert await ended(world) == [(0, "it: success")]
     assert await world.store.effects() == []

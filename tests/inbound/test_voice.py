@@ -12,6 +12,7 @@ import pytest
 from gateway.config.model import Number, Seconds, Service, Trunk
 from gateway.inbound import voice
 from gateway.inbound.calls import CallRecords
+from gateway.inbound.live import Arrival
 from gateway.inbound.voice import InboundCalls
 from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import Call as SipCall
@@ -60,6 +61,7 @@ class Bench:
         self.told: list[tuple[Event, Call]] = []
         self.ended: list[Call] = []
         self.shed: list[str] = []
+        self.answered: list[Arrival] = []
         services = {"shop": Service(name="Shop", status=status, numbers={OURS: number})}  # type: ignore[arg-type]
         trunk = Trunk(host="127.0.0.1", numbers=[OURS])
         self.calls = InboundCalls(
@@ -75,6 +77,7 @@ class Bench:
                 ended=self.ended.append,
             ).note,
             overloaded=self.shed.append,
+            answer=self.answered.append,
         )
 
     def _record(self, unit: Unit) -> None:
@@ -337,3 +340,12 @@ async def test_stopping_does_not_wait_for_ever_for_a_store_that_refuses(bench: A
     it.durable_at_once = False
     await it.calls.stop(0.01)
     assert it.phone.did == ["ring"] and len(it.calls) == 0
+
+
+async def test_a_call_that_a_flow_may_answer_is_left_to_it(bench: Any) -> None:
+    it = bench(policy="answer", flow="ivr")
+    call = it.ring()
+    assert it.phone.did == [] and len(it.calls) == 0
+    [arrival] = it.answered
+    assert (arrival.event.call, arrival.number.flow) == (call, "ivr")
+    assert (arrival.record.caller, arrival.record.called, arrival.record.service) == (CALLER, OURS, "shop")

@@ -14,19 +14,30 @@ LONGEST_SECONDS = 10
 
 
 class Sipp:
-    """Plays a scenario, whose every call must come out as it says.  `status` replaces STATUS in it.
+    """Plays a scenario, whose every call must come out as it says.  `status` replaces STATUS in it,
+    `keys` KEYS, `pause` PAUSE (milliseconds).
 
     In a `with` it runs beside the body.
     """
 
     def __init__(
-        self, scenario: str, folder: Path, *arguments: str, address: str = "127.0.0.1", status: int = 0
+        self,
+        scenario: str,
+        folder: Path,
+        *arguments: str,
+        address: str = "127.0.0.1",
+        status: int = 0,
+        keys: str = "",
+        pause: int = 0,
     ) -> None:
         program = shutil.which("sipp")
         if program is None:
             pytest.skip("sipp is missing: apt-get install sip-tester")
         script = folder / f"{scenario}.xml"
-        script.write_text((SCENARIOS / script.name).read_text().replace("STATUS", str(status)))
+        text = (SCENARIOS / script.name).read_text()
+        script.write_text(
+            text.replace("STATUS", str(status)).replace("KEYS", keys).replace("PAUSE", str(pause))
+        )
         self._errors = folder / f"{scenario}.errors"
         self._process = subprocess.Popen(
             [

@@ -10,6 +10,7 @@ from typing import Protocol, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.channels.voice.leg import WE_HUNG_UP, Leg
 from gateway.channels.voice.prompts import Prompt
 from gateway.config.model import Trunk
 from gateway.protocol import sdp
@@ -92,7 +93,11 @@ class Line(Struct, frozen=True):
 
 
 class OutboundCall:
-    """`answered` is called at the moment of the answer.  `run` gives the outcome of a call that was not."""
+    """`answered` is called at the moment of the answer.  `run` gives the outcome of a call that was not.
+
+    A `leg` instead of a prompt is connected before `answered` is called; the call is then up until one of the
+    two hangs up.
+    """
 
     def __init__(
         self,
@@ -133,13 +138,18 @@ class OutboundCall:
         self._note("", sip_call_id=readable(self.sip.call_id))
         return self.sip
 
-    async def run(self, prompt: Prompt) -> Outcome | None:
+    def hang_up(self) -> None:
+        if self.sip is not None:
+            self._line.phone.hang_up(self.sip)
+
+    async def run(self, prompt: Prompt | Leg) -> Outcome | None:
         """From INVITE to the end.  None: it was answered, which has been reported."""
         assert self.sip is not None
+        leg = prompt if isinstance(prompt, Leg) else None
         try:
-            await self._ring(self.sip)
+            await self._ring(self.sip, leg)
             if self._record.state == "answered":
-                await self._talk(self.sip, prompt)
+                await (self._talk(self.sip, prompt) if isinstance(prompt, Prompt) else self._hold(prompt))
         except asyncio.CancelledError:
             self._line.phone.hang_up(self.sip)
             self._end(self._record.cause or Result.NO_ANSWER, ended_by="gateway")
@@ -150,7 +160,7 @@ class OutboundCall:
         reason = f"{carrier} answered {status}" if status else f"{carrier} gave no answer"
         return Outcome(Result(self._record.cause), reason, str(status) if status else "", carrier)
 
-    async def _ring(self, sip: SipCall) -> None:
+    async def _ring(self, sip: SipCall, leg: Leg | None) -> None:
         """Until an answer, a refusal, or the trunk's ring_timeout."""
         gave_up = False
         while True:
@@ -177,6 +187,8 @@ class OutboundCall:
                         status=200,
                         answered_at=self._line.clock.now(),
                     )
+                    if leg is not None:
+                        self._connect_leg(leg)
                     self._answered(Outcome(Result.ANSWERED, code="200", carrier=self._record.trunk))
                     return None
                 case CallFailed() if event.unreachable:
@@ -204,24 +216,49 @@ class OutboundCall:
             played, _ = await asyncio.gather(playing, hung_up, return_exceptions=True)
             if isinstance(played, Exception):
                 log.error("call.prompt_failed", exc_info=played, extra={"transid": self._record.message})
+        self._end_talk(ended)
+
+    async def _hold(self, leg: Leg) -> None:
+        """Until the flow that has the leg, or the person, hangs up."""
+        why = WE_HUNG_UP
+        try:
+            ended = await self._hung_up()
+            why = WE_HUNG_UP if ended.by is EndedBy.LOCAL else "the person who was called hung up"
+            self._end_talk(ended)
+        finally:
+            leg.ended(why)
+
+    def _end_talk(self, ended: CallEnded) -> None:
         why = parse_reason(ended.reason)
         remote = ended.by is EndedBy.REMOTE
         by = "called" if remote else "gateway"
         self._end("answered", q850=why.q850, reason=why.text, ended_by=by)
 
     async def _play(self, prompt: Prompt) -> None:
+        if not self._connect():
+            return
+        await asyncio.sleep(_BEFORE_PROMPT_SECONDS)
+        await self._media.play(prompt.encoded(self._media.codec))
+        await asyncio.sleep(_AFTER_PROMPT_SECONDS)
+
+    def _connect_leg(self, leg: Leg) -> None:
+        if self._connect():
+            leg.connected(self._media, _BEFORE_PROMPT_SECONDS)
+        else:
+            leg.hang_up()
+
+    def _connect(self) -> bool:
+        """Whether there is sound now."""
         agreed = self._session.accept(self._answer)
         if isinstance(agreed, sdp.Refused):
             log.warning("call.no_media", extra={"transid": self._record.message, "reason": agreed.reason})
-            return
+            return False
         try:
             self._media.connect(agreed)
         except GatewayError as error:  # an address that our socket cannot reach
             log.warning("call.no_media", extra={"transid": self._record.message, "reason": str(error)})
-            return
-        await asyncio.sleep(_BEFORE_PROMPT_SECONDS)
-        await self._media.play(prompt.encoded(agreed.codec))
-        await asyncio.sleep(_AFTER_PROMPT_SECONDS)
+            return False
+        return True
 
     async def _hung_up(self) -> CallEnded:
         while not isinstance(event := await self._events.get(), CallEnded):

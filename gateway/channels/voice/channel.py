@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway.channels.base import Carrier, Report
 from gateway.channels.voice.call import Line, Media, OutboundCall
+from gateway.channels.voice.leg import Leg
 from gateway.channels.voice.prompts import Prompt, PromptCache
 from gateway.config.model import Trunk
 from gateway.protocol.sip.call import Call as SipCall
@@ -29,7 +30,8 @@ _STORE_PAUSE_SECONDS = 1.0
 
 class VoiceChannel:
     """`hand_over` makes an effect "begun", durably, before anything is dialled; `session_id` gives numbers
-    for SDP's o= line; `room` is told of a trunk that may take calls again."""
+    for SDP's o= line; `room` is told of a trunk that may take calls again; `keep` is given a call that was
+    answered for a run and stays up."""
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class VoiceChannel:
         report: Report,
         session_id: Callable[[], int],
         room: Callable[[str], None],
+        keep: Callable[[str, Leg], None],
     ) -> None:
         self._trunks = trunks
         self._line = line
@@ -55,6 +58,7 @@ class VoiceChannel:
         self._report = report
         self._session_id = session_id
         self._room = room
+        self._keep = keep
         self._by_number: dict[str, str] = {}
         self._pace: dict[str, TokenBucket] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by effect key
@@ -131,7 +135,11 @@ class VoiceChannel:
     async def _dial(self, message: Message, index: int, carrier: str, trunk: Trunk) -> None:
         step = message.plan[index]
         try:
-            prompt = await self._prompt(step)
+            words = (
+                Leg(message.id, self._prompts, lambda: call.hang_up())
+                if step.keep
+                else await self._prompt(step)
+            )
             bucket = self._pace[carrier]
             while not bucket.take(now := self._line.clock.monotonic()):  # noqa: ASYNC110 - paced, not polled
                 await asyncio.sleep(bucket.wait(now))
@@ -153,18 +161,17 @@ class VoiceChannel:
                 step=index,
                 started_at=self._line.clock.now(),
             )
-            call = OutboundCall(
-                self._line,
-                record,
-                trunk,
-                media,
-                lambda outcome: self._report(message.id, index, outcome, ()),
-                self._session_id(),
-            )
+
+            def answered(outcome: Outcome) -> None:
+                if isinstance(words, Leg):
+                    self._keep(message.run, words)
+                self._report(message.id, index, outcome, ())
+
+            call = OutboundCall(self._line, record, trunk, media, answered, self._session_id())
             sip = call.dial()
             self._calls[sip] = call
             try:
-                failure = await call.run(prompt)
+                failure = await call.run(words)
             finally:
                 del self._calls[sip]
             if failure is not None:

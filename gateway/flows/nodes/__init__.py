@@ -9,21 +9,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
+from gateway.flows.nodes.answer import AnswerNode
 from gateway.flows.nodes.base import Node
 from gateway.flows.nodes.branch import BranchNode
 from gateway.flows.nodes.call import CallNode
 from gateway.flows.nodes.call_flow import CallFlowNode
 from gateway.flows.nodes.chain import ChainNode
+from gateway.flows.nodes.collect import CollectNode
 from gateway.flows.nodes.consent import ConsentNode
 from gateway.flows.nodes.delay import DelayNode
 from gateway.flows.nodes.end import EndNode
 from gateway.flows.nodes.evaluate import EvaluateNode
 from gateway.flows.nodes.event import EventNode
+from gateway.flows.nodes.hangup import HangUpNode
 from gateway.flows.nodes.http import HttpNode
 from gateway.flows.nodes.log import LogNode
+from gateway.flows.nodes.menu import MenuNode
 from gateway.flows.nodes.notify import NotifyNode
 from gateway.flows.nodes.parse import ParseNode
+from gateway.flows.nodes.play import PlayNode
 from gateway.flows.nodes.receive import ReceiveNode
+from gateway.flows.nodes.record import RecordNode
+from gateway.flows.nodes.say import SayNode
 from gateway.flows.nodes.send_sms import SendSmsNode
 from gateway.flows.nodes.set import SetNode
 from gateway.flows.nodes.start import StartNode
@@ -45,6 +52,13 @@ OWN: Mapping[str, type[Node]] = {
         CallFlowNode,
         ChainNode,
         CallNode,
+        AnswerNode,
+        PlayNode,
+        SayNode,
+        CollectNode,
+        MenuNode,
+        RecordNode,
+        HangUpNode,
         ConsentNode,
         EventNode,
         NotifyNode,

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.channels.voice.call import Line
 from gateway.channels.voice.channel import VoiceChannel
+from gateway.channels.voice.leg import Leg
 from gateway.channels.voice.prompts import Prompt, PromptError
 from gateway.config.model import Seconds, Trunk
 from gateway.protocol import sdp
@@ -103,6 +104,8 @@ class FakeMedia:
     def __init__(self) -> None:
         self.local_port = 20_000
         self.target: sdp.Negotiated | None = None
+        self.codec = Codec.PCMU
+        self.digits: asyncio.Queue[str] = asyncio.Queue()
         self.played: list[bytes] = []
         self.playing: asyncio.Future[bool] | None = None
         self.unreachable = self.plays_at_once = False
@@ -111,7 +114,7 @@ class FakeMedia:
     def connect(self, media: sdp.Negotiated) -> None:
         if self.unreachable:
             raise PeerUnreachable("the peer's media address is not of our socket's IP version")
-        self.target = media
+        self.target, self.codec = media, media.codec
 
     def play(self, *prompts: bytes, barge_in: bool = False) -> asyncio.Future[bool]:
         self.played += prompts
@@ -164,6 +167,7 @@ class Exchange:
         self.begun: list[tuple[str, str]] = []
         self.hand_over_error: Exception | None = None
         self.room: list[str] = []
+        self.kept: list[tuple[str, Leg]] = []
         self.opted_out: set[str] = set()
         ids = map(str, itertools.count(1))
         settings: dict[str, Any] = {"host": "127.0.0.1", "numbers": [OURS], "calls_per_second": 0.0} | trunk
@@ -184,6 +188,7 @@ class Exchange:
             report=lambda id, index, outcome, segments: self.reports.append((id, index, outcome)),
             session_id=lambda: 7,
             room=self.room.append,
+            keep=lambda run, leg: self.kept.append((run, leg)),
         )
         self.phone.on_event = self.channel.event
 

@@ -10,6 +10,7 @@ import pytest
 from gateway.channels.base import Carrier
 from gateway.channels.voice import channel
 from gateway.config.model import Trunk
+from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import CallState, OptionsAnswered, Probe
 from gateway.values.errors import StoreError
@@ -186,3 +187,45 @@ async def test_many_calls_at_once_all_end(exchange: Any) -> None:
     await it.over()
     assert it.results == [Result.ANSWERED] * 50
     assert it.events.count("call.ended") == 50 and len(it.room) == 50
+
+
+async def test_a_call_that_is_kept_is_a_leg_until_one_of_the_two_hangs_up(exchange: Any) -> None:
+    it = exchange()
+    call = await it.dial(text="", keep=True)
+    it.phone.rings(call)
+    it.phone.answers(call, it.answer_sdp(Codec.PCMA))
+    await it.until(lambda: it.results)
+    [(_, leg)] = it.kept
+    assert it.results == [Result.ANSWERED] and not leg.over
+    assert it.media[0].target.codec is Codec.PCMA
+    it.phone.hangs_up(call)
+    await it.over()
+    assert leg.over and leg.gone.result() == "the person who was called hung up"
+    assert it.events == ["call.answered", "call.ended"]
+    assert (it.record.cause, it.record.ended_by) == ("answered", "called")
+
+
+async def test_a_leg_hangs_up_its_call(exchange: Any) -> None:
+    it = exchange()
+    call = await it.dial(text="", keep=True)
+    it.phone.answers(call, it.answer_sdp())
+    await it.until(lambda: it.results)
+    it.kept[0][1].hang_up()
+    await it.over()
+    assert (it.record.ended_by, it.kept[0][1].gone.result()) == ("gateway", "we hung up")
+
+
+async def test_a_kept_call_without_sound_is_hung_up_at_once(exchange: Any) -> None:
+    it = exchange()
+    it.unreachable = True
+    call = await it.dial(text="", keep=True)
+    it.phone.answers(call, it.answer_sdp())
+    await it.over()
+    assert it.results == [Result.ANSWERED] and it.kept[0][1].over
+
+
+async def test_who_does_not_answer_leaves_no_leg(exchange: Any) -> None:
+    it = exchange()
+    it.phone.fails(await it.dial(text="", keep=True), 486)
+    await it.over()
+    assert it.results == [Result.BUSY] and it.kept == []

@@ -1,0 +1,182 @@
+"""An inbound call that may be answered, from its first ring to its end, with its record.
+
+event             record
+call.answered     we said 200, and the caller's ACK has come
+call.missed       it ended before that: caller-cancelled, rejected-by-flow, no-ack
+call.ended        it had been answered
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NoReturn, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.channels.voice.call import Media
+from gateway.channels.voice.leg import WE_HUNG_UP, Leg, Prompts
+from gateway.protocol import sdp
+from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.sip.call import Call as SipCall
+from gateway.protocol.sip.call import CallAnswered, CallCancelled, CallEnded, EndedBy, SipEvent
+from gateway.protocol.sip.reason import parse_reason
+from gateway.values.call import Call, with_media
+from gateway.values.clock import Clock
+from gateway.values.errors import GatewayError
+
+log = logging.getLogger(__name__)
+
+_LONGEST_RING_SECONDS = 180.0  # a flow that never answers
+
+
+class NoSound(GatewayError):
+    """Caller and gateway have no codec, or no IP version, in common."""
+
+
+class Answering(Protocol):
+    """What an inbound call needs of SIP (transport.sip_udp.SipEndpoint)."""
+
+    def ring(self, call: SipCall) -> None: ...
+    def answer(self, call: SipCall, sdp: bytes) -> None: ...
+    def reject(self, call: SipCall, status: int, reason: str = "") -> None: ...
+    def hang_up(self, call: SipCall) -> None: ...
+
+
+class Reception(Struct, frozen=True):
+    """What all inbound calls share.  `note` records a call with its event, "" for none."""
+
+    phone: Answering
+    clock: Clock
+    note: Callable[[Call, str], None]
+    open_media: Callable[[], Awaitable[Media]]
+    prompts: Prompts
+    media_address: str
+    session_id: Callable[[], int]
+
+
+class InboundCall(Leg):
+    """`refusal` is the status for a caller whom the flow does not answer; `offer` the body of the INVITE,
+    which may be empty.  `record` is the call's first, which the maker has written."""
+
+    def __init__(
+        self,
+        reception: Reception,
+        sip: SipCall,
+        record: Call,
+        *,
+        offer: bytes,
+        codecs: Sequence[Codec],
+        refusal: int,
+    ) -> None:
+        super().__init__(record.id, reception.prompts, self._end_it)
+        self._shared = reception
+        self._sip = sip
+        self._record = record
+        self._offer = offer
+        self._codecs = codecs
+        self._refusal = refusal
+        self._session: sdp.OfferAnswer | None = None
+        self._stream: Media | None = None
+        self._acknowledged: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._timer = asyncio.get_running_loop().call_later(_LONGEST_RING_SECONDS, self.hang_up)
+
+    def event(self, event: SipEvent) -> None:
+        """What SIP says of this call."""
+        match event:
+            case CallAnswered():
+                self._timer.cancel()
+                if not self._acknowledged.done():
+                    self._acknowledged.set_result(event.sdp)
+                    answered_at = self._shared.clock.now()
+                    self._note(
+                        "call.answered",
+                        state="answered",
+                        cause="answered",
+                        status=200,
+                        answered_at=answered_at,
+                    )
+            case CallCancelled():
+                self._over("caller-cancelled", 487, ended_by="caller", told=event.reason)
+            case CallEnded():
+                cause = "no-ack" if event.by is EndedBy.NO_ACK else "caller-cancelled"
+                by = "caller" if event.by is EndedBy.REMOTE else "gateway"
+                self._over(cause, 200, ended_by=by, told=event.reason)
+            case _:
+                pass
+
+    async def answer(self) -> None:
+        """200, unless it is up.  Raises HungUp, NoPortFree."""
+        await super().answer()
+        if self._session is not None:
+            return
+        media = await self._shared.open_media()
+        if self.over:
+            media.close()
+            await super().answer()  # which says so
+        self._stream = media
+        session = self._session = sdp.OfferAnswer(
+            self._shared.media_address, media.local_port, self._codecs, session_id=self._shared.session_id()
+        )
+        if self._offer:
+            answer = session.answer(self._offer)
+            if isinstance(answer, sdp.Refused):
+                self._refuse(488, answer.reason)
+            self._connect(answer.media)
+            self._shared.phone.answer(self._sip, answer.sdp)
+            await self.unless_gone(self._acknowledged)
+            return
+        self._shared.phone.answer(self._sip, session.offer())
+        agreed = session.accept(await self.unless_gone(self._acknowledged))
+        if isinstance(agreed, sdp.Refused):
+            self.hang_up()
+            raise NoSound(agreed.reason)
+        self._connect(agreed)
+
+    def _connect(self, agreed: sdp.Negotiated) -> None:
+        assert self._stream is not None
+        try:
+            self._stream.connect(agreed)
+        except GatewayError as error:  # an address that our socket cannot reach
+            self._refuse(488, str(error))
+        self.connected(self._stream)
+
+    def _refuse(self, status: int, reason: str) -> NoReturn:
+        self._refusal, self._session = status, None
+        self.hang_up()
+        raise NoSound(reason)
+
+    def _end_it(self) -> None:
+        if self._session is None:  # no 200 was sent
+            self._shared.phone.reject(self._sip, self._refusal)
+            self._over("rejected-by-flow", self._refusal, ended_by="gateway")
+        else:
+            self._shared.phone.hang_up(self._sip)  # CallEnded follows
+
+    def _over(self, cause: str, status: int, *, ended_by: str, told: str = "") -> None:
+        """`told` is the Reason header of the other side."""
+        if self.over:
+            return
+        self._timer.cancel()
+        answered, why = bool(self._record.answered_at), parse_reason(told)
+        if answered and self._stream is not None:
+            self._record = with_media(self._record, self._stream.stats())
+        self._note(
+            "call.ended" if answered else "call.missed",
+            state="ended",
+            cause="answered" if answered else cause,
+            status=status,
+            q850=why.q850,
+            reason=why.text,
+            ended_by=ended_by,
+            ended_at=self._shared.clock.now(),
+        )
+        if self._stream is not None:
+            self._stream.close()
+        self.ended("the caller hung up" if ended_by == "caller" else WE_HUNG_UP)
+
+    def _note(self, event: str, **fields: object) -> None:
+        self._record = replace(self._record, **fields)
+        self._shared.note(self._record, event)

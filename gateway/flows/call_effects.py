@@ -1,0 +1,55 @@
+"""Effects that act on the call of the session, which is up only in memory.
+
+    effect        events expected                                              data expected
+    Answer        answered, hangup, error                 transid, reason
+    Play          done, hangup, error                                          digit, reason
+    Collect       digits, invalid, timeout, hangup, error                      digits, tries, reason
+    Record        stored, hangup, error                                        file, seconds, cause, reason
+    HangUp        done                                                         reason
+
+`hangup`: the other side has hung up, before or meanwhile; or there is no call, because the session never had
+one or the gateway was restarted.  `reason` says which.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gateway.values.dialogue import Ask, Taping, Utterance
+
+
+class Answer(Struct, frozen=True, kw_only=True, tag="answer", tag_field="act"):
+    key: str
+
+
+class Play(Struct, frozen=True, kw_only=True, tag="play", tag_field="act"):
+    """Play one after another, to the end of the last; with `barge_in` until a key is pressed, which stays for
+    the next Collect."""
+
+    key: str
+    prompt: tuple[Utterance, ...]
+    barge_in: bool = False
+
+
+class Collect(Struct, frozen=True, kw_only=True, tag="collect", tag_field="act"):
+    """Play `prompt` and take keys; `invalid` is said before it when it is asked again after wrong ones."""
+
+    key: str
+    prompt: tuple[Utterance, ...]
+    invalid: tuple[Utterance, ...] = ()
+    ask: Ask = Ask()
+
+
+class Record(Struct, frozen=True, kw_only=True, tag="record", tag_field="act"):
+    key: str
+    prompt: tuple[Utterance, ...]
+    taping: Taping = Taping()
+
+
+class HangUp(Struct, frozen=True, kw_only=True, tag="hangup", tag_field="act"):
+    """End the call.  One that was not answered is refused."""
+
+    key: str
+
+
+CallEffect = Answer | Play | Collect | Record | HangUp

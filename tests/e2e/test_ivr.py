@@ -1,0 +1,234 @@
+"""Flows on calls: SIPp rings a number whose policy is "answer", presses keys, and either side hangs up."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.test_sip_peers import write_tone
+from tests.peers.processes import KEY, Daemon, Simulator, free_port, until
+from tests.peers.sipp_process import Sipp
+
+pytestmark = [pytest.mark.e2e, pytest.mark.peer]
+
+CALLER = "+41795550102"  # who calls in the scenarios
+MENU, TAPE, SILENT, SLOW, REFUSED = (f"+44207946001{n}" for n in range(5))
+
+NUMBERS = json.dumps([MENU, TAPE, SILENT, SLOW, REFUSED])
+
+SETTINGS = """
+[smpp.binds.north]
+host = "127.0.0.1"
+port = {smsc}
+system_id = "gw"
+addresses = ["12345"]
+
+[sip]
+listen = ["udp:127.0.0.1:{sip}"]
+rtp_ports = "{rtp}-{rtp_last}"
+
+[sip.trunks.east]
+host = "127.0.0.1"
+port = {east}
+numbers = {numbers}
+"""
+
+SHOP = f"""
+name = "Shop"
+key = "{KEY}"
+assets = ["12345", "{MENU}", "{TAPE}", "{SILENT}", "{SLOW}", "{REFUSED}"]
+
+[numbers]
+"{MENU}" = {{ policy = "answer", flow = "menu" }}
+"{TAPE}" = {{ policy = "answer", flow = "tape" }}
+"{SILENT}" = {{ policy = "answer", flow = "silent" }}
+"{SLOW}" = {{ policy = "answer", flow = "slow" }}
+"{REFUSED}" = {{ policy = "answer", flow = "refused" }}
+
+[flows.menu]
+start = "pick_up"
+[flows.menu.nodes.pick_up]
+type = "answer"
+on = {{ answered = "welcome", hangup = "end:11", error = "end:90" }}
+[flows.menu.nodes.welcome]
+type = "play"
+wav = ["tone.wav", "tone.wav"]
+on = {{ done = "choose", hangup = "end:12", error = "end:90" }}
+[flows.menu.nodes.choose]
+type = "menu"
+wav = "tone.wav"
+first_timeout = "2s"
+tries = 2
+choices = {{ 1 = "account", 2 = "bye" }}
+on = {{ hangup = "end:13", timeout = "end:21", invalid = "end:22", error = "end:90" }}
+[flows.menu.nodes.account]
+type = "collect"
+wav = "tone.wav"
+min = 4
+max = 8
+first_timeout = "4s"
+on = {{ digits = "note", hangup = "end:14", error = "end:90" }}
+[flows.menu.nodes.note]
+type = "send-sms"
+from = "12345"
+text = "You chose $(choose.digits) and $(account.digits)"
+on = {{ success = "bye", error = "bye" }}
+[flows.menu.nodes.bye]
+type = "hangup"
+on = {{ done = "end" }}
+
+[flows.tape]
+start = "tape"
+[flows.tape.nodes.tape]
+type = "record"
+wav = "tone.wav"
+silence = 0
+on = {{ stored = "end", hangup = "end:15", error = "end:90" }}
+
+[flows.silent]
+start = "hello"
+[flows.silent.nodes.hello]
+type = "say"
+text = "Your call is important to us, and will be so for a while."
+on = {{ done = "end", error = "end:90" }}
+
+[flows.slow]
+start = "wait"
+[flows.slow.nodes.wait]
+type = "delay"
+for = "2s"
+on = {{ done = "hello" }}
+[flows.slow.nodes.hello]
+type = "say"
+text = "Hello"
+on = {{ done = "end", error = "end:90" }}
+
+[flows.refused]
+start = "no"
+[flows.refused.nodes.no]
+type = "hangup"
+on = {{ done = "end" }}
+"""
+
+
+class Site:
+    def __init__(self, daemon: Daemon, north: Simulator, sip: int, folder: Path) -> None:
+        self.daemon, self.north, self.sip, self.folder = daemon, north, sip, folder
+        self._seen = 0
+
+    def caller(self, scenario: str, number: str, **words: Any) -> Sipp:
+        port = free_port(socket.SOCK_DGRAM)
+        return Sipp(
+            scenario, self.folder, "-p", str(port), "-m", "1", "-s", number, f"127.0.0.1:{self.sip}", **words
+        )
+
+    def session(self) -> tuple[int, dict[str, Any]]:
+        """Result and data of the session that has ended after the one that was asked for before."""
+        query = "SELECT result, data FROM runs WHERE state = 'ended' ORDER BY id"
+        found = until(lambda: self.daemon.rows(query)[self._seen :], "the session has ended")
+        self._seen += 1
+        result, data = found[0]
+        return result, json.loads(data)
+
+    def last_call(self) -> tuple[Any, ...]:
+        """(state, cause, status, ended_by, answered, digits) of the youngest."""
+        query = (
+            "SELECT state, cause, status, ended_by, answered_at > 0, dtmf FROM calls ORDER BY id DESC LIMIT 1"
+        )
+        until(lambda: self.daemon.rows(query)[0][0] == "ended", "the call's record is closed")
+        [row] = self.daemon.rows(query)
+        return row
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    sip, east, rtp = (free_port(socket.SOCK_DGRAM) for _ in range(3))
+    folder = tmp_path_factory.mktemp("ivr")
+    with Simulator("smsc", "--name=north", "--listen=127.0.0.1:0") as north:
+        settings = SETTINGS.format(
+            smsc=north.port, sip=sip, east=east, numbers=NUMBERS, rtp=rtp, rtp_last=rtp + 60
+        )
+        daemon = Daemon(folder / "site", settings, {"shop": SHOP})
+        write_tone(daemon.folder / "services" / "tone.wav")
+        with daemon:
+            north.wait("bound")
+            yield Site(daemon, north, sip, folder)
+
+
+def test_keys_lead_through_a_menu_and_each_is_heard_once(site: Site) -> None:
+    site.caller("uac_keys", MENU, keys="14711#").done()
+    result, data = site.session()
+    assert result == 0
+    assert (data["choose.digits"], data["account.digits"]) == ("1", "4711")
+    assert site.last_call() == ("ended", "answered", 200, "gateway", 1, 6)
+    until(lambda: site.north.heard("message", to=CALLER[1:]), "the text that the flow sends during the call")
+    [message] = site.north.heard("message", to=CALLER[1:])
+    assert message["text"] == "You chose 1 and 4711"
+    assert site.daemon.rows("SELECT * FROM effects") == []
+
+
+def test_a_key_that_is_no_choice_is_said_so_and_asked_again(site: Site) -> None:
+    site.caller("uac_keys", MENU, keys="9").done()
+    result, data = site.session()
+    assert (result, data["choose.tries"]) == (21, 2)
+
+
+@pytest.mark.parametrize(
+    ("number", "keys", "pause", "result"),
+    [
+        (MENU, "", 100, 12),  # while the files play
+        (MENU, "1", 1500, 14),  # while digits are wanted
+        (MENU, "", 2500, 13),  # while a choice is wanted
+        (TAPE, "", 2000, 15),  # while the caller is recorded
+        (SILENT, "", 200, 196),  # in a node without an edge for it
+    ],
+)
+def test_a_caller_may_hang_up_in_every_node(
+    site: Site, number: str, keys: str, pause: int, result: int
+) -> None:
+    site.caller("uac_leave", number, keys=keys, pause=pause).done()
+    assert site.session()[0] == result
+    assert site.last_call()[:5] == ("ended", "answered", 200, "caller", 1)
+
+
+def test_a_caller_who_gives_up_before_the_answer_has_missed_us(site: Site) -> None:
+    site.caller("uac_cancel", SLOW).done()
+    assert site.session()[0] == 196
+    assert site.last_call()[:5] == ("ended", "caller-cancelled", 487, "caller", 0)
+
+
+def test_a_flow_may_refuse_without_an_answer(site: Site) -> None:
+    site.caller("uac_busy", REFUSED).done()  # the scenario fails on a 200
+    assert site.session()[0] == 0
+    assert site.last_call()[:5] == ("ended", "rejected-by-flow", 486, "gateway", 0)
+
+
+def test_what_is_said_is_stored(site: Site) -> None:
+    site.caller("uac_keys", TAPE, keys="5#").done()
+    result, data = site.session()
+    assert (result, data["tape.cause"]) == (0, "digit")
+    assert Path(data["tape.file"]).read_bytes()[:4] == b"RIFF"
+
+
+def test_several_callers_at_once(site: Site) -> None:
+    callers = [site.caller("uac_keys", MENU, keys="2") for _ in range(4)]
+    for caller in callers:
+        caller.done()
+    assert {site.session()[0] for _ in callers} == {0}
+
+
+def test_sessions_are_told_of_their_calls_after_a_kill(site: Site) -> None:
+    caller = site.caller("uac_keys", MENU, keys="1")
+    asked = "SELECT id FROM runs WHERE state = 'waiting' AND node = 'account'"
+    until(lambda: site.daemon.rows(asked), "the account is asked for")
+    site.daemon.kill9()
+    site.daemon.start()
+    result, data = site.session()
+    assert (result, data["account.reason"]) == (14, "the gateway was restarted while the call was up")
+    with pytest.raises(AssertionError):
+        caller.done()
