@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from msgspec import to_builtins
 
 from gateway.cli.messages import Address, limit_option
 from gateway.cli.output import listing, moment, print_json
@@ -114,7 +115,7 @@ def calls(
     )
     found = look(config, lambda store: store.calls(query))
     if as_json:
-        print_json([cdr(call) for call in found])
+        print_json([to_builtins(cdr(call)) for call in found])
     elif as_csv:
         _print_csv(found)
     else:
@@ -144,8 +145,8 @@ def _print_csv(found: Sequence[Call]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     blank = Call(id="", direction="", service="", trunk="", caller="", called="", started_at=0.0)
-    writer.writerow(cdr(blank))
-    writer.writerows([_harmless(value) for value in cdr(call).values()] for call in found)
+    writer.writerow(to_builtins(cdr(blank)))
+    writer.writerows([_harmless(value) for value in to_builtins(cdr(call)).values()] for call in found)
     click.echo(text.getvalue(), nl=False)
 
 

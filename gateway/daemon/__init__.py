@@ -562,6 +562,7 @@ class Daemon:
             "notifications_sent_total": self._notifier.sent,
             "notifications_failed_total": self._notifier.failed,
             "notifications_dead_total": self._notifier.dead,
+            **(self._sip.gauges() if self._sip is not None else {}),
         }
 
     # -- reload ------------------------------------------------------------------------------------

@@ -114,6 +114,15 @@ class SipSide:
             CarrierState(name=name, kind="trunk", up=True, outstanding=calls[name]) for name in self.trunks
         ]
 
+    def gauges(self) -> dict[str, float]:
+        if self.calls_in is None:
+            return {}
+        return {
+            "calls_ringing": len(self.calls_in),
+            "calls_unrecorded": self.calls_in.waiting,
+            **self.endpoint.tables(),
+        }
+
     async def stop(self, grace_seconds: float) -> None:
         """Refuse what rings, hang up what talks, and wait for the answers to each BYE."""
         if self.calls_in is not None:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway import __version__
 from gateway.http.auth import HEADER
+from gateway.http.calls import CallList, CallStory
 from gateway.http.models import (
     Accepted,
     BatchIn,
@@ -30,6 +31,8 @@ _MODELS = (
     BatchOut,
     MessageStory,
     MessageList,
+    CallStory,
+    CallList,
     PreviewIn,
     PreviewOut,
     ProblemBody,
@@ -67,6 +70,20 @@ def document() -> Json:
         _parameter("before", "query", {"type": "string"}, "older than the message of this id"),
         _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 500}, "messages in a page"),
     ]
+    call_id = _parameter("id", "path", {"type": "string"}, "the `transid` of a call")
+    moment = {"type": "string", "format": "date-time"}
+    call_filters = [
+        _parameter("from", "query", {"type": "string"}, "came from this number; empty: from a withheld one"),
+        _parameter("to", "query", {"type": "string"}, "went to this number"),
+        _parameter("trunk", "query", {"type": "string"}, "came or went by this trunk"),
+        _parameter("cause", "query", {"type": "string"}, "ended so: busy, caller-cancelled, ..."),
+        _parameter("direction", "query", {"enum": ["in", "out"]}, "from (in) or to (out) the customer"),
+        _parameter("state", "query", {"enum": ["ringing", "answered", "ended"]}, "is in this state"),
+        _parameter("since", "query", moment, "began then or later"),
+        _parameter("until", "query", moment, "began before"),
+        _parameter("before", "query", {"type": "string"}, "older than the call of this id"),
+        _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 500}, "calls in a page"),
+    ]
     batch = _operation("Send up to 1,000 messages", "202", BatchOut, sending, body=BatchIn)
     either = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in (ProblemBody, BatchOut)]
     batch["responses"]["400"] = {
@@ -94,6 +111,20 @@ def document() -> Json:
                     MessageStory,
                     {**problems, "404": "The service has no such message"},
                     parameters=[id],
+                )
+            },
+            "/v2/calls": {
+                "get": _operation(
+                    "Search the call detail records", "200", CallList, problems, parameters=call_filters
+                )
+            },
+            "/v2/calls/{id}": {
+                "get": _operation(
+                    "A call with all that has happened because of it",
+                    "200",
+                    CallStory,
+                    {**problems, "404": "The service has no such call"},
+                    parameters=[call_id],
                 )
             },
         },

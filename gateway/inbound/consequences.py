@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from msgspec import to_builtins
+
 from gateway.config.model import Service
 from gateway.directory.consent import Consents
 from gateway.inbound.actions import Actions, Subject
@@ -130,7 +132,7 @@ class Consequences:
         fires = self._ruleset.concerns(event.service, event.type)
         if not url and not fires:
             return
-        body = {"type": event.type, "timestamp": iso(event.at), **cdr(call)}
+        body = {"type": event.type, "timestamp": iso(event.at), **to_builtins(cdr(call))}
         if url:
             self._owing.owe(unit, service=event.service, ref=event.ref, url=url, body=body)
         if fires:

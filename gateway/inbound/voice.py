@@ -240,7 +240,7 @@ class InboundCalls:
                 call.caller, call.called, ringing.number, self._clock.monotonic()
             ),
         )
-        log.info(
+        log.debug(  # a burst of them is no reason to write as many lines: the record has all of it
             "call.missed",
             extra={
                 "transid": call.id,

@@ -144,6 +144,9 @@ class Planner:
             )
         if service.status != "live":
             raise BadInput(f"service {request.service!r} is suspended", field="service", code="suspended")
+        if not request.to:
+            reason = "is empty; a caller whose number is withheld cannot be sent anything"
+            raise BadAddress(reason, field="to")
         try:
             to = subscriber(request.to, service.country)
         except BadAddress as error:

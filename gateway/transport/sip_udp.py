@@ -111,6 +111,10 @@ class SipEndpoint:
     def calls(self) -> frozenset[Call]:
         return self._user().calls
 
+    def tables(self) -> dict[str, int]:
+        """For metrics: what the user agent remembers of calls and requests."""
+        return self._user().tables()
+
     # --- calls; each raises IllegalTransition in a state that does not have it
 
     def ring(self, call: Call) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gateway.values.clock import iso
@@ -96,40 +96,78 @@ def with_media(call: Call, media: Figures) -> Call:
     )
 
 
-def cdr(call: Call) -> dict[str, Any]:
+class Cdr(Struct, frozen=True, gc=False, kw_only=True):
     """A call as it is told outside: by the command line, the HTTP API and notifications.
 
-    Times are RFC 3339 in UTC, "" = did not happen; `from` is "" when the caller's number is withheld.
+    Times are RFC 3339 in UTC, null = did not happen; `from` is "" when the caller's number is withheld.
     """
-    return {
-        "transid": call.id,
-        "direction": call.direction,
-        "service": call.service,
-        "trunk": call.trunk,
-        "from": call.caller,
-        "to": call.called,
-        "state": call.state,
-        "cause": call.cause,
-        "status": call.status,
-        "q850": call.q850,
-        "reason": call.reason,
-        "ended_by": call.ended_by,
-        "message": call.message,
-        "sip_call_id": call.sip_call_id,
-        "started": iso(call.started_at),
-        "rung": iso(call.rung_at) if call.rung_at else "",
-        "answered": iso(call.answered_at) if call.answered_at else "",
-        "ended": iso(call.ended_at) if call.ended_at else "",
-        "ring_ms": call.ring_ms,
-        "duration_ms": call.duration_ms,
-        "billable_seconds": call.billable_seconds,
-        "flood": call.flood,
-        "uncounted": call.uncounted,
-        "codec": call.codec,
-        "dtmf": call.dtmf,
-        "packets_sent": call.packets_sent,
-        "packets_received": call.packets_received,
-        "packets_lost": call.packets_lost,
-        "jitter_ms": call.jitter_ms,
-        "recording": call.recording,
-    }
+
+    transid: str
+    direction: str
+    service: str
+    trunk: str
+    caller: str = field(name="from")
+    called: str = field(name="to")
+    state: str
+    cause: str
+    status: int
+    q850: int
+    reason: str
+    ended_by: str
+    message: str
+    sip_call_id: str
+    started: str | None
+    rung: str | None
+    answered: str | None
+    ended: str | None
+    ring_ms: int
+    duration_ms: int
+    billable_seconds: int
+    flood: bool
+    uncounted: str
+    codec: str
+    dtmf: int
+    packets_sent: int
+    packets_received: int
+    packets_lost: int
+    jitter_ms: float
+    recording: str
+
+
+def cdr(call: Call) -> Cdr:
+    return Cdr(
+        transid=call.id,
+        direction=call.direction,
+        service=call.service,
+        trunk=call.trunk,
+        caller=call.caller,
+        called=call.called,
+        state=call.state,
+        cause=call.cause,
+        status=call.status,
+        q850=call.q850,
+        reason=call.reason,
+        ended_by=call.ended_by,
+        message=call.message,
+        sip_call_id=call.sip_call_id,
+        started=_when(call.started_at),
+        rung=_when(call.rung_at),
+        answered=_when(call.answered_at),
+        ended=_when(call.ended_at),
+        ring_ms=call.ring_ms,
+        duration_ms=call.duration_ms,
+        billable_seconds=call.billable_seconds,
+        flood=call.flood,
+        uncounted=call.uncounted,
+        codec=call.codec,
+        dtmf=call.dtmf,
+        packets_sent=call.packets_sent,
+        packets_received=call.packets_received,
+        packets_lost=call.packets_lost,
+        jitter_ms=call.jitter_ms,
+        recording=call.recording,
+    )
+
+
+def _when(at: float) -> str | None:
+    return iso(at) if at else None

@@ -115,7 +115,7 @@ def test_calls_as_json_have_every_field(place: Any) -> None:
         ("c2", 3500, 6500, 7),
         ("c1", 2000, 0, 0),
     ]
-    assert (found[0]["answered"], found[0]["ended"]) == ("", "")
+    assert (found[0]["answered"], found[0]["ended"]) == (None, None)
     assert found[1]["answered"] == "2026-11-23T14:05:22.620Z"
     fields = set(Call.__struct_fields__) - {"id", "caller", "called", "step"}
     told = {"transid", "from", "to", "ring_ms", "duration_ms", "billable_seconds"}

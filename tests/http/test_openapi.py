@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gateway.http import messages, preview
+from aiohttp import web
+
+from gateway.http import calls, messages, preview
 from gateway.http.openapi import document
 
 if TYPE_CHECKING:
@@ -36,9 +38,13 @@ def test_every_reference_leads_somewhere() -> None:
         assert name in whole["components"]["schemas"], reference
 
 
+def _routes() -> list[web.RouteDef]:
+    return messages.routes() + preview.routes() + calls.routes()
+
+
 def test_every_route_of_messages_is_described_and_no_other() -> None:
     described = {(path, method.upper()) for path, item in document()["paths"].items() for method in item}
-    assert described == {(route.path, route.method) for route in messages.routes() + preview.routes()}
+    assert described == {(route.path, route.method) for route in _routes()}
 
 
 def test_path_parameters_are_declared() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.inbound.consequences import Consequences
 from gateway.outbound.accept import SendRequest
@@ -234,4 +235,60 @@ async def test_a_withheld_caller_is_neither_texted_nor_opted_in(open_world: Any)
     await happens(world, world.consequences, *missed(caller=""))
     assert world.sms.sent == []
     reasons = [e["reason"] for e in await world.events("call", "action.failed")]
-    assert len(reasons) == 2
+    assert reasons == [
+        "to: is empty; a caller whose number is withheld cannot be sent anything",
+        "opt: nobody is known to opt in or out: the number is withheld",
+    ]
+
+
+WITHHELD = """
+[rules.callback]
+on = "call.missed"
+do = [
+  { send = { to = "$(call.from)", text = "We call back." } },
+  { send = { to = "$(call.from)", text = "We call back.", channel = "voice", from = "+442079460000" } },
+  { chain = { name = "alert", to = "$(call.from)" } },
+  { chain = { name = "alert", to = "$(customer.address)" } },
+  { flow = "one" },
+]
+[chains.alert]
+[[chains.alert.steps]]
+channel = "sms"
+text = "We call back."
+[flows.one]
+start = "say"
+[flows.one.nodes.say]
+type = "send-sms"
+text = "We call back."
+on = { success = "end", error = "end:102" }
+"""
+
+
+async def test_nothing_is_ever_sent_because_of_a_withheld_caller(open_world: Any) -> None:
+    world = await open_world(shop=SHOP + WITHHELD)
+    await happens(world, world.consequences, *missed(caller=""))
+    assert world.sms.sent == world.voice.sent == [] and await world.messages() == []
+    reasons = [e["reason"] for e in await world.events("call", "action.failed")]
+    assert reasons == ["to: is empty; a caller whose number is withheld cannot be sent anything"] * 4
+    [started] = await world.events("call", "session.started")
+    run = await world.store.run(started["run"])
+    assert (run.state, run.result) == ("ended", 102)
+
+
+@pytest.mark.parametrize(
+    ("direction", "calls", "told"),
+    [
+        ("in", "", "https://shop.example/mo"),
+        ("out", "", None),
+        ("in", "https://shop.example/calls", "https://shop.example/calls"),
+        ("out", "https://shop.example/calls", "https://shop.example/calls"),
+    ],
+)
+async def test_calls_are_told_to_their_own_url_or_those_to_us_to_that_of_texts(
+    open_world: Any, direction: str, calls: str, told: str | None
+) -> None:
+    shop = SHOP + f'notify.calls = "{calls}"\n'
+    world = await open_world(shop=shop)
+    event, call = missed()
+    await happens(world, world.consequences, event, replace(call, direction=direction))
+    assert [url for url, _ in world.notifier.owed] == ([told] if told else [])

@@ -58,8 +58,11 @@ class Sipp:
         if kind is None:
             self.done()
         else:
-            self._process.kill()
-            self._process.communicate()
+            self.kill()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
 
     def done(self) -> None:
         """Wait for its end."""

@@ -115,6 +115,15 @@ class UserAgent:
         """Every call that is not over, those included whose BYE is not answered yet."""
         return frozenset(self._sessions.calls)
 
+    def tables(self) -> dict[str, int]:
+        """How much is remembered; all of it is empty again 64*T1 after the last call."""
+        layer = self.layer
+        return {
+            "sip_transactions": len(layer.clients) + len(layer.servers),
+            "sip_dialogs": len(self._sessions.dialogs),
+            "sip_timers": len(layer.timers),
+        }
+
     @property
     def draining(self) -> bool:
         return self._draining
