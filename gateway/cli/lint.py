@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from gateway.config.model import Service
 from gateway.flows import calls, definition
 from gateway.flows.lint import Surroundings
+from gateway.rules import skip
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
 from gateway.text import language as languages
@@ -34,7 +35,8 @@ def lint(services: Mapping[str, Service]) -> list[Fault]:
         for name, service in services.items()
         if languages.missing(service)
     ]
-    return [*Keywords.build(services).conflicts(), *Ruleset.build(live).faults, *flows, *deaf]
+    rules = [*Ruleset.build(live).faults, *skip.faults(services)]
+    return [*Keywords.build(services).conflicts(), *rules, *flows, *deaf]
 
 
 def _around(service: Service) -> Surroundings:

@@ -37,6 +37,8 @@ _BIND: _Limits = {
     "response_timeout": _MORE_THAN_ZERO,
     "reconnect": _MORE_THAN_ZERO,
     "throttle_pause": _MORE_THAN_ZERO,
+    "breaker": _NOT_NEGATIVE,
+    "breaker_rest": _MORE_THAN_ZERO,
     "retry_pause": _MORE_THAN_ZERO,
     "retry_limit": _NOT_NEGATIVE,
     "reassembly": _MORE_THAN_ZERO,

@@ -35,6 +35,7 @@ _AUTHS: Mapping[str, tuple[str, ...]] = {
     "oauth2-client": ("token_url", "client_id", "client_secret"),
     "hmac": ("secret",),
 }
+_MOST_RETRIES = 10  # of a step
 _MOST_TOGETHER = 1000  # notifications in one POST
 
 
@@ -198,6 +199,7 @@ class _Checked:
         yield from self._sender(path, step.channel, step.sender)
         if step.channel == "sms" and step.until == "answered":
             yield Fault(f"{path}.until", 'an SMS is never answered; write "accepted" or "delivered"')
+        yield from self._repeated(path, step)
         if not step.via:
             return
         trunks, binds = self._carriers.trunks, self._carriers.binds
@@ -215,6 +217,14 @@ class _Checked:
             if bind is not None and step.until == "delivered" and not bind.receipts:
                 what = f"bind {step.via} asks for no receipts, so that no delivery will ever be known"
                 yield Fault(f"{path}.until", what)
+
+    def _repeated(self, path: str, step: Step) -> Iterator[Fault]:
+        if not 0 <= step.retries <= _MOST_RETRIES:
+            yield Fault(f"{path}.retries", f"is {step.retries}; it must be 0 to {_MOST_RETRIES}")
+        if step.retries and not step.retry_on:
+            yield Fault(f"{path}.retry_on", "is empty, so that nothing is ever tried again")
+        if step.channel == "voice" and "rejected" in step.retry_on:
+            yield Fault(f"{path}.retry_on", "who has declined a call is not rung again; leave rejected out")
 
     def _words(self, path: str, channel: str, name: str) -> Iterator[Fault]:
         """The template exists and has words for the channel."""

@@ -165,6 +165,10 @@ class Bind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # message later, `throttle` the whole bind, `fail` the message.  Where it says nothing: ESME_RTHROTTLED
     # and ESME_RMSGQFUL throttle; ESME_RSYSERR, ESME_RINVBNDSTS and ESME_RX_T_APPN retry; any other fails
     status_map: dict[str, Literal["retry", "throttle", "fail"]] = field(default_factory=dict)
+    # after so many failures in a row (rests when throttled, messages put off, answers that never came) the
+    # bind counts as not available for `breaker_rest`: other routes and later steps are taken; 0: never
+    breaker: int = 5
+    breaker_rest: Seconds = Seconds(30)
     retry_pause: Seconds = Seconds(5)  # before a message is retried; doubles up to 60 s
     retry_limit: Seconds = Seconds(300)  # from its first error on; a step's `within` may end it earlier
     reassembly: Seconds = Seconds(300)  # how long the parts of a long inbound message are waited for
@@ -301,10 +305,18 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: str = ""
     until: Literal["accepted", "delivered", "answered"] = "accepted"
     within: Seconds = Seconds(0)  # 0: as long as the channel itself takes
+    retries: int = 0  # how often it is tried again, up to 10, where it failed as in `retry_on`
+    retry_after: Seconds = Seconds(60)  # before each
+    retry_on: list[Literal["busy", "no-answer", "unreachable", "undelivered", "expired", "rejected"]] = field(
+        default_factory=lambda: ["busy", "no-answer", "unreachable", "undelivered", "expired"]
+    )
+    # CEL; where it holds when the step's turn has come, the step is left out (its variables: rules/skip.py)
+    skip_when: str = ""
 
 
 class Chain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     steps: list[Step]
+    within: Seconds = Seconds(0)  # of the whole, from its first try: no step begins later.  0: no limit
 
 
 class Template(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

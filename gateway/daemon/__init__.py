@@ -60,8 +60,10 @@ from gateway.outbound.segments import SegmentBook
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sms.coding import Coding
 from gateway.protocol.sms.preview import PLAIN, Preview, preview
+from gateway.rules import variables
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
+from gateway.rules.skip import skipped
 from gateway.store.base import Unit
 from gateway.store.sqlite import SqliteStore, path_of
 from gateway.store.timers import Timers
@@ -137,6 +139,7 @@ class Daemon:
             book=self._book,
             consequences=self._of_status,
             queue_limit=config.http.queue,
+            skip=self._skip,
         )
         self._receipts = Receipts(
             store=self.store,
@@ -351,6 +354,11 @@ class Daemon:
     def _candidates(self, message: Message, step: StepPlan) -> list[str]:
         service = self._services.get(message.service)
         return self._routes.candidates(step.sender, via=step.via, preferred=service.routes if service else ())
+
+    def _skip(self, message: Message, step: StepPlan) -> str:
+        opted_out = bool(self._consents.refusal(message.service, message.recipient))
+        subject = variables.subject(service=message.service, customer=message.recipient, opted_out=opted_out)
+        return skipped(message, step, subject)
 
     async def _hand_over(self, keys: list[str], carrier: str) -> None:
         await self.outbound.hand_over(keys, carrier)

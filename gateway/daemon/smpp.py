@@ -116,6 +116,7 @@ class SmppSide:
             on_late=self._answered_late,
             on_rest=self._rested,
             on_put_off=self._put_off,
+            on_breaker=self._changed,
             on_deliver=self._deliver,
             on_state=self._bind_changed,
             rng=self._rng,
@@ -163,7 +164,10 @@ class SmppSide:
         group = self._groups.get(name)
         if group is None:
             return False, "not started"
-        return (True, "") if group.up else (False, group.reason)
+        if not group.up:
+            return False, group.reason
+        trouble = group.trouble
+        return not trouble, trouble
 
     def deliver_to_account(self, account: str, pdu: DeliverSm, done: Done) -> None:
         """`done` is told what the account has answered; it is away while it has no session to take it."""
@@ -179,7 +183,7 @@ class SmppSide:
                 name=name,
                 kind="bind",
                 up=group.up,
-                reason="" if group.up else group.reason,
+                reason=group.trouble if group.up else group.reason,
                 queued=group.queued,
                 outstanding=group.outstanding,
             )

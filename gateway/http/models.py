@@ -128,6 +128,7 @@ class StepOut(Struct, frozen=True, kw_only=True):
     message_class: int | None  # of an SMS text, where it has one of its own
     until: str
     within_seconds: float
+    again: int  # which repetition of the step before it is; 0: it is none
     carrier: str
     state: str
     result: str
@@ -265,6 +266,7 @@ def _step(plan: StepPlan, record: StepRecord) -> StepOut:
         message_class=_message_class(plan.form),
         until=str(Result(plan.until)),
         within_seconds=plan.within_seconds,
+        again=plan.again,
         carrier=record.carrier,
         state=str(record.state),
         result=record.result,

@@ -118,7 +118,8 @@ def _octets(data: _Data) -> str:
 def _step(data: _Data) -> str:
     """Step 2 (sms by south)"""
     carrier = _by(data.get("carrier", ""))
-    return f"Step {data.get('step', -1) + 1} ({data.get('channel', 'sms')}{carrier})"
+    again = f", repetition {data['again']}" if data.get("again") else ""
+    return f"Step {data.get('step', -1) + 1} ({data.get('channel', 'sms')}{carrier}{again})"
 
 
 def _status(data: _Data) -> str:

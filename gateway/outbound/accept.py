@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from gateway.config.model import Chain, Service, Step
 from gateway.content.template import render_sms, render_voice
@@ -212,7 +213,31 @@ class Planner:
                 field="chain",
                 code="unknown_chain",
             )
-        return tuple(self._step(request, service, s, Result(s.until), float(s.within)) for s in chain.steps)
+        return tuple(
+            planned
+            for step in chain.steps
+            for planned in self._tries(request, service, step, float(chain.within))
+        )
+
+    def _tries(
+        self, request: SendRequest, service: Service, step: Step, chain_seconds: float
+    ) -> Iterator[StepPlan]:
+        """A step of a chain, and its repetitions."""
+        planned = self._step(request, service, step, Result(step.until), float(step.within))
+        if chain_seconds:
+            planned = replace(planned, chain_seconds=chain_seconds)
+        if step.skip_when:
+            planned = replace(planned, skip_when=step.skip_when)
+        if "variables" in step.skip_when:
+            planned = replace(planned, variables=dict(request.variables))
+        yield planned
+        for again in range(1, step.retries + 1):
+            yield replace(
+                planned,
+                again=again,
+                pause_seconds=float(step.retry_after),
+                retry_on=tuple(step.retry_on),
+            )
 
     def _step(
         self, request: SendRequest, service: Service, step: Step, until: Result, within_seconds: float

@@ -8,11 +8,14 @@ Rules that the table cannot show:
     tried at once, otherwise it waits for its carrier: store and forward;
   * a step that ran out of time or is in doubt has failed only for want of news: a success that comes late
     counts, and stops the step in progress;
-  * any other first final state wins: what contradicts it later changes nothing.
+  * any other first final state wins: what contradicts it later changes nothing;
+  * a repetition of a step is a step of its own, tried after a pause if the one before it failed for now;
+  * when the time of the whole is over, the step in progress has run out of time, and none begins any more.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
@@ -78,12 +81,13 @@ class Fitness(Struct, frozen=True, gc=False):
 
 
 class Decision(Struct, frozen=True, gc=False):
-    """What the judge says.  `start` and `abandon` are step indexes, -1 = none."""
+    """What the judge says.  `start`, `abandon` and `rest` are step indexes, -1 = none."""
 
     message: Message
     start: int = -1
     abandon: int = -1
-    timer_due: float = 0.0  # when `within` of the step that starts runs out; 0 = no such time
+    rest: int = -1  # a repetition that begins, by `rested`, when the timer runs out
+    timer_due: float = 0.0  # when the time of the step that starts, or the rest, is over; 0 = no such time
     timer_done: bool = False  # the timer of the message is of no use any more
 
 
@@ -142,14 +146,24 @@ def happened(message: Message, index: int, outcome: Outcome, test: TestStep, now
             return Decision(changed)
 
 
+def rested(message: Message, index: int, test: TestStep, now: float) -> Decision:
+    """The pause before the repetition `index` is over."""
+    if message.step != index - 1 or message.steps[index - 1].state is not StepState.FAILED:
+        return Decision(message, timer_done=True)
+    return _advance(message, index, test, now, rested=True)
+
+
 def timed_out(message: Message, index: int, test: TestStep, now: float) -> Decision:
-    """`within` of step `index` has run out."""
+    """`within` of step `index`, or the time of the whole chain, has run out."""
     if index != message.step:
         return Decision(message)  # the chain has moved on, and the timer is that of a later step
     if message.steps[index].state not in (StepState.TRYING, StepState.ACCEPTED):
         return Decision(message, timer_done=True)
-    seconds = message.plan[index].within_seconds
-    outcome = Outcome(Result.TIMEOUT, f"not {message.plan[index].until} within {seconds:g} s")
+    plan = message.plan[index]
+    reason = f"not {plan.until} within {plan.within_seconds:g} s"
+    if now >= _end(message, now):
+        reason = f"not {plan.until} when the chain's {plan.chain_seconds:g} s were over"
+    outcome = Outcome(Result.TIMEOUT, reason)
     # a step that no carrier has taken yet must not go out any more once the chain has moved on
     unsent = message.steps[index].state is StepState.TRYING
     decision = happened(message, index, outcome, test, now)
@@ -216,16 +230,27 @@ def _succeeded(before: Message, changed: Message, index: int, outcome: Outcome) 
     return Decision(changed, abandon=abandon, timer_done=first)
 
 
-def _advance(message: Message, index: int, test: TestStep, now: float) -> Decision:
+def _advance(message: Message, index: int, test: TestStep, now: float, *, rested: bool = False) -> Decision:
     """Start the first step from `index` on that can be tried, or end the chain.
 
     Steps after one that waits for its carrier stay pending: they are tested again when it has failed.
     """
+    end = _end(message, now)
     unfit: list[tuple[int, Result, str]] = []
     waiting = -1  # the first applicable step whose carrier is down
     chosen, carrier = -1, Carrier("")
     for i in range(index, len(message.plan)):
-        fitness = test(message.plan[i])
+        plan = message.plan[i]
+        pause = 0.0 if rested and i == index else plan.pause_seconds
+        if now + pause >= end:
+            unfit.append((i, Result.TIMEOUT, f"the chain's {plan.chain_seconds:g} s are over before it"))
+            continue
+        if plan.again and (reason := _not_again(message, i, index)):
+            unfit.append((i, Result.NOT_APPLICABLE, reason))
+            continue
+        if pause:
+            return _rest(message, i, now + pause)
+        fitness = test(plan)
         if fitness.not_applicable:
             unfit.append((i, Result.NOT_APPLICABLE, fitness.not_applicable))
         elif fitness.carrier.up:
@@ -245,6 +270,28 @@ def _advance(message: Message, index: int, test: TestStep, now: float) -> Decisi
     return Decision(_exhausted(message, now), timer_done=True)
 
 
+def _not_again(message: Message, index: int, first: int) -> str:
+    """Why a repetition is not called for; "" = it is."""
+    before = message.steps[index - 1]
+    if index != first or before.state is not StepState.FAILED:
+        return "the step that it repeats was not tried"
+    if before.result not in message.plan[index].retry_on:
+        return f"the step that it repeats came out as {before.result}, which is for good"
+    return ""
+
+
+def _rest(message: Message, index: int, due: float) -> Decision:
+    return Decision(message, rest=index, timer_due=due)
+
+
+def _end(message: Message, now: float) -> float:
+    """When the time of the whole chain is over."""
+    seconds = message.plan[0].chain_seconds
+    if not seconds:
+        return math.inf
+    return min((record.started_at for record in message.steps if record.started_at), default=now) + seconds
+
+
 def _start(message: Message, index: int, carrier: Carrier, now: float) -> Decision:
     record = message.steps[index]
     record = replace(
@@ -261,13 +308,11 @@ def _start(message: Message, index: int, carrier: Carrier, now: float) -> Decisi
         waits=carrier.name,
         updated_at=now,
     )
-    within = message.plan[index].within_seconds
-    return Decision(
-        message,
-        start=index,
-        timer_due=now + within if within else 0.0,
-        timer_done=not within,
-    )
+    plan = message.plan[index]
+    due = now + plan.within_seconds if plan.within_seconds else 0.0
+    if plan.chain_seconds:
+        due = min(due or math.inf, _end(message, now))
+    return Decision(message, start=index, timer_due=due, timer_done=not due)
 
 
 def _skip(message: Message, index: int, result: Result, reason: str, now: float) -> Message:

@@ -32,6 +32,8 @@ _RETRY_SECONDS = 1.0  # after the store could not be read
 
 # What follows from a message that has come to its status at that time (rules, runs, notifications) joins in
 Consequences = Callable[[Unit, Message, float], None]
+# Why the condition of a step has it left out, "" = it has not
+Skip = Callable[[Message, StepPlan], str]
 # What became of each request, or why nothing of them was accepted
 Submitted = Callable[[list[Message | BadInput] | BaseException], None]
 
@@ -49,6 +51,7 @@ class OutboundPipeline:
         book: SegmentBook,
         consequences: Consequences,
         queue_limit: int,
+        skip: Skip,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -58,6 +61,7 @@ class OutboundPipeline:
         self._timers = timers
         self._consequences = consequences
         self._queue_limit = queue_limit
+        self._skip = skip
         self._tasks: set[asyncio.Task[None]] = set()
         self._memory = Memory(store)
         self._recorder = Recorder(store, self._memory, timers)
@@ -170,7 +174,8 @@ class OutboundPipeline:
         return self._memory.known(id)
 
     def timer(self, timer: Timer) -> None:
-        """`within` of a step has run out, or the time of a message that was held has come."""
+        """`within` of a step has run out, or the pause before one, or the time of a message that was held has
+        come."""
         if timer.kind == HELD:
             self._spawn(self._release(timer))
             return
@@ -178,7 +183,7 @@ class OutboundPipeline:
         if message is None:
             self._spawn(self._timer_stored(timer))
             return
-        self._time_out(message, int(timer.data["step"]))
+        self._wake(message, timer)
 
     async def hand_over(self, keys: Sequence[str], carrier: str) -> None:
         """Mark steps ("MESSAGE/STEP") as begun, durably: from now on a crash leaves them in doubt.
@@ -262,13 +267,16 @@ class OutboundPipeline:
 
     def _test(self, message: Message, step: StepPlan) -> chain.Fitness:
         channel = self._channels[step.channel]
-        return chain.Fitness(channel.available(message, step), channel.applicable(message, step))
+        not_applicable = channel.applicable(message, step)
+        if step.skip_when and not not_applicable:
+            not_applicable = self._skip(message, step)
+        return chain.Fitness(channel.available(message, step), not_applicable)
 
     def _apply(self, unit: Unit, before: Message, decision: chain.Decision, *, fresh: bool = False) -> None:
         """Turn a decision into writes, and into acts that follow them.  `fresh`: the store does not have the
         message."""
         message, now = decision.message, self._clock.now()
-        if message is before and not decision.timer_done:
+        if message is before and not decision.timer_done and decision.rest < 0:
             return
         if message is not before:
             # news of an earlier step does not bring back one that is left to the store
@@ -278,6 +286,10 @@ class OutboundPipeline:
             self._begun.end(unit, f"{message.id}/{before.step}")
         if decision.timer_done:
             self._timers.clear(unit, "step", message.id)
+        if decision.rest >= 0:
+            data = {"step": decision.rest, "rest": True}
+            rest = Timer(kind="step", ref=message.id, due=decision.timer_due, data=data)
+            self._timers.set(unit, rest)
         if decision.start >= 0:
             self._start(unit, message, decision)
         if decision.abandon >= 0:
@@ -319,7 +331,7 @@ class OutboundPipeline:
             asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.timer, timer)
             return
         if message is not None:
-            self._time_out(message, int(timer.data["step"]))
+            self._wake(message, timer)
             return
         unit = Unit()  # deleted by retention
         self._timers.clear(unit, timer.kind, timer.ref)
@@ -340,12 +352,10 @@ class OutboundPipeline:
             self._apply(unit, message, decision)
         self.record(unit)
 
-    def _time_out(self, message: Message, index: int) -> None:
-        unit = Unit()
-        now = self._clock.now()
-        self._apply(
-            unit, message, chain.timed_out(message, index, lambda step: self._test(message, step), now)
-        )
+    def _wake(self, message: Message, timer: Timer) -> None:
+        judge = chain.rested if timer.data.get("rest") else chain.timed_out
+        unit, now, index = Unit(), self._clock.now(), int(timer.data["step"])
+        self._apply(unit, message, judge(message, index, lambda step: self._test(message, step), now))
         self.record(unit)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:

@@ -67,6 +67,7 @@ class BindGroup:
     over, `on_late` when the answer to a segment in doubt comes after all.  `on_rest` is called when a message
     rests after a temporary error: the carrier has nothing of it but the parts it accepted, and it will be
     handed over again; `on_put_off(name, "throttled" or "retried")` of each answer that puts a segment off.
+    `on_breaker` is called when failures in a row have opened the bind's breaker (`trouble`).
     `on_deliver` tells the status that answers an inbound message.  `on_state(name, up, reason)` tells when
     the first session is bound and when the last is gone.  `on_room`, if set, is called when the queue has
     room again after `enqueue` said False.
@@ -84,6 +85,7 @@ class BindGroup:
         on_late: Callable[[Submission, SubmitResult], None] | None = None,
         on_rest: Callable[[Submission], None] | None = None,
         on_put_off: Callable[[str, str], None] | None = None,
+        on_breaker: Callable[[], None] | None = None,
         rng: random.Random | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
@@ -113,6 +115,7 @@ class BindGroup:
             on_late=on_late,
             on_rest=on_rest,
             on_put_off=on_put_off,
+            on_breaker=on_breaker,
         )
         self._kept = self._dispatcher.lanes[:kept]  # whose connections we make
         self._lent = self._dispatcher.lanes[kept:]  # and those that the carrier makes
@@ -136,6 +139,15 @@ class BindGroup:
     def outstanding(self) -> int:
         """Segments that were written and have no answer yet."""
         return self._dispatcher.outstanding
+
+    @property
+    def trouble(self) -> str:
+        """Why a bind that is up should not be chosen now; "" = it may be."""
+        breaker = self._dispatcher.breaker
+        if not breaker.until or not breaker.open(now := asyncio.get_running_loop().time()):
+            return ""
+        left = breaker.until - now
+        return f"its breaker is open for {left:.0f} s more, {breaker.failures} failures in a row"
 
     @property
     def on_room(self) -> Callable[[], None] | None:

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from gateway.config.model import Bind
 from gateway.protocol.smpp.constants import ESME_ROK, status_text
 from gateway.protocol.smpp.fields import EncodeError
-from gateway.protocol.smpp.pacing import Throttle, TokenBucket
+from gateway.protocol.smpp.pacing import Breaker, Throttle, TokenBucket
 from gateway.protocol.smpp.pdu import Response, SubmitSmResp
 from gateway.transport.smpp_lanes import Lane, Lanes
 from gateway.transport.smpp_link import SmppLink
@@ -54,6 +54,7 @@ class Dispatcher:
         on_late: Callable[[Submission, SubmitResult], None] | None,
         on_rest: Callable[[Submission], None] | None,
         on_put_off: Callable[[str, str], None] | None,
+        on_breaker: Callable[[], None] | None,
     ) -> None:
         self.name = name
         self.config = config
@@ -69,6 +70,8 @@ class Dispatcher:
         self._on_late = on_late
         self._on_rest = on_rest
         self._on_put_off = on_put_off
+        self._on_breaker = on_breaker
+        self.breaker = Breaker(config.breaker, config.breaker_rest)
         self._refused_entry = False
         self._begun: dict[int, Begun] = {}
         self._order = 0
@@ -126,6 +129,8 @@ class Dispatcher:
             case _:
                 self._throttle.accepted(now)
                 self._failing = 0
+                if self.breaker.failures:
+                    self.breaker.succeeded()
                 self._settle(begun, result)
         if begun.given_up:
             self._give_up(begun, "another segment failed")
@@ -141,6 +146,14 @@ class Dispatcher:
             self._throttle.refused(now)
             fields = {"bind": self.name, "status": status_text(status), "until": self._throttle.until - now}
             log.warning("smpp.throttled", extra=fields)
+            self._failed(now)
+
+    def _failed(self, now: float) -> None:
+        if self.breaker.failed(now):
+            fields = {"bind": self.name, "failures": self.breaker.failures, "rest": self.config.breaker_rest}
+            log.warning("smpp.breaker_open", extra=fields)
+            if self._on_breaker:
+                self.tell(self._on_breaker)
 
     def _retry(self, begun: Begun, part: int, result: SubmitResult, now: float) -> None:
         """A temporary error: the message rests, or fails if it has done so for long enough."""
@@ -161,6 +174,7 @@ class Dispatcher:
             fields = {"bind": self.name, "status": result.status_text, "pause_seconds": due - now}
             log.info("submit_sm.retry", extra=fields)
         if fresh:
+            self._failed(now)
             self._failing += 1
             if self._failing >= _ILL:
                 self._failing = 0
@@ -179,6 +193,11 @@ class Dispatcher:
             self._rested.append(begun)
 
     def doubt(self, begun: Begun, part: int, reason: str) -> None:
+        """The answer has not come in time."""
+        self._failed(asyncio.get_running_loop().time())
+        self._doubt(begun, part, reason)
+
+    def _doubt(self, begun: Begun, part: int, reason: str) -> None:
         log.warning("smpp.in_doubt", extra={"bind": self.name, "reason": reason})
         self._settle(begun, SubmitResult(part, "in_doubt", status_text=reason))
         self._give_up(begun, "another segment is in doubt")
@@ -193,7 +212,7 @@ class Dispatcher:
         for _, context in unanswered:
             match context:
                 case (Begun() as begun, int(part)):
-                    self.doubt(begun, part, reason)
+                    self._doubt(begun, part, reason)
         self.lanes.lost(lane)
 
     def give_up(self, reason: str) -> None:

@@ -45,6 +45,12 @@ class StepPlan(Struct, frozen=True, gc=False, omit_defaults=True):
     until: Result = Result.ACCEPTED
     within_seconds: float = 0.0  # 0: as long as the channel takes
     form: Form | None = None  # sms: what `text` and the bind's settings do not say
+    again: int = 0  # which repetition of the step before it is; 0 = it is none
+    pause_seconds: float = 0.0  # a repetition: how long it waits for its turn
+    retry_on: tuple[str, ...] = ()  # a repetition: the results of the step before it that call for it
+    skip_when: str = ""  # a condition (CEL) under which it is left out
+    variables: dict[str, Any] | None = None  # of the request, where the condition reads them
+    chain_seconds: float = 0.0  # the whole chain's time from its first try; 0 = no limit
 
 
 class StepState(StrEnum):

@@ -72,11 +72,13 @@ def _arrival(message: Message) -> Iterator[Event]:
 
 
 def _steps(message: Message) -> Iterator[Event]:
-    steps = [step.channel for step in message.plan]
+    steps = [step.channel for step in message.plan if not step.again]
     yield _event(message, "message.accepted", message.created_at, {"chain": message.chain, "steps": steps})
     taken = [record.accepted_at for record in message.steps if record.accepted_at]
     for index, (plan, record) in enumerate(zip(message.plan, message.steps, strict=True)):
         where: dict[str, Any] = {"step": index, "channel": plan.channel, "carrier": record.carrier}
+        if plan.again:
+            where["again"] = plan.again
         if record.started_at:
             waits = record.state is StepState.TRYING and record.reason
             yield _event(

@@ -111,6 +111,17 @@ def test_a_sound_service_has_no_findings(of_pizza: OfPizza) -> None:
         ("[chains.c]\nsteps = []", "chains.c.steps", "at least one step"),
         ('[[chains.c.steps]]\nchannel = "sms"\nvia = "nort"', "chains.c.steps[0].via", 'mean "north"?'),
         ('[[chains.c.steps]]\nchannel = "sms"\nvia = "east"', "chains.c.steps[0].via", "is a trunk"),
+        ('[[chains.c.steps]]\nchannel = "sms"\nretries = 11', "chains.c.steps[0].retries", "0 to 10"),
+        (
+            '[[chains.c.steps]]\nchannel = "sms"\nretries = 1\nretry_on = []',
+            "chains.c.steps[0].retry_on",
+            "nothing is ever tried again",
+        ),
+        (
+            '[[chains.c.steps]]\nchannel = "voice"\nretries = 1\nretry_on = ["rejected"]',
+            "chains.c.steps[0].retry_on",
+            "is not rung again",
+        ),
         ('[[chains.c.steps]]\nchannel = "sms"\nvia = "ear"', "chains.c.steps[0].via", "is a receiver"),
         ('[[chains.c.steps]]\nchannel = "voice"\nvia = "north"', "chains.c.steps[0].via", "is a bind"),
         ('[[chains.c.steps]]\nchannel = "voice"\nvia = "est"', "chains.c.steps[0].via", 'mean "east"?'),

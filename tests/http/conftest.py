@@ -122,6 +122,7 @@ class Api:
             book=SegmentBook(store),
             consequences=lambda unit, message, at: None,
             queue_limit=100,
+            skip=lambda message, step: "",
         )
         self.metrics = Metrics()
         self.surprise: Exception | None = None

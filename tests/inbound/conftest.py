@@ -185,6 +185,7 @@ class World:
             book=SegmentBook(self.store),
             consequences=lambda *what: self.consequences.of_status(*what),
             queue_limit=1000,
+            skip=lambda message, step: "",
         )
         self.runs = Runs(
             services=self.services,

@@ -38,7 +38,15 @@ SERVICES = {
                     Step(channel="sms", via="south", text="Fire"),
                     Step(channel="voice", sender="+442079460000", text="Fire", until="answered"),
                 ]
-            )
+            ),
+            "patient": Chain(
+                within=90.0,  # type: ignore[arg-type]
+                steps=[
+                    Step(channel="voice", text="Fire", until="answered", retries=1),
+                    Step(channel="sms", text="Fire", skip_when="previous.result == 'busy'"),
+                    Step(channel="sms", text="Fire", via="south"),
+                ],
+            ),
         },
     )
 }
@@ -132,7 +140,9 @@ class Gate:
             book=self.book,
             consequences=self.follow,
             queue_limit=queue_limit,
+            skip=lambda message, step: self.skips.get(step.skip_when, ""),
         )
+        self.skips: dict[str, str] = {}
         self.seen: list[tuple[str, str]] = []
         self.orphaned: list[str] = []
         self.receipts = Receipts(

@@ -35,6 +35,21 @@ PLANNER = Planner(
                         Step(channel="voice", template="hello", until="answered"),
                     ]
                 ),
+                "patient": Chain(
+                    within=Seconds(600),
+                    steps=[
+                        Step(
+                            channel="voice",
+                            text="Listen",
+                            until="answered",
+                            retries=2,
+                            retry_after=Seconds(120),
+                            retry_on=["busy"],
+                            skip_when='variables.level == "low"',
+                        ),
+                        Step(channel="sms", text="Read", skip_when="customer.opted_out"),
+                    ],
+                ),
                 "given": Chain(steps=[Step(channel="sms"), Step(channel="voice", text="Listen")]),
             },
         ),
@@ -138,6 +153,18 @@ def test_a_step_without_words_takes_those_of_the_request() -> None:
 @pytest.mark.parametrize("sender", ["12345", "+442079460000", "00442079460000", "PIZZA"])
 def test_a_service_sends_from_what_it_holds(sender: str) -> None:
     assert plan(sender=sender).sender in ("12345", "+442079460000", "PIZZA")
+
+
+def test_a_step_that_may_be_repeated_is_planned_so_many_times() -> None:
+    first, again, more, last = plan(chain="patient", text="", variables={"level": "low"}).plan
+    assert (first.again, first.pause_seconds, first.retry_on) == (0, 0.0, ())
+    assert [(p.again, p.pause_seconds, p.retry_on) for p in (again, more)] == [
+        (1, 120.0, ("busy",)),
+        (2, 120.0, ("busy",)),
+    ]
+    assert (first.skip_when, first.variables) == ('variables.level == "low"', {"level": "low"})
+    assert (last.again, last.skip_when, last.variables) == (0, "customer.opted_out", None)
+    assert {p.chain_seconds for p in (first, again, more, last)} == {600.0}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.channels.base import Carrier
 from gateway.outbound import chain
@@ -127,7 +128,8 @@ class Case:
 
     def __init__(self, *plan: StepPlan, network: Network = UP) -> None:
         self.network, self.now = network, 100.0
-        self.last = chain.begin(message(*plan), network, self.now)
+        self.rest = -1  # the repetition that a timer waits for
+        self._take(chain.begin(message(*plan), network, self.now))
 
     @property
     def message(self) -> Message:
@@ -147,13 +149,21 @@ class Case:
     def tell(self, index: int, result: Result, **fields: Any) -> Decision:
         self.now += 1.0
         outcome = Outcome(result, **fields)
-        self.last = chain.happened(self.message, index, outcome, self.network, self.now)
-        return self.last
+        return self._take(chain.happened(self.message, index, outcome, self.network, self.now))
 
-    def time_out(self, index: int) -> Decision:
-        self.now += 1.0
-        self.last = chain.timed_out(self.message, index, self.network, self.now)
-        return self.last
+    def time_out(self, index: int, seconds: float = 1.0) -> Decision:
+        self.now += seconds
+        return self._take(chain.timed_out(self.message, index, self.network, self.now))
+
+    def rested(self, index: int, seconds: float = 1.0) -> Decision:
+        self.now += seconds
+        return self._take(chain.rested(self.message, index, self.network, self.now))
+
+    def _take(self, decision: Decision) -> Decision:
+        self.last = decision
+        if decision.timer_done or decision.start >= 0 or decision.rest >= 0:
+            self.rest = decision.rest
+        return decision
 
 
 def test_the_first_step_starts_with_the_message() -> None:
@@ -413,6 +423,87 @@ def test_an_outcome_of_a_step_that_is_not_there_changes_nothing() -> None:
     assert case.tell(-1, Result.DELIVERED) == Decision(before)
 
 
+def repeated(step: StepPlan, times: int, *results: str, pause: float = 30.0) -> list[StepPlan]:
+    """A step with its repetitions after a failure with one of `results`."""
+    again = [
+        replace(step, again=n, pause_seconds=pause, retry_on=results or ("busy",))
+        for n in range(1, times + 1)
+    ]
+    return [step, *again]
+
+
+def test_a_step_is_tried_again_after_its_pause_before_the_next_one_is() -> None:
+    case = Case(*repeated(voice(), 1), sms("b"))
+    decision = case.tell(0, Result.BUSY, code="486")
+    assert (decision.start, decision.rest, decision.timer_due) == (-1, 1, 131.0)
+    assert case.states == ["failed", "pending", "pending"] and case.status() is Status.QUEUED
+    assert case.message.waits == ""
+    assert case.rested(1, 30.0).start == 1
+    assert case.tell(1, Result.BUSY).start == 2
+    assert case.states == ["failed", "failed", "trying"]
+
+
+def test_what_failed_for_good_is_not_tried_again() -> None:
+    case = Case(*repeated(voice(), 2), sms("b"))
+    decision = case.tell(0, Result.REJECTED)
+    assert (decision.start, decision.rest) == (3, -1)
+    assert case.states == ["failed", "skipped", "skipped", "trying"]
+    assert "rejected, which is for good" in case.message.steps[1].reason
+
+
+def test_a_step_that_was_not_tried_is_not_tried_again() -> None:
+    case = Case(*repeated(sms("a"), 1), sms("b"), network=Network(unfit=("a",)))
+    assert case.last.start == 2 and case.states == ["skipped", "skipped", "trying"]
+
+
+def test_a_late_success_ends_the_rest() -> None:
+    case = Case(*repeated(sms(until=Result.DELIVERED, within=60.0), 1, "timeout"))
+    case.tell(0, Result.ACCEPTED)
+    assert case.time_out(0).rest == 1
+    decision = case.tell(0, Result.DELIVERED)
+    assert decision.timer_done and case.status() is Status.DELIVERED
+    assert case.rested(1) == Decision(case.message, timer_done=True)
+    assert case.states == ["succeeded", "pending"]
+
+
+def test_after_the_rest_a_carrier_that_is_down_is_passed_over() -> None:
+    case = Case(*repeated(sms("a"), 1, "undelivered"), sms("b"))
+    case.tell(0, Result.UNDELIVERED)
+    case.network = Network(down=("a",))
+    assert case.rested(1).start == 2
+    assert case.results == ["undelivered", "not-available", ""]
+
+
+def limited(step: StepPlan, seconds: float) -> StepPlan:
+    return replace(step, chain_seconds=seconds)
+
+
+def test_no_step_begins_when_the_time_of_the_chain_is_over() -> None:
+    case = Case(
+        limited(sms("a", within=60.0), 90.0), limited(sms("b", within=60.0), 90.0), limited(sms(), 90.0)
+    )
+    assert case.last.timer_due == 160.0
+    assert case.time_out(0, 60.0).timer_due == 190.0, "what is left of the chain's time"
+    decision = case.time_out(1, 30.0)
+    assert decision.start == -1 and decision.timer_done and decision.abandon == 1
+    assert case.states == ["failed", "failed", "skipped"] and case.status() is Status.EXPIRED
+    assert case.message.steps[1].reason == "not accepted when the chain's 90 s were over"
+    assert case.message.steps[2].reason == "the chain's 90 s are over before it"
+
+
+def test_a_step_without_a_time_of_its_own_has_the_chain_s() -> None:
+    case = Case(limited(sms(until=Result.DELIVERED), 90.0))
+    assert (case.last.timer_due, case.last.timer_done) == (190.0, False)
+    case.tell(0, Result.ACCEPTED)
+    assert case.time_out(0, 89.0).timer_done and case.status() is Status.EXPIRED
+
+
+def test_a_rest_that_would_outlast_the_chain_is_not_begun() -> None:
+    case = Case(*(limited(step, 25.0) for step in repeated(voice(), 1)), limited(sms("b"), 25.0))
+    assert case.tell(0, Result.BUSY).start == 2
+    assert case.states == ["failed", "skipped", "trying"]
+
+
 plans = st.lists(
     st.builds(
         sms,
@@ -425,23 +516,37 @@ plans = st.lists(
 )
 REPORTS = [r for r in Result if r not in (Result.NOT_APPLICABLE, Result.NOT_AVAILABLE, Result.TIMEOUT)]
 happenings = st.lists(
-    st.tuples(st.integers(0, 3), st.sampled_from([*REPORTS, None]), st.sets(st.sampled_from("abcd"))),
+    st.tuples(st.integers(0, 6), st.sampled_from([*REPORTS, None]), st.sets(st.sampled_from("abcd"))),
     max_size=25,
 )
 
 
-@given(plans, happenings, st.sets(st.sampled_from("abcd")))
+@given(
+    plans,
+    happenings,
+    st.sets(st.sampled_from("abcd")),
+    st.integers(0, 2),
+    st.sampled_from([0.0, 10.0, 300.0]),
+)
 def test_whatever_happens_a_step_starts_once_and_the_chain_ends_or_waits(
-    plan: list[StepPlan], happenings: list[tuple[int, Result | None, set[str]]], unfit: set[str]
+    steps: list[StepPlan],
+    happenings: list[tuple[int, Result | None, set[str]]],
+    unfit: set[str],
+    times: int,
+    seconds: float,
 ) -> None:
+    results = ("undelivered", "busy", "timeout")
+    plan = [limited(again, seconds) for step in steps for again in repeated(step, times, *results)]
     case = Case(*plan, network=Network(unfit=tuple(unfit)))
     started = [case.last.start] if case.last.start >= 0 else []
     delivered = False
     for index, result, down in happenings:
         case.network.down = down
-        if index >= len(plan) or case.message.steps[index].state is StepState.PENDING:
+        if case.rest >= 0 and result is None:
+            case.rested(case.rest, 30.0)
+        elif index >= len(plan) or case.message.steps[index].state is StepState.PENDING:
             continue  # a channel reports only what it was given
-        if result is None:
+        elif result is None:
             case.time_out(index)
         else:
             case.tell(index, result)
@@ -458,7 +563,9 @@ def check(case: Case, started: list[int]) -> None:
     now_tried = [i for i, s in enumerate(case.message.steps) if s.state is StepState.TRYING]
     waits_for = now_tried + [i for i, s in enumerate(case.message.steps) if s.state is StepState.ACCEPTED]
     assert len(now_tried) <= 1 and all(i == case.message.step for i in now_tried)
-    assert waits_for or case.status() is not Status.QUEUED, "it ends, or waits for something"
+    assert waits_for or case.rest >= 0 or case.status() is not Status.QUEUED, (
+        "it ends, or waits for something"
+    )
     if any(s.state is StepState.SUCCEEDED for s in case.message.steps):
         assert not now_tried
 

@@ -170,6 +170,44 @@ async def test_success_in_time_clears_the_timer(gate: Gate) -> None:
     assert len(gate.sms.sent) == 1
 
 
+async def test_a_repetition_begins_after_its_pause_a_restart_in_between(open_gate: Open) -> None:
+    gate = await open_gate()
+    message = await gate.submit(text="", chain="patient")
+    gate.tell(message, Result.BUSY, carrier="east")
+    await gate.quiet()
+    assert [(t.due, t.data) for t in await gate.store.timers()] == [
+        (gate.clock.at + 60.0, {"step": 1, "rest": True})
+    ]
+    assert await gate.effects() == []
+    gate = await open_gate()
+    await gate.pipeline.recover(lambda channel, carrier: False)
+    await gate.due(59.0)
+    assert gate.voice.sent == []
+    await gate.due(1.1)
+    assert gate.voice.sent == [(message.id, 1, ())]
+
+
+async def test_what_a_step_s_condition_says_leaves_it_out(gate: Gate) -> None:
+    gate.skips["previous.result == 'busy'"] = "skip_when holds"
+    message = await gate.submit(text="", chain="patient")
+    gate.tell(message, Result.REJECTED, carrier="east")
+    stored = await gate.stored(message)
+    assert gate.sms.sent == [(message.id, 3, ())]
+    assert [record.reason for record in stored.steps[1:3]] == [
+        "the step that it repeats came out as rejected, which is for good",
+        "skip_when holds",
+    ]
+    assert [event.type for event in await gate.store.events(message.id)].count("step.skipped") == 2
+
+
+async def test_the_time_of_a_chain_ends_what_a_carrier_never_answered(gate: Gate) -> None:
+    message = await gate.submit(text="", chain="patient")
+    await gate.due(90.1)
+    stored = await gate.stored(message)
+    assert gate.voice.abandoned == [(message.id, 0)] and gate.sms.sent == []
+    assert stored.status is Status.EXPIRED and "90 s were over" in stored.reason
+
+
 async def test_a_late_success_stops_the_step_in_progress(gate: Gate) -> None:
     message = await gate.start_chain()
     await gate.begin(message)

@@ -47,6 +47,7 @@ class Caller:
         self.late: list[SubmitResult] = []
         self.rested: list[Submission] = []
         self.put_off: list[tuple[str, ...]] = []
+        self.opened = 0
         self.states: list[tuple[bool, str]] = []
         self.inbound: list[Inbound] = []
         self.deliver_status = ESME_ROK
@@ -62,8 +63,12 @@ class Caller:
             on_state=lambda name, up, reason: self.note(self.states, (up, reason)),
             on_rest=lambda submission: self.note(self.rested, submission),
             on_put_off=lambda *what: self.note(self.put_off, what),
+            on_breaker=self.breaker,
             rng=random.Random(1),
         )
+
+    def breaker(self) -> None:
+        self.opened += 1
 
     def note(self, where: list[Any], what: Any) -> None:
         where.append(what)
@@ -423,6 +428,32 @@ async def test_resting_messages_go_out_when_the_bind_comes_up_again(smsc: Smsc, 
     caller = start(window=1, retry_pause=Seconds(60))
     assert await caller.sent(caller.send("a"), caller.send("b")) == [["accepted"], ["in_doubt"]]
     assert smsc.submits() == [b"a", b"b", b"a"]
+
+
+async def test_answers_that_never_come_open_the_breaker_and_one_that_comes_closes_it(
+    smsc: Smsc, start: Starter
+) -> None:
+    smsc.statuses = [SILENCE] * 3
+    caller = start(window=3, response_timeout=Seconds(0.05), breaker=3, breaker_rest=Seconds(60))
+    await caller.until(lambda: caller.group.up)
+    assert caller.group.trouble == ""
+    await caller.sent(*(caller.send(text) for text in "abc"))
+    assert caller.opened == 1 and "3 failures in a row" in caller.group.trouble
+    await caller.sent(caller.send("accepted"))
+    assert caller.group.trouble == ""
+
+
+async def test_a_throttled_bind_s_rests_count_for_its_breaker_and_a_lost_session_does_not(
+    smsc: Smsc, start: Starter
+) -> None:
+    smsc.statuses = [ESME_RTHROTTLED, ESME_RTHROTTLED]
+    caller = start(window=1, throttle_pause=Seconds(0.01), breaker=2)
+    await caller.sent(caller.send("throttled twice"))
+    assert caller.opened == 1 and caller.group.trouble == ""
+    smsc.statuses = [DROP]
+    lost = start(breaker=1)
+    await lost.sent(lost.send("lost"))
+    assert lost.opened == 0
 
 
 async def test_stop_does_not_wait_for_messages_that_rest(smsc: Smsc, start: Starter) -> None:

@@ -76,6 +76,36 @@ class Throttle:
         return self._pause > 0.0
 
 
+class Breaker:
+    """Open, for `rest` seconds, after `limit` failures in a row (0: never), and again after each further one.
+
+    It does not stop what is on its way: it tells those who have a choice to choose otherwise.
+    """
+
+    __slots__ = ("_limit", "_rest", "failures", "until")
+
+    def __init__(self, limit: int, rest: float) -> None:
+        self._limit = limit
+        self._rest = rest
+        self.failures = 0
+        self.until = 0.0
+
+    def failed(self, now: float) -> bool:
+        """Whether it opens by that."""
+        self.failures += 1
+        if not self._limit or self.failures < self._limit or self.open(now):
+            return False
+        self.until = now + self._rest
+        return True
+
+    def succeeded(self) -> None:
+        self.failures = 0
+        self.until = 0.0
+
+    def open(self, now: float) -> bool:
+        return now < self.until
+
+
 class Backoff:
     """Waits between attempts to connect: `first` seconds, doubling up to `limit`.
 

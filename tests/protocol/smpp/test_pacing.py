@@ -1,4 +1,4 @@
-from gateway.protocol.smpp.pacing import Backoff, Throttle, TokenBucket
+from gateway.protocol.smpp.pacing import Backoff, Breaker, Throttle, TokenBucket
 
 
 def test_the_bucket_lets_through_its_rate_and_no_more() -> None:
@@ -66,3 +66,25 @@ def test_waits_to_connect_double_with_a_random_cut() -> None:
     assert backoff.wait(0.5) == 7.5
     backoff.reset()
     assert backoff.wait(0.0) == 1.0
+
+
+def test_failures_in_a_row_open_the_breaker_for_a_while_and_each_further_one_again() -> None:
+    breaker = Breaker(3, 30.0)
+    assert [breaker.failed(1.0) for _ in range(4)] == [False, False, True, False]
+    assert breaker.open(30.9) and not breaker.open(31.0)
+    assert breaker.failed(40.0) and breaker.open(69.9)
+
+
+def test_a_success_closes_the_breaker_and_begins_to_count_anew() -> None:
+    breaker = Breaker(2, 30.0)
+    breaker.failed(1.0)
+    breaker.succeeded()
+    assert not breaker.failed(2.0)
+    assert breaker.failed(3.0)
+    breaker.succeeded()
+    assert not breaker.open(3.0)
+
+
+def test_a_breaker_without_a_limit_never_opens() -> None:
+    breaker = Breaker(0, 30.0)
+    assert not any(breaker.failed(1.0) for _ in range(100)) and not breaker.open(1.0)
