@@ -6,6 +6,7 @@ import click
 
 from gateway.cli.output import clean, print_json
 from gateway.cli.settings import config_option, json_option, look
+from gateway.config.load import places
 from gateway.observe.why import Line, of_call, of_message, of_run
 from gateway.store.base import Store
 from gateway.values.clock import iso
@@ -18,14 +19,14 @@ Example:
   $ gateway why 019ab2f0-6c1e-7d3a-8f4b-2b1c9d0e7a55
   14:05:09.120  A message of alerts from 12345 to +447700900123: "ALERT: ..."
   14:05:09.120  Accepted with the chain alert: sms, then sms, then voice.
-  14:05:09.120  Step 1 (sms by north) begins.
+  14:05:09.120  Step 1 (sms by north) begins.  [conf/services/alerts.toml:21]
 """
 )
 @click.argument("id")
 @json_option
 @config_option
 def why(id: str, as_json: bool, config: str) -> None:
-    """Tell what happened to a message, a call or a session, step by step.
+    """Tell what happened to a message, a call or a session, step by step, and which setting decided.
 
     ID is the whole transaction or session ID, as `gateway messages`, the API or the log print it, or the one
     that an SMPP account was answered.  Reads the store beside the running gateway.  Times are UTC.
@@ -33,12 +34,16 @@ def why(id: str, as_json: bool, config: str) -> None:
     story = look(config, lambda store: _story(store, id))
     if story is None:
         raise click.ClickException(f"no message, call or session has the id {id}")
+    place = places(config)
     if as_json:
-        print_json([{"at": iso(line.at), "text": line.text} for line in story])
+        print_json(
+            [{"at": iso(line.at), "text": line.text, "setting": place(line.setting)} for line in story]
+        )
         return
     click.echo(iso(story[0].at)[:10])
     for line in story:
-        click.echo(f"{iso(line.at)[11:-1]}  {clean(line.text)}")
+        setting = place(line.setting)
+        click.echo(f"{iso(line.at)[11:-1]}  {clean(line.text)}{f'  [{setting}]' if setting else ''}")
 
 
 async def _story(store: Store, id: str) -> list[Line] | None:

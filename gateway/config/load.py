@@ -50,6 +50,19 @@ class Loaded(Struct, frozen=True):
     services: list[str]
 
 
+def places(path: str | Path) -> Callable[[str], str]:
+    """Where settings stand in the main file and `services/*.toml` beside it, by their paths in the whole:
+    "services.NAME.rules.R" -> "conf/services/NAME.toml:12"; "" for one that no file has that could be read.
+    """
+    files = _files(Path(path))
+
+    def place(setting: str) -> str:
+        file = next((file for file in reversed(files) if file.holds(setting)), files[0])
+        return file.place(setting)
+
+    return place
+
+
 def no_lint(services: Mapping[str, Service]) -> list[Fault]:
     return []
 
@@ -63,13 +76,7 @@ def load(
     `state_directory`.  Paths of prompts (`wav`) come out joined to the folder of their service file.
     Without `secrets` they stay as they are written: an operator may look without being able to read them.
     """
-    folder = Path(path).parent / "services"
-    main = _File(Path(path), "")
-    files = [
-        _File(file, f"services.{file.stem}")
-        for file in sorted(folder.glob("*.toml"))
-        if not file.name.startswith(".")
-    ]
+    main, *files = _files(Path(path))
     services = {file.name: _service(file, _reader(file, environ, secrets)) for file in files}
     gateway = replace(_gateway(main, environ, _reader(main, environ, secrets)), services=services)
     # without the main file every bind and trunk that a service names would seem unknown
@@ -79,6 +86,13 @@ def load(
     faults = _located([main, *files], [*shape, *meaning])
     good = all(fault.warning for fault in faults)
     return Loaded(gateway if good else None, faults, list(services))
+
+
+def _files(path: Path) -> list[_File]:
+    """The main file, then the services'."""
+    services = sorted((path.parent / "services").glob("*.toml"))
+    named = [_File(file, f"services.{file.stem}") for file in services if not file.name.startswith(".")]
+    return [_File(path, ""), *named]
 
 
 class _File:
@@ -118,8 +132,15 @@ class _File:
     def holds(self, path: str) -> bool:
         return not self.prefix or path == self.prefix or path.startswith(self.prefix + ".")
 
+    def place(self, setting: str) -> str:
+        line = self._lines.get(self._within(setting), 0)
+        return f"{self.path}:{line}" if line else ""
+
+    def _within(self, path: str) -> str:
+        return path.removeprefix(self.prefix).removeprefix(".") if self.prefix else path
+
     def locate(self, fault: Fault) -> Located:
-        path = fault.path.removeprefix(self.prefix).removeprefix(".") if self.prefix else fault.path
+        path = self._within(fault.path)
         line = line_of(self._lines, path) if self.readable else self._broken_line
         return Located(str(self.path), line, path, fault.what, fault.warning)
 

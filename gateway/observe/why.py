@@ -20,15 +20,17 @@ _Data = Mapping[str, Any]
 
 
 class Line(Struct, frozen=True):
-    """`at` in Unix seconds."""
+    """`at` in Unix seconds; `setting` is what decided, as a path in the whole configuration, "" = none did:
+    "services.NAME.rules.R"."""
 
     at: float
     text: str
+    setting: str = ""
 
 
 def of_message(message: Message, events: Iterable[Event], segments: Iterable[Segment] = ()) -> list[Line]:
     """From the request, or the arrival, to what has been reached so far; the oldest first."""
-    lines = [Line(event.at, sentence(event)) for event in events]
+    lines = [Line(event.at, sentence(event), _setting(event, message)) for event in events]
     lines += [Line(segment.updated_at or message.updated_at, _segment(segment)) for segment in segments]
     began = Line(message.created_at, _opening(message))
     return [began, *sorted(lines, key=lambda line: line.at), Line(message.updated_at, _reached(message))]
@@ -49,7 +51,7 @@ def of_call(call: Call, events: Iterable[Event]) -> list[Line]:
     if call.rung_at:
         waited = f" after {(call.rung_at - call.started_at) * 1000:.0f} ms"
         lines.append(Line(call.rung_at, f"It rang{waited if call.direction == 'out' else ''}."))
-    lines += [Line(event.at, sentence(event)) for event in own]
+    lines += [Line(event.at, sentence(event), _setting(event, call)) for event in own]
     lines.append(Line(call.ended_at or call.answered_at or call.started_at, _call_state(call)))
     if call.codec:
         lines.append(Line(call.ended_at or call.answered_at, _media(call)))
@@ -61,8 +63,28 @@ def of_call(call: Call, events: Iterable[Event]) -> list[Line]:
 def of_run(run: Run, events: Iterable[Event]) -> list[Line]:
     began = f"Session of the flow {run.flow} (version {run.version}) of {run.service} with {run.customer}"
     number = f" on {run.number}" if run.number else ""
-    lines = [Line(event.at, sentence(event)) for event in events]
+    lines = [Line(event.at, sentence(event), _setting(event, run)) for event in events]
     return [Line(run.created_at, f"{began}{number}."), *lines, Line(run.updated_at, _run_state(run))]
+
+
+def _setting(event: Event, what: Message | Call | Run) -> str:
+    """Which setting of a service the event comes from."""
+    service, data = f"services.{event.service}", event.data
+    match event.type:
+        case "rule":
+            return f"{service}.rules.{data.get('rule')}"
+        case "decided" if data.get("took") == "keyword":
+            keyword = data.get("keyword")
+            return f"{service}.keywords.{keyword}" if keyword else f"{service}.default"
+        case "node.entered" | "node.left" if isinstance(what, Run):
+            return f"{service}.flows.{what.flow}.nodes.{data.get('node')}"
+        case "call.missed" if isinstance(what, Call):
+            return f"{service}.numbers.{what.called}"
+        case str(type) if type.startswith("step.") and isinstance(what, Message) and what.chain:
+            steps = [step for step in what.plan[: data.get("step", -1) + 1] if not step.again]
+            return f"{service}.chains.{what.chain}.steps[{len(steps) - 1}]" if steps else ""
+        case _:
+            return ""
 
 
 def sentence(event: Event) -> str:

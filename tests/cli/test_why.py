@@ -108,9 +108,23 @@ def test_the_story_of_a_session_as_json(place: Any) -> None:
         {
             "at": "2026-11-23T14:05:09.120Z",
             "text": "Session of the flow order (version abc) of pizza with +447700900001 on 12345.",
+            "setting": "",
         },
-        {"at": "2026-11-23T14:05:09.120Z", "text": "It is at answer and waits for a message."},
+        {
+            "at": "2026-11-23T14:05:09.120Z",
+            "text": "It is at answer and waits for a message.",
+            "setting": "",
+        },
     ]
+
+
+def test_what_decided_is_told_with_its_place_in_the_files(place: Any) -> None:
+    place.write("services/alerts.toml", 'name = "Alerts"\n[rules.vip]\non = "sms.status"\n')
+    fired = {"rule": "vip", "fired": True, "reason": "its condition holds"}
+    place.fill([MESSAGE, Event(ref="m1", type="rule", service="alerts", at=AT + 1, data=fired)])
+    where = place.folder / "conf" / "services" / "alerts.toml"
+    lines = place.run("why", "m1").stdout.splitlines()
+    assert f"14:05:10.120  The rule vip acted, because its condition holds.  [{where}:2]" in lines
 
 
 def test_an_id_of_nothing(place: Any) -> None:

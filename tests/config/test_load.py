@@ -4,7 +4,7 @@ from textwrap import dedent
 
 import pytest
 
-from gateway.config.load import Loaded, load
+from gateway.config.load import Loaded, load, places
 from gateway.config.model import Service
 from gateway.values.fault import Fault
 
@@ -289,3 +289,16 @@ def test_the_example_configuration_has_no_findings_with_an_empty_environment() -
     loaded = load("conf/gateway.toml", environ={})
     assert loaded.faults == []
     assert loaded.services == ["alerts", "callback", "pizza"]
+
+
+def test_a_setting_is_found_in_its_file(conf: Conf) -> None:
+    conf.write("services/pizza.toml", PIZZA)
+    place = places(conf.folder / "gateway.toml")
+    lines = (conf.folder / "services" / "pizza.toml").read_text().splitlines()
+    expected = f"{conf.folder}/services/pizza.toml:{lines.index('[keywords.ORDER]') + 1}"
+    assert place("services.pizza.keywords.ORDER") == expected
+    assert place("services.pizza.keywords.GONE") == place("services.nobody.rules.x") == place("") == ""
+
+
+def test_no_setting_is_found_in_a_file_that_is_not_there(tmp_path: Path) -> None:
+    assert places(tmp_path / "gateway.toml")("services.pizza.keywords.ORDER") == ""

@@ -1,11 +1,12 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.observe.why import of_call, of_message, of_run, sentence
 from gateway.values.call import Call
 from gateway.values.event import Event
-from gateway.values.message import Message, Segment
+from gateway.values.message import Message, Segment, StepPlan, StepRecord
 from gateway.values.outcome import Status
 from gateway.values.work import Run
 
@@ -418,3 +419,54 @@ def test_where_a_session_is(fields: dict[str, Any], last: str) -> None:
     }
     run = Run(id="r1", node="ask", created_at=1.0, updated_at=2.0, **plain | fields)
     assert of_run(run, [])[-1].text == last
+
+
+def test_what_decided_is_named_as_a_setting() -> None:
+    message = Message(
+        id="m1",
+        direction="mt",
+        service="alerts",
+        sender="12345",
+        recipient="+447700900001",
+        chain="alert",
+        plan=(StepPlan(channel="sms"), StepPlan(channel="sms", again=1), StepPlan(channel="voice")),
+        steps=(StepRecord(),) * 3,
+        created_at=1.0,
+        updated_at=1.0,
+    )
+    events = [
+        event("step.failed", step=0),
+        event("step.started", step=1, again=1),
+        event("step.started", step=2, channel="voice"),
+        event("rule", rule="vip", fired=True),
+        event("decided", took="keyword", keyword="ORDER", how="first word"),
+        event("decided", took="keyword", how="default"),
+        event("notify.sent", url="https://example.org", attempt=1),
+    ]
+    service = f"services.{events[0].service}"
+    assert [line.setting for line in of_message(message, events)[1:-1]] == [
+        f"{service}.chains.alert.steps[0]",
+        f"{service}.chains.alert.steps[0]",
+        f"{service}.chains.alert.steps[1]",
+        f"{service}.rules.vip",
+        f"{service}.keywords.ORDER",
+        f"{service}.default",
+        "",
+    ]
+    alone = replace(message, chain="")
+    assert of_message(alone, events)[1].setting == ""
+
+
+def test_the_node_of_a_session_is_named_as_a_setting() -> None:
+    run = Run(
+        id="r1",
+        service="pizza",
+        flow="order",
+        version="abc",
+        customer="+447700900001",
+        number="12345",
+        created_at=1.0,
+        updated_at=1.0,
+    )
+    [_, entered, _] = of_run(run, [event("node.entered", node="ask", type="send-sms")])
+    assert entered.setting.endswith(".flows.order.nodes.ask")
