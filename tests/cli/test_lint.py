@@ -33,9 +33,10 @@ def test_a_rule_on_an_unknown_event_with_a_broken_condition_is_two_faults() -> N
     assert 'did you mean "sms.received"' in lint({"pizza": broken})[0].what
 
 
-def test_a_suspended_service_has_its_rules_checked_but_claims_no_word() -> None:
+def test_a_suspended_service_has_its_rules_checked_and_keeps_its_words() -> None:
     suspended = replace(SERVICE, status="suspended", rules={"r": Rule(on="x", do=[])})
-    assert paths(pizza=SERVICE, quiz=suspended) == ["services.quiz.rules.r.on"]
+    found = paths(pizza=SERVICE, quiz=suspended)
+    assert found == ["services.quiz.keywords.ORDER", "services.quiz.rules.r.on"]
 
 
 def test_a_flow_s_faults_have_the_path_of_their_service() -> None:
