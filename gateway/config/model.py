@@ -203,6 +203,8 @@ class Trunk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_calls: int = 100
     calls_per_second: float = 20
     codecs: list[Literal["PCMU", "PCMA", "G722"]] = field(default_factory=lambda: ["PCMU", "PCMA"])
+    # SRTP by keys in SDP (RFC 4568), which want SIP over TLS; optional: offered, and taken where offered
+    srtp: Literal["off", "optional", "required"] = "off"
     ring_timeout: Seconds = Seconds(45)  # outbound: no answer after this long
 
 

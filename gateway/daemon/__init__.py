@@ -57,7 +57,6 @@ from gateway.outbound.receipts import Receipts
 from gateway.outbound.reroute import Reroute
 from gateway.outbound.routes import Routes
 from gateway.outbound.segments import SegmentBook
-from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sms.coding import Coding
 from gateway.protocol.sms.preview import PLAIN, Preview, preview
 from gateway.rules import variables
@@ -397,7 +396,7 @@ class Daemon:
                 arrival.event.call,
                 arrival.record,
                 offer=arrival.event.sdp,
-                codecs=[Codec(name) for name in sip.trunks[arrival.event.trunk].codecs],
+                trunk=sip.trunks[arrival.event.trunk],
                 refusal=arrival.number.reject,
             ),
             room=sip.has_room,

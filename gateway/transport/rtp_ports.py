@@ -1,9 +1,10 @@
-"""The UDP ports of a range, for the media of calls."""
+"""The UDP ports of a range, in pairs, for the media of calls."""
 
 import errno
 import socket
 from collections import deque
 from collections.abc import Iterable
+from contextlib import ExitStack
 
 from gateway.values.errors import GatewayError
 
@@ -22,23 +23,31 @@ class RtpPorts:
         self.host = host
         self._free = deque(port for port in ports if port % 2 == 0)
 
-    def bind(self) -> socket.socket:
-        """A bound, non-blocking socket; give its port back by `release`.  Raises NoPortFree."""
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+    def bind(self) -> tuple[socket.socket, socket.socket]:
+        """Two bound, non-blocking sockets: the even port's for RTP, the next one's for RTCP.
+
+        Source: RFC 3550 section 11.  Give the even port back by `release`.  Raises NoPortFree.
+        """
         for _ in range(len(self._free)):
             port = self._free.popleft()
-            sock = socket.socket(family, socket.SOCK_DGRAM)
             try:
-                sock.bind((self.host, port))
+                return self._bind(port)
             except OSError as error:
-                sock.close()
                 self._free.append(port)
-                if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                    continue  # another program holds it
-                raise
-            sock.setblocking(False)
-            return sock
+                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    raise
+                # else another program holds it
         raise NoPortFree(f"no RTP port is free on {self.host}")
+
+    def _bind(self, port: int) -> tuple[socket.socket, socket.socket]:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with ExitStack() as opened:
+            rtp, rtcp = (opened.enter_context(socket.socket(family, socket.SOCK_DGRAM)) for _ in range(2))
+            for sock, number in ((rtp, port), (rtcp, port + 1)):
+                sock.setblocking(False)
+                sock.bind((self.host, number))
+            opened.pop_all()
+        return rtp, rtcp
 
     def release(self, port: int) -> None:
         """Put a port at the end of the queue again."""

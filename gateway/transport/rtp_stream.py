@@ -1,18 +1,16 @@
-"""One call's media on its socket: what is sent every 20 ms, and what becomes of each packet that comes.
-
-A plain datagram protocol, whose receive path never awaits.
-"""
+"""One call's media: what is sent every 20 ms, and what becomes of each packet that comes."""
 
 import asyncio
-import ipaddress
+import time
 from collections.abc import Callable
-from typing import Any, Final, Self, cast
+from typing import Final, Self
 
 from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.control import ControlStream
 from gateway.protocol.rtp.digits import Presses, Way
 from gateway.protocol.rtp.ear import CONVERSATION_MILLISECONDS, PATIENT_MILLISECONDS, Ear, Heard
 from gateway.protocol.rtp.machine import MachineDetector, MachineLimits, Verdict
-from gateway.protocol.rtp.packet import RtpError, RtpPacket, parse
+from gateway.protocol.rtp.packet import RtpPacket, parse
 from gateway.protocol.rtp.recording import Ended, Recording, RecordingLimits
 from gateway.protocol.rtp.stream import MediaStats, RtpReceiver, RtpSender
 from gateway.protocol.rtp.telephone_event import DigitReceiver
@@ -20,23 +18,22 @@ from gateway.protocol.rtp.tones import BEEP_FRAMES, beep, key
 from gateway.protocol.rtp.transcode import Transcoder
 from gateway.protocol.sdp import DTMF_PAYLOAD_TYPE, Negotiated
 from gateway.transport.recordings import ActiveRecording, Recordings
-from gateway.values.errors import GatewayError
+from gateway.transport.rtp_path import MediaPath
 
 _LIMIT_DIGITS: Final = 64
 
-Address = tuple[Any, ...]  # (host, port) or IPv6's four, as the loop hands it out
 
-
-class PeerUnreachable(GatewayError):
-    """The peer's media address is of the other IP version than ours: refuse with 488, or end the call."""
-
-
-class MediaStream(asyncio.DatagramProtocol):
+class MediaStream:
     """One call's media: made by `MediaPump.open`, silent until `connect`."""
 
-    def __init__(self, sender: RtpSender, recordings: Recordings) -> None:
+    def __init__(
+        self, sender: RtpSender, recordings: Recordings, *, cname: str, chance: Callable[[], float]
+    ) -> None:
+        """`cname` names us in RTCP, the same in all calls; `chance` spreads its packets."""
         self._sender = sender
         self._receiver = RtpReceiver()
+        self._control = ControlStream(sender, self._receiver, cname=cname, chance=chance)
+        self.path = MediaPath(self._receive, self._receive_rtcp)
         self._digit_receiver = DigitReceiver()
         self._recordings = recordings
         self._recording: ActiveRecording | None = None
@@ -49,28 +46,21 @@ class MediaStream(asyncio.DatagramProtocol):
         self._pressed = 0
         self._barge_in = False
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.DatagramTransport | None = None
-        self._signalled: Address = ()
-        self._target: Address | None = None
-        self._latched = False
         self._sending = False
-        self._congested = False
         self._codecs: dict[int, Codec] = {}  # by payload type
         self._dtmf_payload_types: frozenset[int] = frozenset()
         self._playing: asyncio.Future[bool] | None = None
-        self._foreign = 0
-        self._malformed = 0
-        self._errors = 0
-        self._local_host = ""
-        self.local_port = 0
         self.codec = Codec.PCMU  # until `connect` says what was agreed
         self.digits: asyncio.Queue[str] = asyncio.Queue(_LIMIT_DIGITS)
-        self.closed: asyncio.Future[None] = self._loop.create_future()
+
+    @property
+    def local_port(self) -> int:
+        return self.path.local_port
 
     def stats(self) -> MediaStats:
         received = self._receiver.stats()
         return MediaStats(
-            codec=str(self.codec) if self._signalled else "",
+            codec=str(self.codec) if self._control.due else "",
             packets=received.packets,
             lost=received.lost,
             jitter_seconds=received.jitter_seconds,
@@ -78,10 +68,13 @@ class MediaStream(asyncio.DatagramProtocol):
             sent=self._sender.packets,
             duplicates=received.duplicates,
             out_of_order=received.out_of_order,
-            foreign=self._foreign,
-            malformed=self._malformed,
-            errors=self._errors,
+            foreign=self.path.foreign,
+            malformed=self.path.malformed,
+            errors=self.path.errors,
             recording=self._recording.path if self._recording is not None else "",
+            lost_there=self._control.lost_there,
+            round_trip_seconds=self._control.round_trip_seconds,
+            encrypted=self.path.is_encrypted,
         )
 
     def connect(self, media: Negotiated) -> None:
@@ -89,13 +82,9 @@ class MediaStream(asyncio.DatagramProtocol):
 
         Raises PeerUnreachable and changes nothing then.
         """
-        signalled = (str(ipaddress.ip_address(media.remote_address)), media.remote_port)
-        if (":" in signalled[0]) != (":" in self._local_host):
-            raise PeerUnreachable(
-                f"the peer's media address {signalled[0]} is not of our socket's IP version"
-            )
-        if signalled != self._signalled:
-            self._signalled, self._target, self._latched = signalled, signalled, False
+        self.path.connect(media)
+        if not self._control.due:
+            self._control.begin(self._loop.time())
         self.codec = media.codec
         self._sender.set_format(media.codec, media.payload_type, media.dtmf_payload_type)
         # the peer's own number after its offer, ours after our offer (RFC 3264 section 5.1)
@@ -115,7 +104,7 @@ class MediaStream(asyncio.DatagramProtocol):
         """
         self.stop()
         playing: asyncio.Future[bool] = self._loop.create_future()
-        if self._transport is None:
+        if not self.path.is_open:
             playing.set_result(False)
             return playing
         self._sender.play(*prompts)
@@ -144,7 +133,7 @@ class MediaStream(asyncio.DatagramProtocol):
         skip = BEEP_FRAMES if limits.beep else 0
         self._recording = ActiveRecording(file, self._law, limits, skip_frames=skip)
         self._listen(self._recording.hear, PATIENT_MILLISECONDS)
-        if self._transport is None:
+        if not self.path.is_open:
             self._end_recording(Ended.HANGUP)
         return self._recording.done
 
@@ -159,7 +148,7 @@ class MediaStream(asyncio.DatagramProtocol):
         verdict: asyncio.Future[Verdict] = self._loop.create_future()
         self._detecting = detector, verdict
         self._listen(self._detect, PATIENT_MILLISECONDS)
-        if self._transport is None:
+        if not self.path.is_open:
             self._settle_detection()
         return verdict
 
@@ -192,9 +181,9 @@ class MediaStream(asyncio.DatagramProtocol):
         self._settle_detection()
         self.unpatch()
         self._sending = False
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
+        if self.path.is_connected:
+            self.path.send_rtcp(self._control.next_packet(self._loop.time(), time.time(), bye=True))
+        self.path.close()
 
     def relay(self, heard: Heard) -> None:
         """Say to the peer what the other side of a patch said in these 20 ms."""
@@ -214,20 +203,26 @@ class MediaStream(asyncio.DatagramProtocol):
 
     def tick(self) -> None:
         """Send the packet of this 20 ms; called by the pump alone."""
-        if self._transport is None or not self._signalled:
+        if not self.path.is_connected:
             return
         if self._playing is not None:
             if self._playing.cancelled():
                 self.stop()
             elif self._sender.finished:
                 self._settle_prompt(True)
-        if self._sending and not self._congested:
-            self._transport.sendto(self._sender.next_packet(), self._target)
+        if self._sending and self.path.is_ready:
+            self.path.send(self._sender.next_packet())
         else:
             self._sender.skip()
 
     def hear(self) -> None:
-        """Give those who listen the 20 ms that are due; called by the pump alone, when all have sent."""
+        """Report by RTCP, and give those who listen the 20 ms that are due.
+
+        Called by the pump alone, when all have sent.
+        """
+        now = self._loop.time()
+        if 0 < self._control.due <= now and self.path.is_open:
+            self.path.send_rtcp(self._control.next_packet(now, time.time()))
         if not self._hearers or self._ear is None:
             return
         heard = self._ear.next_frame()
@@ -236,46 +231,20 @@ class MediaStream(asyncio.DatagramProtocol):
         if self._recording is not None and self._recording.ended:
             self._ignore(self._recording.hear)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # the loops' own classes are not all derived from DatagramTransport, so no isinstance here
-        self._transport = cast(asyncio.DatagramTransport, transport)
-        self._local_host, self.local_port = transport.get_extra_info("sockname")[:2]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self.stop()
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    def datagram_received(self, data: bytes, addr: Address) -> None:
-        if not self._is_from_peer(addr):
-            self._foreign += 1
+    def _receive(self, data: bytes) -> None:
+        packet = parse(data)
+        is_event = packet.payload_type in self._dtmf_payload_types
+        if not self._receiver.receive(packet, self._loop.time(), is_audio=not is_event):
             return
-        try:
-            packet = parse(data)
-            is_event = packet.payload_type in self._dtmf_payload_types
-            self._latch(addr)
-            if not self._receiver.receive(packet, self._loop.time(), is_audio=not is_event):
-                return
-            if not is_event:
-                if self._ear is not None:
-                    self._overhear(self._ear, packet)
-                return
+        if is_event:
             digit = self._digit_receiver.receive(packet.timestamp, packet.payload)
-        except RtpError:
-            self._malformed += 1
-            return
-        if digit is not None:
-            self._press(digit, Way.EVENT)
+            if digit is not None:
+                self._press(digit, Way.EVENT)
+        elif self._ear is not None:
+            self._overhear(self._ear, packet)
 
-    def error_received(self, exc: Exception) -> None:
-        self._errors += 1  # the call itself ends by SIP, not by its media
-
-    def pause_writing(self) -> None:
-        self._congested = True  # the kernel takes no more: late audio is worth nothing, so it is dropped
-
-    def resume_writing(self) -> None:
-        self._congested = False
+    def _receive_rtcp(self, data: bytes) -> None:
+        self._control.receive(data, self._loop.time(), time.time())
 
     def _press(self, digit: str, way: Way) -> None:
         if not self._presses.is_new(digit, way, self._loop.time()):
@@ -334,20 +303,6 @@ class MediaStream(asyncio.DatagramProtocol):
         if self._recording is not None and not self._recording.ended:
             self._recording.end(cause)
             self._ignore(self._recording.hear)
-
-    def _is_from_peer(self, addr: Address) -> bool:
-        if not self._signalled or addr[0] != self._signalled[0]:
-            return False
-        return not self._latched or self._target is None or addr[1] in (self._target[1], self._signalled[1])
-
-    def _latch(self, addr: Address) -> None:
-        """Symmetric RTP: answer to the port the peer really sends from (RFC 4961), once.
-
-        Only within the address that SDP named, else anyone could draw the audio to himself; and the port that
-        SDP named wins over any other.
-        """
-        if not self._latched or addr[1] == self._signalled[1]:
-            self._target, self._latched = addr, True
 
     def _settle_prompt(self, played: bool) -> None:
         playing, self._playing = self._playing, None

@@ -30,6 +30,7 @@ class MediaPump:
     def __init__(self, ports: RtpPorts, *, chance: Random, recordings: Recordings) -> None:
         self._ports = ports
         self._recordings = recordings
+        self._cname = f"{chance.getrandbits(96):024x}"  # RFC 7022: no address, and new at each start
         self._chance = chance
         self._slots: list[dict[MediaStream, None]] = [{} for _ in range(_PHASES)]
         self._slot = 0
@@ -45,8 +46,8 @@ class MediaPump:
         """A stream on its own port.  Raises NoPortFree."""
         if self._closed:
             raise NoPortFree("the media pump is closed")
-        sock = self._ports.bind()
-        port = sock.getsockname()[1]
+        rtp, rtcp = self._ports.bind()
+        port = rtp.getsockname()[1]
         sender = RtpSender(
             ssrc=self._chance.getrandbits(32),
             sequence=self._chance.getrandbits(15),  # the upper half stays free, as RFC 3711 wishes it
@@ -55,11 +56,15 @@ class MediaPump:
             payload_type=Codec.PCMU.static_payload_type,
         )
         loop = asyncio.get_running_loop()
-        stream = MediaStream(sender, self._recordings)
+        stream = MediaStream(sender, self._recordings, cname=self._cname, chance=self._chance.random)
+        path = stream.path
         try:
-            await loop.create_datagram_endpoint(lambda: stream, sock=sock)
+            await loop.create_datagram_endpoint(lambda: path.rtcp, sock=rtcp)
+            await loop.create_datagram_endpoint(lambda: path, sock=rtp)
         except BaseException:
-            sock.close()
+            path.close()
+            rtp.close()
+            rtcp.close()
             self._ports.release(port)
             raise
         slot = min(self._slots, key=len)
@@ -69,7 +74,7 @@ class MediaPump:
             slot.pop(stream, None)
             self._ports.release(port)
 
-        stream.closed.add_done_callback(gone)
+        path.gone.add_done_callback(gone)
         if self._timer is None:
             self._due = loop.time() + _PHASE_SECONDS
             self._timer = loop.call_at(self._due, self._tick, loop)
@@ -84,7 +89,7 @@ class MediaPump:
         streams = [stream for slot in self._slots for stream in slot]
         for stream in streams:
             stream.close()
-        await asyncio.gather(*(stream.closed for stream in streams))
+        await asyncio.gather(*(stream.path.gone for stream in streams))
         await self._recordings.close()
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -3,14 +3,14 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 from typing import cast
 
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.rtp.packet import RtpPacket, parse
-from gateway.protocol.sdp import Direction, Negotiated
+from gateway.protocol.sdp import Direction, Negotiated, Srtp
 from gateway.transport.recordings import Recordings
 from gateway.transport.rtp_ports import RtpPorts
 from gateway.transport.rtp_stream import MediaStream
@@ -62,8 +62,10 @@ def free_even_ports(count: int) -> list[int]:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((LOOPBACK, 0))
             port = probe.getsockname()[1]
-        if port % 2 == 0 and port not in found:
-            found.append(port)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as neighbour, suppress(OSError):
+                neighbour.bind((LOOPBACK, port + 1))
+                if port % 2 == 0 and port not in found:
+                    found.append(port)
     return found
 
 
@@ -85,8 +87,10 @@ def media_to(
     dtmf: int | None = 96,
     direction: Direction = Direction.SENDRECV,
     address: str = LOOPBACK,
+    rtcp_port: int = 9,  # discard
+    srtp: Srtp | None = None,
 ) -> Negotiated:
-    return Negotiated(codec, codec.static_payload_type, dtmf, address, port, direction, 0)
+    return Negotiated(codec, codec.static_payload_type, dtmf, address, port, direction, 0, rtcp_port, srtp)
 
 
 async def until(condition: Callable[[], bool]) -> None:

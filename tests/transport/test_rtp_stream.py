@@ -13,7 +13,7 @@ from gateway.protocol.rtp.recording import Ended, RecordingLimits
 from gateway.protocol.rtp.telephone_event import TelephoneEvent, pack_event
 from gateway.protocol.rtp.tones import beep, key
 from gateway.protocol.sdp import Direction
-from gateway.transport.rtp_stream import PeerUnreachable
+from gateway.transport.rtp_path import PeerUnreachable
 from tests.peers.rtp_phone import a_phone, a_pump, media_to, until
 
 
@@ -189,7 +189,7 @@ async def test_what_the_system_reports_is_counted_and_the_stream_goes_on() -> No
             port = phone.port
         stream = await pump.open()
         stream.connect(media_to(port))  # nobody listens there any more: ICMP says so, or not
-        stream.error_received(ConnectionRefusedError())
+        stream.path.error_received(ConnectionRefusedError())
         assert await stream.play(bytes(320)) is True
         assert stream.stats().errors >= 1
 

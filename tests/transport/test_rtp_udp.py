@@ -17,7 +17,7 @@ async def test_a_full_range_refuses_and_a_closed_stream_gives_its_port_back() ->
             await pump.open()
         stream.close()
         stream.close()
-        await stream.closed
+        await stream.path.gone
         await asyncio.sleep(0)
         assert len(pump) == 0
         assert (await pump.open()).local_port == port
@@ -44,7 +44,7 @@ async def test_one_broken_stream_is_closed_and_the_others_go_on(caplog: pytest.L
         broken, sound = await pump.open(), await pump.open()
         broken.__class__ = Broken
         sound.connect(media_to(phone.port))
-        await broken.closed
+        await broken.path.gone
         assert await sound.play(bytes(320)) is True
         assert "a defect" in caplog.text
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from gateway.channels.voice.leg import WE_HUNG_UP, Leg
 from gateway.channels.voice.prompts import Prompt
+from gateway.channels.voice.session import session_of
 from gateway.config.model import Trunk
 from gateway.protocol import sdp
 from gateway.protocol.rtp.codec import Codec
@@ -57,7 +58,9 @@ RESULTS = {
 class Media(Protocol):
     """One call's media (transport.rtp_udp.MediaStream)."""
 
-    local_port: int
+    @property
+    def local_port(self) -> int: ...
+
     codec: Codec  # what `connect` agreed on
     digits: asyncio.Queue[str]  # keys that the peer pressed, each once whatever ways it came by
 
@@ -113,8 +116,7 @@ class OutboundCall:
         self._trunk = trunk
         self._media = media
         self._answered = answered
-        codecs = tuple(Codec(name) for name in trunk.codecs)
-        self._session = sdp.OfferAnswer(line.media_address, media.local_port, codecs, session_id=session_id)
+        self._session = session_of(trunk, line.media_address, media.local_port, session_id)
         self._events: asyncio.Queue[SipEvent] = asyncio.Queue()
         self._answer = b""
         self.sip: SipCall | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import NoReturn, Protocol
 
 from msgspec import Struct
@@ -18,8 +18,9 @@ from msgspec.structs import replace
 
 from gateway.channels.voice.call import Media
 from gateway.channels.voice.leg import WE_HUNG_UP, Leg, Prompts
+from gateway.channels.voice.session import session_of
+from gateway.config.model import Trunk
 from gateway.protocol import sdp
-from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallAnswered, CallCancelled, CallEnded, EndedBy, SipEvent
 from gateway.protocol.sip.reason import parse_reason
@@ -68,7 +69,7 @@ class InboundCall(Leg):
         record: Call,
         *,
         offer: bytes,
-        codecs: Sequence[Codec],
+        trunk: Trunk,
         refusal: int,
     ) -> None:
         super().__init__(record.id, reception.prompts, self._end_it)
@@ -76,7 +77,7 @@ class InboundCall(Leg):
         self._sip = sip
         self._record = record
         self._offer = offer
-        self._codecs = codecs
+        self._trunk = trunk
         self._refusal = refusal
         self._session: sdp.OfferAnswer | None = None
         self._stream: Media | None = None
@@ -117,8 +118,8 @@ class InboundCall(Leg):
             media.close()
             await super().answer()  # which says so
         self._stream = media
-        session = self._session = sdp.OfferAnswer(
-            self._shared.media_address, media.local_port, self._codecs, session_id=self._shared.session_id()
+        session = self._session = session_of(
+            self._trunk, self._shared.media_address, media.local_port, self._shared.session_id()
         )
         if self._offer:
             answer = session.answer(self._offer)

@@ -35,6 +35,7 @@ class RtpSender:
         self.sequence = sequence & 0xFFFF
         self.timestamp = timestamp & 0xFFFFFFFF
         self.packets = 0
+        self.octets = 0  # of payload
         self._digits = DigitSender()
         self._prompt = b""
         self._next_prompts: deque[bytes] = deque()
@@ -116,6 +117,7 @@ class RtpSender:
         self.sequence = (self.sequence + 1) & 0xFFFF
         self.timestamp = (self.timestamp + FRAME) & 0xFFFFFFFF
         self.packets += 1
+        self.octets += len(payload)
         return packet
 
 
@@ -139,6 +141,9 @@ class MediaStats:
     malformed: int
     errors: int
     recording: str  # path of the last recording begun, "" for none
+    lost_there: int = 0  # of what we sent, as the peer reports by RTCP
+    round_trip_seconds: float = 0.0  # 0 = not known
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,9 @@ class RtpReceiver:
     """Counts one peer's packets by sequence number (RFC 3550 appendix A.1, A.3 and A.8)."""
 
     def __init__(self) -> None:
-        self._ssrc: int | None = None
+        self.ssrc: int | None = None
+        self._cycles = 0  # times that the sequence number has wrapped
+        self._reported = (0, 0)  # expected and taken at the last report
         self._highest = 0
         self._recent = 0  # bit n: sequence number highest - n has arrived
         self._span = 0  # from the first packet of this run of numbers to the highest
@@ -173,13 +180,24 @@ class RtpReceiver:
         jitter = self._jitter / SAMPLE_RATE
         return ReceiverStats(self._packets, lost, self._duplicates, self._out_of_order, jitter)
 
+    @property
+    def extended_highest(self) -> int:
+        """The highest sequence number, with the number of its cycles above 2^16."""
+        return (self._cycles & 0xFFFF) << 16 | self._highest
+
+    def since_last_report(self) -> tuple[int, int]:
+        """Packets expected and lost since this was last asked; late ones may make the second negative."""
+        expected, packets = self._expected - self._reported[0], self._packets - self._reported[1]
+        self._reported = self._expected, self._packets
+        return expected, expected - packets
+
     def receive(self, packet: RtpPacket, now: float, *, is_audio: bool = True) -> bool:
         """Count a packet that came at `now` (monotonic seconds).  False: a duplicate or stray, to be dropped.
 
         Telephone events keep the timestamp of their start and say nothing about jitter (`is_audio=False`).
         """
-        if packet.ssrc != self._ssrc:  # a new source; what was counted before stays counted
-            self._ssrc = packet.ssrc
+        if packet.ssrc != self.ssrc:  # a new source; what was counted before stays counted
+            self.ssrc = packet.ssrc
             self._restart(packet.sequence)
         elif not self._in_sequence(packet.sequence):
             return False
@@ -189,7 +207,7 @@ class RtpReceiver:
         return True
 
     def _restart(self, sequence: int) -> None:
-        self._highest, self._recent, self._span = sequence, 1, 0
+        self._highest, self._recent, self._span, self._cycles = sequence, 1, 0, 0
         self._expected += 1
         self._bad_sequence = None
         self._transit = None
@@ -197,6 +215,7 @@ class RtpReceiver:
     def _in_sequence(self, sequence: int) -> bool:
         ahead = (sequence - self._highest) & 0xFFFF
         if 0 < ahead < _MAX_DROPOUT:
+            self._cycles += sequence < self._highest
             self._highest = sequence
             self._recent = (self._recent << ahead | 1) & ((1 << _MAX_MISORDER) - 1)
             self._span += ahead

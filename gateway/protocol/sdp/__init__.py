@@ -19,8 +19,11 @@ from gateway.protocol.sdp.description import (
 )
 from gateway.protocol.sdp.negotiation import (
     DTMF_PAYLOAD_TYPE,
+    Encryption,
     Negotiated,
     Refused,
+    Srtp,
+    Wishes,
     build_answer,
     build_offer,
     negotiate,
@@ -31,6 +34,7 @@ __all__ = [
     "DTMF_PAYLOAD_TYPE",
     "Answer",
     "Direction",
+    "Encryption",
     "Format",
     "Media",
     "Negotiated",
@@ -39,6 +43,8 @@ __all__ = [
     "Refused",
     "SdpError",
     "SessionDescription",
+    "Srtp",
+    "Wishes",
     "build_answer",
     "build_offer",
     "negotiate",

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from gateway.protocol.sdp.crypto import Crypto, crypto_line, parse_crypto
+
 _LIMIT_OCTETS: Final = 16_384
 _LIMIT_MEDIA: Final = 32
 _LIMIT_FORMATS: Final = 128
+_LIMIT_CRYPTO: Final = 16
 
 
 class SdpError(ValueError):
@@ -60,6 +63,7 @@ class Media:
     """An m= line with what belongs to it.  `port` 0 = refused or switched off.
 
     `formats` holds the payload types of an RTP profile; `format_words` the line's words as they stood.
+    `rtcp_port` is None where RTCP goes to the port after RTP's.
     """
 
     kind: str
@@ -70,6 +74,9 @@ class Media:
     address: str | None = None
     direction: Direction = Direction.SENDRECV
     ptime_milliseconds: int | None = None
+    rtcp_mux: bool = False  # RFC 5761
+    rtcp_port: int | None = None  # RFC 3605
+    crypto: tuple[Crypto, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,9 @@ class _Section:
     address: str | None = None
     direction: Direction | None = None
     ptime: int | None = None
+    rtcp_mux: bool = False
+    rtcp_port: int | None = None
+    crypto: list[Crypto] = field(default_factory=list)
     rtpmap: dict[int, tuple[str, int]] = field(default_factory=dict)
     fmtp: dict[int, str] = field(default_factory=dict)
 
@@ -173,6 +183,9 @@ def serialise(description: SessionDescription) -> bytes:
                 lines.append(f"a=fmtp:{one.payload_type} {one.parameters}")
         if media.ptime_milliseconds is not None:
             lines.append(f"a=ptime:{media.ptime_milliseconds}")
+        lines += [f"a=crypto:{crypto_line(crypto)}" for crypto in media.crypto]
+        if media.rtcp_mux:
+            lines.append("a=rtcp-mux")
         lines.append(f"a={media.direction}")
     return "".join(f"{line}\r\n" for line in lines).encode()
 
@@ -238,6 +251,15 @@ def _parse_attribute(section: _Section, value: str) -> None:
             # some gateways write "20.0"; the packets say what they hold, so a wrong value costs nothing
             head = rest.strip().partition(".")[0]
             section.ptime = int(head) if head.isascii() and head.isdigit() and len(head) <= 5 else None
+        case "rtcp-mux":
+            section.rtcp_mux = True
+        case "rtcp":
+            port = rest.strip().partition(" ")[0]
+            section.rtcp_port = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else None
+        case "crypto":
+            crypto = parse_crypto(rest)
+            if crypto is not None and len(section.crypto) < _LIMIT_CRYPTO:
+                section.crypto.append(crypto)
 
 
 def _parse_media(section: _Section, session: _Section) -> Media:
@@ -260,6 +282,9 @@ def _parse_media(section: _Section, session: _Section) -> Media:
         section.address or session.address,
         section.direction or session.direction or Direction.SENDRECV,
         section.ptime,
+        section.rtcp_mux,
+        section.rtcp_port,
+        tuple(section.crypto),
     )
 
 

@@ -29,8 +29,8 @@ from gateway.protocol.sip.call import (
     EndedBy,
     SipEvent,
 )
+from gateway.transport.rtp_path import PeerUnreachable
 from gateway.transport.rtp_ports import NoPortFree
-from gateway.transport.rtp_stream import PeerUnreachable
 from gateway.values.call import Call as CallRecord
 from gateway.values.message import Message, StepPlan
 from gateway.values.outcome import Outcome, Result

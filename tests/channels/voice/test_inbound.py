@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.channels.voice.inbound import InboundCall, NoSound, Reception
+from gateway.config.model import Trunk
 from gateway.protocol import sdp
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sip.address import Address
@@ -93,7 +94,12 @@ class Bench:
             session_id=lambda: 7,
         )
         self.call = InboundCall(
-            reception, self.sip, record, offer=offer, codecs=(Codec.PCMA, Codec.PCMU), refusal=603
+            reception,
+            self.sip,
+            record,
+            offer=offer,
+            trunk=Trunk(host="127.0.0.9", codecs=["PCMA", "PCMU"]),
+            refusal=603,
         )
         self.phone.on_event = self.call.event
 

@@ -13,6 +13,7 @@ from gateway.protocol.sdp import (
     Negotiated,
     Refused,
     SessionDescription,
+    Wishes,
     build_answer,
     build_offer,
     negotiate,
@@ -25,7 +26,7 @@ def peer(*lines: str) -> SessionDescription:
 
 
 def agreed(description: SessionDescription, codecs: Sequence[Codec] = tuple(Codec)) -> Negotiated:
-    outcome = negotiate(description, codecs)
+    outcome = negotiate(description, Wishes(codecs))
     assert isinstance(outcome, Negotiated), outcome
     return outcome
 
@@ -66,12 +67,12 @@ def test_the_peers_order_and_the_peers_numbers_count() -> None:
             "a=rtpmap:101 telephone-event/8000",
         )
     )
-    assert media == Negotiated(Codec.PCMA, 98, 101, "198.51.100.7", 4000, Direction.SENDRECV, 0)
+    assert media == Negotiated(Codec.PCMA, 98, 101, "198.51.100.7", 4000, Direction.SENDRECV, 0, 4001)
 
 
 def test_own_codecs_limit_the_choice() -> None:
     description = peer("c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 0 8")
-    outcome = negotiate(description, [Codec.PCMA])
+    outcome = negotiate(description, Wishes([Codec.PCMA]))
     assert isinstance(outcome, Negotiated)
     assert (outcome.codec, outcome.payload_type, outcome.dtmf_payload_type) == (Codec.PCMA, 8, None)
 
@@ -89,6 +90,16 @@ def test_directions_are_turned_round(theirs: str, ours: str) -> None:
 def test_the_unspecified_address_is_hold(theirs: str, ours: str) -> None:
     media = agreed(peer("c=IN IP4 0.0.0.0", "m=audio 4000 RTP/AVP 0", f"a={theirs}"))
     assert media.direction == ours
+
+
+@pytest.mark.parametrize(
+    ("lines", "port"), [([], 4001), (["a=rtcp:4567"], 4567), (["a=rtcp-mux"], 4000), (["a=rtcp:x"], 4001)]
+)
+def test_rtcp_goes_where_the_peer_has_it(lines: list[str], port: int) -> None:
+    offer = peer("c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 0", *lines)
+    assert agreed(offer).remote_rtcp_port == port
+    answer = build_answer(offer, agreed(offer), "192.0.2.2", 30_000, session_id=9)
+    assert (b"a=rtcp-mux" in answer) == (port == 4000)
 
 
 def test_the_first_usable_audio_line_wins() -> None:
@@ -119,7 +130,7 @@ def test_the_first_usable_audio_line_wins() -> None:
     ],
 )
 def test_what_cannot_be_agreed_is_a_value(lines: list[str], reason: str) -> None:
-    outcome = negotiate(peer(*lines))
+    outcome = negotiate(peer(*lines), Wishes())
     assert isinstance(outcome, Refused)
     assert reason in outcome.reason
 
@@ -173,6 +184,10 @@ def test_two_of_us_agree_with_each_other(
     caller = agreed(parse(build_answer(offer, callee, "203.0.113.5", 40_000, session_id=2)))
     assert (callee.remote_address, callee.remote_port, callee.codec) == (address, port, codecs[0])
     assert caller == replace(
-        callee, remote_address="203.0.113.5", remote_port=40_000, direction=callee.direction.reversed
+        callee,
+        remote_address="203.0.113.5",
+        remote_port=40_000,
+        remote_rtcp_port=40_001,
+        direction=callee.direction.reversed,
     )
     assert caller.direction == direction
