@@ -25,6 +25,7 @@ _COMMANDS = {
     "calls": ("gateway.cli.calls:calls", "Search the calls, newest first: the call detail records."),
     "why": ("gateway.cli.why:why", "Tell what happened to a message, a call or a session."),
     "keyword": ("gateway.cli.keyword:keyword", "Try a text: which keyword or rule takes it, and why."),
+    "rule": ("gateway.cli.rule:rule", "Try an event: which rules fire, and why not the others."),
     "nlp": ("gateway.cli.nlp:nlp", "What services read out of texts: try, test, report."),
     "flow": ("gateway.cli.flow:flow", "List, show and check flows; follow a session."),
     "trunk": ("gateway.cli.trunk:trunk", "Ask a SIP peer whether it is there."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import assert_never
 
@@ -10,8 +9,9 @@ import click
 
 from gateway.cli.messages import Address
 from gateway.cli.output import clean, print_json
+from gateway.cli.rule import about, deed
 from gateway.cli.settings import config_option, json_option, settings
-from gateway.config.model import Action, Service
+from gateway.config.model import Service
 from gateway.inbound.listening import Listening
 from gateway.observe.system import SystemClock
 from gateway.rules.decide import ByKeyword, ByRules, Decision, Default, Nothing, Reserved, Resume, decide
@@ -66,9 +66,10 @@ def test(number: str, text: str, sender: str, session: bool, as_json: bool, conf
     """
     services = settings(config).services
     keywords = Keywords.build(services)
-    listening = Listening(SystemClock())
+    clock = SystemClock()
+    listening = Listening(clock)
     listening.configure(services, listening.readers(services))
-    heard = listening.hear(keywords.services(number), sender, text, time.time())
+    heard = listening.hear(keywords.services(number), sender, text, clock.now())
     decision = decide(
         sender=sender,
         recipient=number,
@@ -77,6 +78,7 @@ def test(number: str, text: str, sender: str, session: bool, as_json: bool, conf
         match=keywords.match(number, text),
         services=keywords.services(number),
         ruleset=Ruleset.build(services),
+        now=clock.now(),
         open_run=_SESSION if session else "",
         heard={name: said.variables for name, said in heard.items()},
     )
@@ -93,7 +95,7 @@ def test(number: str, text: str, sender: str, session: bool, as_json: bool, conf
         ]
         print_json({"took": took, "service": service, "explained": explained, "rules": rules})
     else:
-        for line in [*explained, *map(_about_rule, considered), *_outcome(decision), *parked]:
+        for line in [*explained, *map(about, considered), *_outcome(decision), *parked]:
             click.echo(clean(line))
     if isinstance(decision, Nothing):
         click.get_current_context().exit(1)
@@ -125,15 +127,10 @@ def _parked(services: Mapping[str, Service], service: str) -> list[str]:
     return [f"Service {service} is suspended: the text waits until it is live again."]
 
 
-def _about_rule(considered: Considered) -> str:
-    acts = "acts" if considered.fired else "does not act"
-    return f"The rule {considered.rule} of {considered.service} {acts}: {considered.reason}."
-
-
 def _outcome(decision: Decision) -> list[str]:
     match decision:
         case ByRules(decided):
-            return [f"Service {d.service} {_deed(d.action)}, by its rule {d.rule}." for d in decided]
+            return [f"Service {d.service} {deed(d.action)}, by its rule {d.rule}." for d in decided]
         case Reserved(word, services, match) if services:
             reply = "its own reply" if match.keyword is not None else "the built-in reply"
             verbs = {"stop": "opts the sender out of", "start": "opts the sender in to"}
@@ -145,17 +142,3 @@ def _outcome(decision: Decision) -> list[str]:
             return [f"Nothing takes it: {reason}."]
         case _:
             return []
-
-
-def _deed(action: Action) -> str:
-    if action.send is not None:
-        return f"sends a message to {action.send.to}"
-    if action.reply:
-        return f'replies "{action.reply}"'
-    if action.flow:
-        return f"starts the flow {action.flow}"
-    if action.chain is not None:
-        return f"starts the chain {action.chain.name}"
-    if action.notify:
-        return f"notifies {action.notify}"
-    return f"opts the sender {action.opt}"

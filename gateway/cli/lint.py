@@ -46,6 +46,7 @@ def _around(service: Service) -> Surroundings:
         flows={name: list(inner) if isinstance(inner, dict) else [] for name, inner in nodes.items()},
         chains=list(service.chains),
         auths=list(service.auths),
+        events=list(service.events),
         logbooks={name: list(book.columns) for name, book in service.logbooks.items()},
         sms_sender=service.assets[0] if service.assets else "",
     )

@@ -1,4 +1,4 @@
-"""gateway why: the story of one message, call or session."""
+"""gateway why: the story of one message, call, session or custom event."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from gateway.cli.output import clean, print_json
 from gateway.cli.settings import config_option, json_option, look
 from gateway.config.load import places
-from gateway.observe.why import Line, of_call, of_message, of_run
+from gateway.observe.why import Line, of_call, of_event, of_message, of_run
 from gateway.store.base import Store
 from gateway.values.clock import iso
 from gateway.values.ids import message_of
@@ -26,14 +26,15 @@ Example:
 @json_option
 @config_option
 def why(id: str, as_json: bool, config: str) -> None:
-    """Tell what happened to a message, a call or a session, step by step, and which setting decided.
+    """Tell what happened to a message, a call, a session or a custom event, step by step, and which setting
+    decided.
 
     ID is the whole transaction or session ID, as `gateway messages`, the API or the log print it, or the one
     that an SMPP account was answered.  Reads the store beside the running gateway.  Times are UTC.
     """
     story = look(config, lambda store: _story(store, id))
     if story is None:
-        raise click.ClickException(f"no message, call or session has the id {id}")
+        raise click.ClickException(f"no message, call, session or event has the id {id}")
     place = places(config)
     if as_json:
         print_json(
@@ -53,4 +54,6 @@ async def _story(store: Store, id: str) -> list[Line] | None:
         return of_call(call, await store.events(call.message or id))
     if run := await store.run(id):
         return of_run(run, await store.events(id))
+    if events := await store.events(id):
+        return of_event(events)
     return None

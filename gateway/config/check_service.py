@@ -14,6 +14,7 @@ from gateway.config.model import (
     Action,
     Bind,
     Chain,
+    Dial,
     Gateway,
     Keyword,
     Number,
@@ -168,7 +169,8 @@ class _Checked:
             yield from self._action(f"{path}.do[{index}]", action)
 
     def _action(self, path: str, action: Action) -> Iterator[Fault]:
-        yield from _exactly_one(path, action, ("send", "reply", "flow", "chain", "notify", "opt"))
+        acts = ("send", "reply", "flow", "chain", "call", "notify", "event", "profile", "opt")
+        yield from _exactly_one(path, action, acts)
         yield from self._named(f"{path}.flow", action.flow, "flow", self._service.flows)
         yield from _url(f"{path}.notify", action.notify)
         if action.chain is not None:
@@ -176,12 +178,18 @@ class _Checked:
             if not action.chain.to:
                 yield Fault(f"{path}.chain.to", "must not be empty")
         if action.send is not None:
-            yield from self._send(f"{path}.send", action.send)
+            yield from self._send(f"{path}.send", action.send, action.send.channel)
+        if action.call is not None:
+            yield from self._send(f"{path}.call", action.call, "voice")
+        if action.event is not None:
+            yield from self._named(f"{path}.event.name", action.event.name, "event", self._service.events)
+        if action.channel and not action.opt:
+            yield Fault(f"{path}.channel", "says nothing without opt")
 
-    def _send(self, path: str, send: Send) -> Iterator[Fault]:
+    def _send(self, path: str, send: Send | Dial, channel: str) -> Iterator[Fault]:
         yield from _exactly_one(path, send, ("text", "template"))
-        yield from self._words(path, send.channel, send.template)
-        yield from self._sender(path, send.channel, send.sender)
+        yield from self._words(path, channel, send.template)
+        yield from self._sender(path, channel, send.sender)
         if not send.to:
             yield Fault(f"{path}.to", "must not be empty")
 

@@ -8,13 +8,17 @@ written "250ms", "20s", "10m", "2h", "7d" or as a number of seconds; secrets as 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from msgspec import Struct, field
 
 
 class Seconds(float):
     """A duration in seconds."""
+
+
+class Moment(float):
+    """A moment, as Unix seconds; 0: none is set.  Written 2026-12-24T18:00:00Z."""
 
 
 class Secret(str):
@@ -263,6 +267,24 @@ class Replies(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     help: str = ""
 
 
+class Parameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a template or a custom event is given by its users; written short: `amount = "number"`."""
+
+    SHORT: ClassVar[str] = "type"
+
+    type: Literal["text", "number", "boolean", "date"] = "text"  # date: "2026-12-24"
+    mandatory: bool = True  # one with a default need not be given either
+    default: Any = None
+    longest: int = 0  # characters of a text; 0: any
+
+
+class CustomEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What applications, rules and flows may raise as custom.NAME; its parameters are `custom.PARAMETER`."""
+
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    customer: str = "msisdn"  # the parameter that holds the number of the customer whom it is about
+
+
 class Send(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     channel: Literal["sms", "voice"] = "sms"
     to: str
@@ -277,15 +299,35 @@ class StartChain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     variables: dict[str, str] = field(default_factory=dict)
 
 
+class Dial(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call that says something."""
+
+    to: str
+    sender: str = field(default="", name="from")
+    text: str = ""
+    template: str = ""
+
+
+class Raise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A custom event of the service, about the same customer unless its own parameter says otherwise."""
+
+    name: str  # without "custom."
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
 class Action(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One act of a rule: exactly one of its fields is set."""
+    """One act of a rule: exactly one of its fields is set (`channel` joins `opt`)."""
 
     send: Send | None = None
     reply: str = ""
     flow: str = ""
     chain: StartChain | None = None
+    call: Dial | None = None
     notify: str = ""
+    event: Raise | None = None
+    profile: dict[str, str] = field(default_factory=dict)  # attributes of the customer; "" takes one away
     opt: Literal["", "in", "out"] = ""
+    channel: Literal["", "sms", "voice", "app"] = ""  # of `opt`; empty: every one
 
 
 class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -295,6 +337,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     priority: int = 0  # lower first; equal: by name
     stop: bool = False  # no further rule after this one
     active: bool = True
+    valid_from: Moment = Moment(0)
+    valid_to: Moment = Moment(0)
 
 
 class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -448,6 +492,7 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     default: Keyword | None = None  # what a text that matches nothing gets
     numbers: dict[str, Number] = field(default_factory=dict)
     keywords: dict[str, Keyword] = field(default_factory=dict)
+    events: dict[str, CustomEvent] = field(default_factory=dict)
     rules: dict[str, Rule] = field(default_factory=dict)
     chains: dict[str, Chain] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -16,7 +17,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec.structs import FieldInfo
 
 from gateway.config.locate import join
-from gateway.config.model import Seconds, Secret
+from gateway.config.model import Moment, Seconds, Secret
 from gateway.values.duration import seconds
 from gateway.values.fault import Fault, nearest
 
@@ -69,6 +70,8 @@ class Reader:
         if kind is Any:
             return value
         if isinstance(kind, type) and issubclass(kind, Struct):
+            if isinstance(value, str) and (short := getattr(kind, "SHORT", "")):
+                value = {short: value}
             return self.struct(kind, self._table(value, path), path)
         return self._plain(kind, value, path)
 
@@ -81,6 +84,8 @@ class Reader:
                 return Secret(self._secret(value))
             except ValueError as error:
                 raise self._fault(path, str(error)) from None
+        if kind is Moment:
+            return self._moment(value, path)
         if kind is Seconds:
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise self._fault(path, f'must be a duration such as "20s", not {_spoken(value)}')
@@ -93,6 +98,16 @@ class Reader:
         if type(value) is not kind or kind is float:
             raise self._fault(path, f"must be {_KINDS[kind]}, not {_spoken(value)}")
         return value
+
+    def _moment(self, value: Any, path: str) -> Moment:
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                raise self._fault(path, f"{_spoken(value)} is no moment; {_A_MOMENT}") from None
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            raise self._fault(path, f"must be a moment with its zone; {_A_MOMENT}")
+        return Moment(value.timestamp())
 
     def _choice(self, choices: tuple[Any, ...], value: Any, path: str) -> Any:
         # a bool equals 0 or 1
@@ -132,6 +147,7 @@ class Reader:
         return _Wrong()
 
 
+_A_MOMENT = "write 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00"
 _KINDS = {str: "text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
 
 

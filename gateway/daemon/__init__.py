@@ -27,6 +27,8 @@ from gateway.daemon.reload import Reload, changed_binds, needs_restart
 from gateway.daemon.sip import SipSide
 from gateway.daemon.smpp import SmppSide
 from gateway.directory.consent import Consents
+from gateway.directory.customer import Customers
+from gateway.flows import effects
 from gateway.http.app import HttpServer
 from gateway.http.deps import CarrierState, Deps
 from gateway.inbound import accounts as esme
@@ -34,6 +36,7 @@ from gateway.inbound.accounts import Accounts
 from gateway.inbound.actions import Actions
 from gateway.inbound.calls import CallRecords
 from gateway.inbound.consequences import ACCOUNT_SCHEME, Consequences
+from gateway.inbound.custom import CustomEvents
 from gateway.inbound.listening import Listening
 from gateway.inbound.live import LiveCalls
 from gateway.inbound.pipeline import InboundPipeline
@@ -110,6 +113,7 @@ class Daemon:
             process=config.store.writer == "process",
         )
         self._consents = Consents()
+        self._customers = Customers()
         self._book = SegmentBook(self.store)
         self._timers = Timers(self._clock, self._fire, appointments={HELD})
         self._routes = Routes(self._binds)
@@ -118,7 +122,7 @@ class Daemon:
             binds=self._binds,
             clock=self._clock,
             routes=self._candidates,
-            refusal=self._consents.refusal,
+            refusal=partial(self._consents.refusal, channel="sms"),
             enqueue=lambda flight: self._smpp.enqueue(flight),
             state=lambda bind: self._smpp.state(bind),
             report=lambda *news: self.outbound.report(*news),
@@ -196,6 +200,9 @@ class Daemon:
         self._fetcher = Fetcher(
             self.store, lambda *done: self._runs.done(*done), Authoriser(self._services, self._clock)
         )
+        self._events = CustomEvents(
+            services=self._services, clock=self._clock, new_id=self._new_id, owing=self._notifier
+        )
         self._runs = Runs(
             services=self._services,
             clock=self._clock,
@@ -206,11 +213,16 @@ class Daemon:
             record=self.outbound.record,
             fetch=self._fetcher.start,
             randomness=secrets.token_bytes,
+            others={
+                effects.RaiseEvent: self._events.act,
+            },
         )
         self._actions = Actions(
             accepting=Counted(self.outbound, partial(self.metrics.accepted, by="rule")),
             owing=self._notifier,
             consents=self._consents,
+            customers=self._customers,
+            events=self._events,
             runs=self._runs,
             clock=self._clock,
         )
@@ -253,6 +265,10 @@ class Daemon:
                 submit_soon=self.outbound.submit_soon,
                 store=self.store,
                 services=self._services,
+                clock=self._clock,
+                consents=self._consents,
+                customers=self._customers,
+                events=self._events,
                 carriers=self.carriers,
                 segments=self._sms.count,
                 preview=self._preview,
@@ -287,6 +303,8 @@ class Daemon:
         await self.store.open()
         await self._consents.load(self.store)
         await self._listening.load(self.store)
+        await self._customers.load(self.store)
+        await self._events.load(self.store)
         await self._runs.load(self.store)
         await self._book.load(self._clock.now())
         await self._notifier.load()
@@ -424,7 +442,7 @@ class Daemon:
             open_media=sip.open_media,
             prompts=self._prompts,
             new_id=self._new_id,
-            refusal=self._consents.refusal,
+            refusal=partial(self._consents.refusal, channel="voice"),
             hand_over=lambda key, carrier: self._hand_over([key], carrier),
             report=self.outbound.report,
             session_id=sip.session_id,
@@ -446,9 +464,11 @@ class Daemon:
             actions=self._actions,
             owing=self._notifier,
             consents=self._consents,
+            customers=self._customers,
+            clock=self._clock,
             runs=self._runs,
         )
-        self._runs.firing = self.consequences
+        self._runs.firing = self._events.follow = self.consequences
         self.inbound = InboundPipeline(
             store=self.store,
             clock=self._clock,
@@ -458,6 +478,7 @@ class Daemon:
             keywords=keywords,
             ruleset=ruleset,
             consents=self._consents,
+            customers=self._customers,
             actions=self._actions,
             owing=self._notifier,
             runs=self._runs,

@@ -1,38 +1,66 @@
-"""Who has said no.  In memory as a whole: every send asks."""
+"""Who has said no, to which service and by which channel.  In memory as a whole: every send asks."""
 
 from __future__ import annotations
 
+from msgspec.structs import asdict
+
 from gateway.store.base import Store, Unit
-from gateway.values.message import Consent
+from gateway.values.message import Consent, ConsentChange
+
+EVERY = ""  # the channel of what is said about all of them
+CHANNELS = ("sms", "voice", "app")
 
 
 class Consents:
     def __init__(self) -> None:
-        self._opted_out: dict[tuple[str, str], Consent] = {}
+        self._opted_out: dict[tuple[str, str], tuple[Consent, ...]] = {}  # one for each channel, EVERY first
 
     async def load(self, store: Store) -> None:
-        self._opted_out = {(c.service, c.address): c for c in await store.opted_out()}
+        for consent in await store.opted_out():
+            self._put(consent)
 
-    def refusal(self, service: str, address: str) -> str:
+    def refusal(self, service: str, address: str, channel: str = "sms") -> str:
         """Why nothing may be sent to this address, as a sentence; "" if it may."""
-        consent = self._opted_out.get((service, address))
-        return f"the customer has opted out ({consent.reason})" if consent else ""
+        for consent in self._opted_out.get((service, address), ()):
+            if consent.channel in (EVERY, channel):
+                by = f" of {channel}" if consent.channel else ""
+                return f"the customer has opted out{by} ({consent.reason})"
+        return ""
 
     def record(self, unit: Unit, consent: Consent) -> None:
-        """Note what a customer said; it holds at once, and for ever once the unit is durable."""
+        """Note what a customer said; it holds at once, and for ever once the unit is durable.
+
+        What is said of every channel counts for those, too, of which something else was said before.
+        """
         key = (consent.service, consent.address)
-        before = self._opted_out.get(key)
-        after = consent if consent.opted_out else None
-        self._put(key, after)
-        unit.writes.append(consent)
+        before = self._opted_out.get(key, ())
+        said = [consent]
+        if consent.channel == EVERY:
+            said += [
+                Consent(**{**asdict(consent), "channel": other.channel}) for other in before if other.channel
+            ]
+        for each in said:
+            self._put(each)
+            unit.writes.append(each)
+        after = self._opted_out.get(key, ())
+        unit.writes.append(ConsentChange(**asdict(consent)))
         unit.undo.append(lambda: self._take_back(key, after, before))
 
-    def _take_back(self, key: tuple[str, str], after: Consent | None, before: Consent | None) -> None:
-        if self._opted_out.get(key) is after:  # else the customer has said more since
-            self._put(key, before)
+    def _take_back(
+        self, key: tuple[str, str], after: tuple[Consent, ...], before: tuple[Consent, ...]
+    ) -> None:
+        if self._opted_out.get(key, ()) is after:  # else the customer has said more since
+            self._set(key, before)
 
-    def _put(self, key: tuple[str, str], consent: Consent | None) -> None:
-        if consent is None:
-            self._opted_out.pop(key, None)
+    def _put(self, consent: Consent) -> None:
+        key = (consent.service, consent.address)
+        others = [other for other in self._opted_out.get(key, ()) if other.channel != consent.channel]
+        if consent.opted_out:
+            others.append(consent)
+        self._set(key, tuple(sorted(others, key=lambda each: each.channel)))
+
+    def _set(self, key: tuple[str, str], consents: tuple[Consent, ...]) -> None:
+        if consents:
+            self._opted_out[key] = consents
         else:
-            self._opted_out[key] = consent
+            self._opted_out.pop(key, None)

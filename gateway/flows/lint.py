@@ -34,6 +34,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     flows: Mapping[str, Collection[str]] = {}  # the names of their nodes
     chains: Collection[str] = ()
     auths: Collection[str] = ()
+    events: Collection[str] = ()  # custom ones
     logbooks: Mapping[str, Collection[str]] = {}  # their columns
     sms_sender: str = ""  # the sender of texts that name none
 
@@ -315,6 +316,7 @@ class _Lint:
             "flow": around.flows,
             "chain": around.chains,
             "auth": around.auths,
+            "event": around.events,
             "logbook": around.logbooks,
         }
         for name, node in self._nodes.items():

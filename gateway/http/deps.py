@@ -10,10 +10,14 @@ from typing import Protocol
 from aiohttp import web
 
 from gateway.config.model import Service
+from gateway.directory.consent import Consents
+from gateway.directory.customer import Customers
+from gateway.inbound.custom import CustomEvents
 from gateway.observe.health import CarrierState
 from gateway.observe.metrics import Metrics
 from gateway.outbound.accept import SendRequest
 from gateway.store.base import Store
+from gateway.values.clock import Clock
 from gateway.values.errors import BadInput
 from gateway.values.message import Message
 
@@ -66,6 +70,10 @@ class Deps:
     submit_soon: SubmitSoon
     store: Store
     services: Mapping[str, Service]  # may change by a reload, in place
+    clock: Clock
+    consents: Consents
+    customers: Customers
+    events: CustomEvents
     # how many segments a text takes as SMS by a bind, "" = by most; may be more than can be sent
     segments: Callable[[str, str], int]
     preview: Callable[[str, str], Preview]  # of a text by a bind likewise; raises BadInput

@@ -10,6 +10,8 @@ from aiohttp import web
 from gateway import __version__
 from gateway.http.auth import HEADER
 from gateway.http.calls import CallList, CallStory
+from gateway.http.customers import ConsentIn, CustomerOut, Erased, ProfileIn
+from gateway.http.events import EventsIn, EventsOut
 from gateway.http.models import (
     Accepted,
     BatchIn,
@@ -35,6 +37,12 @@ _MODELS = (
     CallList,
     PreviewIn,
     PreviewOut,
+    CustomerOut,
+    ProfileIn,
+    ConsentIn,
+    Erased,
+    EventsIn,
+    EventsOut,
     ProblemBody,
 )
 Json = dict[str, Any]
@@ -59,9 +67,13 @@ def document() -> Json:
     reading = {**problems, "413": "The body is too large", "415": "The body is not JSON"}
     sending = {
         **reading,
+        "403": "The service is suspended",
         "429": "Too much at once; Retry-After says when to try again",
     }
     id = _parameter("id", "path", {"type": "string"}, "the `id` or `transid` of a message")
+    who = {**problems, "404": "That is no number"}
+    editing = {**reading, "404": "That is no number"}
+    number = _parameter("address", "path", {"type": "string"}, "the number of a customer")
     filters = [
         _parameter("status", "query", {"enum": [str(status) for status in Status]}, "has come to this"),
         _parameter("to", "query", {"type": "string"}, "went to this address"),
@@ -126,6 +138,35 @@ def document() -> Json:
                     {**problems, "404": "The service has no such call"},
                     parameters=[call_id],
                 )
+            },
+            "/v2/customers/{address}": {
+                "get": _operation(
+                    "What is known of a customer", "200", CustomerOut, who, parameters=[number]
+                ),
+                "put": _operation(
+                    "Replace the profile", "200", CustomerOut, editing, body=ProfileIn, parameters=[number]
+                ),
+                "patch": _operation(
+                    "Change attributes", "200", CustomerOut, editing, body=ProfileIn, parameters=[number]
+                ),
+                "delete": _operation("Forget the profile", "200", Erased, who, parameters=[number]),
+            },
+            "/v2/customers/{address}/consent": {
+                "put": _operation(
+                    "Opt in or out", "200", CustomerOut, editing, body=ConsentIn, parameters=[number]
+                )
+            },
+            "/resources/v1/events/externalevent": {
+                "post": {
+                    "summary": "Raise custom events",
+                    "security": [{"key": []}],
+                    "requestBody": {"required": True, **_content(EventsIn)},
+                    "responses": {
+                        "200": _content(EventsOut, "Code 1002 for each that was taken"),
+                        "400": _content(EventsOut, "None was taken; the codes say why"),
+                        "401": _content(EventsOut, "7001 the key is unknown, 7002 it is missing"),
+                    },
+                }
             },
         },
         "components": {

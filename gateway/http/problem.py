@@ -65,6 +65,8 @@ def problem_of(error: BaseException) -> Problem:
     match error:
         case Problem():
             return error
+        case BadInput(code="suspended"):
+            return Problem(403, error.code, error.reason, field=error.field)
         case BadInput():
             return Problem(400, error.code, error.reason, field=error.field)
         case Throttled():

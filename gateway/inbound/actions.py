@@ -8,14 +8,17 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from gateway.config.model import Action, Keyword, Send
+from gateway.config.model import Action, Dial, Keyword, Raise, Send
 from gateway.directory.consent import Consents
+from gateway.directory.customer import Customers
+from gateway.inbound.custom import CustomEvents, Occurrence
 from gateway.outbound.accept import Accepting, Owing, SendRequest
 from gateway.store.base import Unit
 from gateway.values.clock import Clock, iso
 from gateway.values.errors import BadInput
 from gateway.values.event import Event
 from gateway.values.message import Consent
+from gateway.values.outcome import Result
 from gateway.values.variables import flat, render
 
 log = logging.getLogger(__name__)
@@ -47,12 +50,16 @@ class Actions:
         accepting: Accepting,
         owing: Owing,
         consents: Consents,
+        customers: Customers,
+        events: CustomEvents,
         runs: Starting,
         clock: Clock,
     ) -> None:
         self._accepting = accepting
         self._owing = owing
         self._consents = consents
+        self._customers = customers
+        self._events = events
         self._runs = runs
         self._clock = clock
 
@@ -83,18 +90,36 @@ class Actions:
                     unit, chain.name, render(chain.to, subject.variables), chain.variables, subject
                 ),
             )
+        if action.call is not None:
+            call = action.call
+            self._try(unit, subject, lambda: self._call(unit, call, subject))
         if action.notify:
             self._notify(unit, action.notify, subject)
+        if action.event is not None:
+            event = action.event
+            self._try(unit, subject, lambda: self._raise(unit, event, subject))
+        if action.profile:
+            self._try(unit, subject, lambda: self._profile(unit, action.profile, subject))
         if action.opt:
-            self.consent(unit, subject, opted_out=action.opt == "out", reason=f"a rule on {subject.type}")
+            self.consent(
+                unit,
+                subject,
+                opted_out=action.opt == "out",
+                channel=action.channel,
+                reason=f"a rule on {subject.type}",
+                by="rule",
+            )
 
     def reply(self, unit: Unit, text: str, subject: Subject, *, consent_exempt: bool = False) -> None:
         """Text the customer back, from the number they texted; after a call from the service's SMS asset."""
         self._try(unit, subject, lambda: self._reply(unit, text, subject, consent_exempt))
 
-    def consent(self, unit: Unit, subject: Subject, *, opted_out: bool, reason: str) -> None:
-        """Note what the customer has said about the subject's service."""
-        self._try(unit, subject, lambda: self._consent(unit, subject, opted_out, reason))
+    def consent(
+        self, unit: Unit, subject: Subject, *, opted_out: bool, reason: str, by: str, channel: str = ""
+    ) -> None:
+        """Note what the customer has said about the subject's service, by every channel or by one; `by` is
+        what tells of it: keyword, rule."""
+        self._try(unit, subject, lambda: self._consent(unit, subject, opted_out, reason, by, channel))
 
     def _reply(self, unit: Unit, text: str, subject: Subject, consent_exempt: bool) -> None:
         self._accepting.accept(
@@ -108,18 +133,26 @@ class Actions:
             ),
         )
 
-    def _consent(self, unit: Unit, subject: Subject, opted_out: bool, reason: str) -> None:
+    def _consent(
+        self, unit: Unit, subject: Subject, opted_out: bool, reason: str, by: str, channel: str
+    ) -> None:
         if not subject.customer:
             raise BadInput("nobody is known to opt in or out: the number is withheld", field="opt")
         now = self._clock.now()
         consent = Consent(
-            service=subject.service, address=subject.customer, opted_out=opted_out, reason=reason, at=now
+            service=subject.service,
+            channel=channel,
+            address=subject.customer,
+            opted_out=opted_out,
+            reason=reason,
+            by=by,
+            ref=subject.ref,
+            at=now,
         )
         self._consents.record(unit, consent)
         what = "consent.opted_out" if opted_out else "consent.opted_in"
-        unit.writes.append(
-            Event(ref=subject.ref, type=what, service=subject.service, at=now, data={"reason": reason})
-        )
+        data = {"reason": reason, "channel": channel}
+        unit.writes.append(Event(ref=subject.ref, type=what, service=subject.service, at=now, data=data))
 
     def _send(self, unit: Unit, send: Send, subject: Subject) -> None:
         self._accepting.accept(
@@ -134,6 +167,47 @@ class Actions:
                 variables=flat(subject.variables),
             ),
         )
+
+    def _call(self, unit: Unit, call: Dial, subject: Subject) -> None:
+        self._accepting.accept(
+            unit,
+            SendRequest(
+                service=subject.service,
+                to=render(call.to, subject.variables),
+                channel="voice",
+                sender=render(call.sender, subject.variables),
+                text=render(call.text, subject.variables),
+                template=call.template,
+                variables=flat(subject.variables),
+                until=Result.ANSWERED,
+            ),
+        )
+
+    def _raise(self, unit: Unit, event: Raise, subject: Subject) -> None:
+        outcome = self._events.happen(
+            unit,
+            Occurrence(
+                service=subject.service,
+                name=event.name,
+                parameters={name: render(text, subject.variables) for name, text in event.parameters.items()},
+                customer=subject.customer,
+                number=subject.number,
+                by="rule",
+            ),
+        )
+        data = {"event": event.name, "id": outcome.id}
+        self._note(unit, subject, "custom.raised", data)
+
+    def _profile(self, unit: Unit, attributes: Mapping[str, str], subject: Subject) -> None:
+        if not subject.customer:
+            raise BadInput("whose profile it is is not known: the number is withheld", field="profile")
+        values = {name: render(text, subject.variables) or None for name, text in attributes.items()}
+        self._customers.set(unit, subject.service, subject.customer, values, self._clock.now())
+        self._note(unit, subject, "customer.changed", {"attributes": list(values)})
+
+    def _note(self, unit: Unit, subject: Subject, type: str, data: dict[str, Any]) -> None:
+        now = self._clock.now()
+        unit.writes.append(Event(ref=subject.ref, type=type, service=subject.service, at=now, data=data))
 
     def _chain(self, unit: Unit, name: str, to: str, variables: Mapping[str, str], subject: Subject) -> None:
         given = {key: render(value, subject.variables) for key, value in variables.items()}
@@ -163,12 +237,4 @@ class Actions:
                 "action.failed",
                 extra={"transid": subject.ref, "service": subject.service, "reason": str(error)},
             )
-            unit.writes.append(
-                Event(
-                    ref=subject.ref,
-                    type="action.failed",
-                    service=subject.service,
-                    at=self._clock.now(),
-                    data={"reason": str(error)},
-                )
-            )
+            self._note(unit, subject, "action.failed", {"reason": str(error)})

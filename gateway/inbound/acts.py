@@ -147,6 +147,8 @@ class Acts:
                 address=effect.address,
                 opted_out=effect.what == "out",
                 reason=effect.reason,
+                by="flow",
+                ref=run.id,
                 at=self._clock.now(),
             )
             self._consents.record(unit, consent)

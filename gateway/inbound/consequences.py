@@ -10,6 +10,7 @@ from msgspec import to_builtins
 
 from gateway.config.model import Service
 from gateway.directory.consent import Consents
+from gateway.directory.customer import Customers
 from gateway.inbound.actions import Actions, Subject
 from gateway.inbound.registered import owed
 from gateway.outbound.accept import Owing
@@ -19,7 +20,7 @@ from gateway.rules import variables
 from gateway.rules.ruleset import Ruleset
 from gateway.store.base import Unit
 from gateway.values.call import Call, cdr
-from gateway.values.clock import iso
+from gateway.values.clock import Clock, iso
 from gateway.values.event import Event, Trigger
 from gateway.values.message import Message, StepState
 from gateway.values.outcome import Result
@@ -61,6 +62,8 @@ class Consequences:
         actions: Actions,
         owing: Owing,
         consents: Consents,
+        customers: Customers,
+        clock: Clock,
         runs: Waking,
     ) -> None:
         self._services = services
@@ -68,6 +71,8 @@ class Consequences:
         self._actions = actions
         self._owing = owing
         self._consents = consents
+        self._customers = customers
+        self._clock = clock
         self._runs = runs
         self._depth = 0
 
@@ -130,15 +135,21 @@ class Consequences:
         notify = service.notify if service is not None else None
         url = (notify.calls or (notify.inbound if inbound else "")) if notify is not None else ""
         fires = self._ruleset.concerns(event.service, event.type)
-        if not url and not fires:
-            return
+        customer, number = (call.caller, call.called) if inbound else (call.called, call.caller)
+        if not fires:
+            self._runs.event(unit, event.service, customer, event.type, variables.call(call)["call"])
+            if not url:
+                return
         body = {"type": event.type, "timestamp": iso(event.at), **to_builtins(cdr(call))}
         if url:
             self._owing.owe(unit, service=event.service, ref=event.ref, url=url, body=body)
         if fires:
-            customer, number = (call.caller, call.called) if inbound else (call.called, call.caller)
             seen = variables.call(call)
             self.fire(unit, event, seen, customer=customer, number=number, body=body)
+
+    def concerns(self, service: str, event: str) -> bool:
+        """Whether a rule of the service looks at such events."""
+        return self._ruleset.concerns(service, event)
 
     def fire(
         self,
@@ -182,7 +193,12 @@ class Consequences:
         group = "status" if event.type == Trigger.SMS_STATUS else event.type.partition(".")[0]
         self._runs.event(unit, event.service, customer, event.type, seen.get(group, {}))
         opted_out = bool(self._consents.refusal(event.service, customer))
-        seen = seen | variables.subject(service=event.service, customer=customer, opted_out=opted_out)
+        seen = seen | variables.subject(
+            service=event.service,
+            customer=customer,
+            opted_out=opted_out,
+            known=self._customers.known(event.service, customer),
+        )
         subject = Subject(
             ref=event.ref,
             type=event.type,
@@ -192,7 +208,7 @@ class Consequences:
             variables=seen,
             body=body,
         )
-        evaluation = self._ruleset.evaluate(event.service, event.type, seen)
+        evaluation = self._ruleset.evaluate(event.service, event.type, seen, self._clock.now())
         for considered in evaluation.considered:
             data = {"rule": considered.rule, "fired": considered.fired, "reason": considered.reason}
             unit.writes.append(

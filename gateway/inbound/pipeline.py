@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from gateway.config.model import Bind, Service
 from gateway.directory.consent import Consents
+from gateway.directory.customer import Customers
 from gateway.inbound import sms
 from gateway.inbound.actions import Actions, Subject
 from gateway.inbound.later import Later
@@ -79,6 +80,7 @@ class InboundPipeline:
         keywords: Keywords,
         ruleset: Ruleset,
         consents: Consents,
+        customers: Customers,
         actions: Actions,
         owing: Owing,
         runs: Conversing,
@@ -96,6 +98,7 @@ class InboundPipeline:
         self._keywords = keywords
         self._ruleset = ruleset
         self._consents = consents
+        self._customers = customers
         self._actions = actions
         self._owing = owing
         self._runs = runs
@@ -250,8 +253,10 @@ class InboundPipeline:
             match=match,
             services=services,
             ruleset=self._ruleset,
+            now=self._clock.now(),
             open_run=self._runs.open_run(sender, recipient),
             opted_out=[s for s in services if self._consents.refusal(s, sender)],
+            known=lambda service: self._customers.known(service, sender),
             heard={name: said.variables for name, said in heard.items()},
         )
         service = self._service(decision, match, recipient)
@@ -349,9 +354,13 @@ class InboundPipeline:
         reason = f"texted {subject.body['text']} to {subject.number}"
         for service in decision.services:
             if decision.word.kind == "stop":
-                self._actions.consent(unit, self._for(subject, service), opted_out=True, reason=reason)
+                self._actions.consent(
+                    unit, self._for(subject, service), opted_out=True, reason=reason, by="keyword"
+                )
             elif decision.word.kind == "start":
-                self._actions.consent(unit, self._for(subject, service), opted_out=False, reason=reason)
+                self._actions.consent(
+                    unit, self._for(subject, service), opted_out=False, reason=reason, by="keyword"
+                )
         run = self._runs.open_run(subject.customer, subject.number)
         if decision.word.kind == "stop" and run:
             self._runs.stop(unit, run, reason)
@@ -391,8 +400,7 @@ class InboundPipeline:
         details: Mapping[str, Any],
     ) -> Subject:
         seen = variables.sms(sender=sender, recipient=recipient, text=text, match=match)
-        opted_out = bool(self._consents.refusal(service, sender))
-        seen |= variables.subject(service=service, customer=sender, opted_out=opted_out)
+        seen |= self._who(service, sender)
         return Subject(
             ref=id,
             type=str(Trigger.SMS_RECEIVED),
@@ -409,17 +417,23 @@ class InboundPipeline:
             },
         )
 
+    def _who(self, service: str, customer: str) -> variables.Variables:
+        return variables.subject(
+            service=service,
+            customer=customer,
+            opted_out=bool(self._consents.refusal(service, customer)),
+            known=self._customers.known(service, customer),
+        )
+
     def _for(self, subject: Subject, service: str) -> Subject:
         """The same, seen by another service of the number."""
-        opted_out = bool(self._consents.refusal(service, subject.customer))
-        own = variables.subject(service=service, customer=subject.customer, opted_out=opted_out)
         return Subject(
             ref=subject.ref,
             type=subject.type,
             service=service,
             customer=subject.customer,
             number=subject.number,
-            variables={**subject.variables, **own},
+            variables={**subject.variables, **self._who(service, subject.customer)},
             body=subject.body,
         )
 

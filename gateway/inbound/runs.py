@@ -352,8 +352,6 @@ class Runs:
         match effect:
             case effects.StartFlow():
                 return self._call(unit, run, effect)
-            case effects.RaiseEvent():
-                return self._raise(unit, run, effect)
             case Answer() | Play() | Collect() | Record() | HangUp():
                 return self._on_call(unit, run, effect)
             case _:
@@ -395,23 +393,6 @@ class Runs:
         except (BadInput, ValueError) as error:
             return EffectDone(effect.key, "error", {"run": "", "code": 102, "reason": str(error)})
         return None
-
-    def _raise(self, unit: Unit, run: Run, effect: effects.RaiseEvent) -> EffectDone:
-        id = self._new_id()
-        event = Event(
-            ref=id,
-            type=f"custom.{effect.name}",
-            service=run.service,
-            at=self._clock.now(),
-            data={"session": run.id, "data": effect.data},
-        )
-        unit.writes.append(event)
-        if self.firing is not None:
-            seen = variables.custom(effect.data)
-            self.firing.fire(
-                unit, event, seen, customer=run.customer, number=run.number, body=dict(effect.data)
-            )
-        return EffectDone(effect.key, "success", {"id": id, "reason": ""})
 
     def _ended(self, unit: Unit, run: Run, event: Event) -> None:
         if (calls := self.calls) is not None:

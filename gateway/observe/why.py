@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.values.call import Call
-from gateway.values.event import Event
+from gateway.values.event import CUSTOM, Event
 from gateway.values.message import Message, Segment
 from gateway.values.work import Run
 
@@ -67,7 +67,7 @@ def of_run(run: Run, events: Iterable[Event]) -> list[Line]:
     return [Line(run.created_at, f"{began}{number}."), *lines, Line(run.updated_at, _run_state(run))]
 
 
-def _setting(event: Event, what: Message | Call | Run) -> str:
+def _setting(event: Event, what: Message | Call | Run | None = None) -> str:
     """Which setting of a service the event comes from."""
     service, data = f"services.{event.service}", event.data
     match event.type:
@@ -85,6 +85,14 @@ def _setting(event: Event, what: Message | Call | Run) -> str:
             return f"{service}.chains.{what.chain}.steps[{len(steps) - 1}]" if steps else ""
         case _:
             return ""
+
+
+def of_event(events: Iterable[Event]) -> list[Line]:
+    """A custom event, and what came of it."""
+    return [
+        Line(event.at, _raised(event) if event.type.startswith(CUSTOM) else sentence(event), _setting(event))
+        for event in events
+    ]
 
 
 def sentence(event: Event) -> str:
@@ -157,6 +165,13 @@ def _receipt(data: _Data) -> str:
     if data.get("by") == "query_sm":
         return f"No receipt had come; {data.get('bind')} was asked about {said}"
     return f"A receipt of {data.get('bind')} about {said}"
+
+
+def _raised(event: Event) -> str:
+    data = event.data
+    mark = f" (correlationid {data['correlationid']})" if data.get("correlationid") else ""
+    warning = f": {data['warning']}" if data.get("warning") else ""
+    return f"{event.type} was raised for {event.service} by {data.get('by')}{mark}{warning}."
 
 
 # -- what comes in -------------------------------------------------------------------------------------
@@ -308,8 +323,11 @@ _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "rule": _rule,
     "nlp": _read_out,
     "action.failed": lambda data: f"An action could not be done{_because_of(data)}.",
-    "consent.opted_out": lambda data: f"The customer is opted out{_because_of(data)}.",
-    "consent.opted_in": lambda data: f"The customer is opted in{_because_of(data)}.",
+    "consent.opted_out": lambda data: f"The customer is opted out{_of(data)}{_because_of(data)}.",
+    "consent.opted_in": lambda data: f"The customer is opted in{_of(data)}{_because_of(data)}.",
+    "customer.changed": lambda data: f"The profile was changed: {', '.join(data.get('attributes', ()))}.",
+    "custom.raised": lambda data: f"The event {data.get('event')} was raised ({data.get('id')}).",
+    "rules.stopped": lambda data: f"No more rules were asked{_because_of(data)}.",
     "notify.sent": lambda data: f"{data.get('url')} was notified (attempt {data.get('attempt')}).",
     "notify.failed": lambda data: f"Notifying {data.get('url')} failed, {_attempt(data)}",
     "notify.dead": lambda data: f"Notifying {data.get('url')} was given up, {_attempt(data)}",
@@ -327,6 +345,10 @@ _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
 
 def _attempt(data: _Data) -> str:
     return f"attempt {data.get('attempt')}{_because_of(data)}."
+
+
+def _of(data: _Data) -> str:
+    return f" of {data['channel']}" if data.get("channel") else ""
 
 
 def _by(carrier: str) -> str:

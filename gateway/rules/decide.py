@@ -7,7 +7,7 @@ Defaults (the number's, then the service's) come after the rules: they are for w
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -69,14 +69,16 @@ def decide(
     match: Match,
     services: tuple[str, ...],
     ruleset: Ruleset,
+    now: float,
     open_run: str = "",
     opted_out: Container[str] = (),
+    known: Callable[[str], Mapping[str, Any]] = lambda service: {},
     heard: Mapping[str, Mapping[str, Any]] = {},
 ) -> Decision:
     """Addresses are canonical; `word`, `match` and `services` are what Keywords says of text and number.
     `open_run` is the session that is open between sender and recipient, "" if there is none; `opted_out`
-    those of the services that the sender has said STOP to; `heard` by service what its [nlp] says of the
-    text.
+    those of the services that the sender has said STOP to; `known(service)` what it keeps of the sender;
+    `heard` by service what its [nlp] says of the text; `now` Unix seconds.
 
     Rules on sms.received are evaluated for each service of the number, by name, once no keyword matched.
     """
@@ -92,10 +94,12 @@ def decide(
     considered: list[Considered] = []
     for service in services:
         seen = variables.sms(sender=sender, recipient=recipient, text=text, match=match)
-        seen |= variables.subject(service=service, customer=sender, opted_out=service in opted_out)
+        seen |= variables.subject(
+            service=service, customer=sender, opted_out=service in opted_out, known=known(service)
+        )
         if service in heard:
             seen["nlp"] = heard[service]
-        evaluation = ruleset.evaluate(service, Trigger.SMS_RECEIVED, seen)
+        evaluation = ruleset.evaluate(service, Trigger.SMS_RECEIVED, seen, now)
         decided += evaluation.decided
         considered += evaluation.considered
     if decided:

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from gateway.config.model import Action, Rule, Service
 from gateway.rules.conditions import BadCondition, Condition, compiled
-from gateway.values.event import Trigger
+from gateway.values.clock import iso
+from gateway.values.event import CUSTOM, Trigger
 from gateway.values.fault import Fault, nearest
 
 _TRIGGERS = tuple(Trigger)
@@ -58,7 +59,7 @@ class Ruleset:
         """`services` by file name.  What is wrong with a rule is in `faults`; such a rule never fires."""
         faults: list[Fault] = []
         rules = {
-            name: _entries(name, service.rules, faults)
+            name: _entries(name, service, faults)
             for name, service in services.items()
             if service.status == "live"
         }
@@ -68,8 +69,9 @@ class Ruleset:
         """Whether a rule of the service looks at such events at all."""
         return (service, event) in self._concerned
 
-    def evaluate(self, service: str, event: str, variables: Mapping[str, Any]) -> Evaluation:
-        """`event` is a Trigger or custom.NAME, `variables` nested as rules.variables has them.
+    def evaluate(self, service: str, event: str, variables: Mapping[str, Any], now: float) -> Evaluation:
+        """`event` is a Trigger or custom.NAME, `variables` nested as rules.variables has them, `now` Unix
+        seconds.
 
         Rules go by priority, lower first, then by name; one that fires with `stop` is the last.
         """
@@ -81,7 +83,7 @@ class Ruleset:
                 continue
             fired, reason = (False, f"rule {stopped_by} stopped the evaluation")
             if not stopped_by:
-                fired, reason = _verdict(entry, variables)
+                fired, reason = _verdict(entry, variables, now)
             considered.append(Considered(service, entry.name, fired, reason))
             if fired:
                 decided += (Decided(service, entry.name, action) for action in entry.rule.do)
@@ -89,13 +91,20 @@ class Ruleset:
         return Evaluation(tuple(decided), tuple(considered))
 
 
-def _entries(service: str, rules: Mapping[str, Rule], faults: list[Fault]) -> tuple[_Entry, ...]:
+def _entries(service: str, settings: Service, faults: list[Fault]) -> tuple[_Entry, ...]:
     entries = []
+    rules, custom = settings.rules, [f"{CUSTOM}{name}" for name in settings.events]
     for name, rule in sorted(rules.items(), key=lambda item: (item[1].priority, item[0])):
         path = f"services.{service}.rules.{name}"
-        if rule.on not in _TRIGGERS and not rule.on.startswith("custom."):
+        if rule.on.startswith(CUSTOM) and rule.on not in custom:
+            wanted = rule.on.removeprefix(CUSTOM)
+            near = nearest(wanted, settings.events) or f"; declare it: [events.{wanted}]"
+            faults.append(Fault(f"{path}.on", f'the service has no event "{wanted}"{near}'))
+        elif rule.on not in _TRIGGERS and rule.on not in custom:
             what = f'"{rule.on}" is no event{nearest(rule.on, _TRIGGERS)} (custom.NAME is one too)'
             faults.append(Fault(f"{path}.on", what))
+        if rule.valid_to and rule.valid_to <= rule.valid_from:
+            faults.append(Fault(f"{path}.valid_to", "is not after valid_from, so that the rule never holds"))
         condition = None
         try:
             condition = compiled(rule.when)
@@ -105,9 +114,14 @@ def _entries(service: str, rules: Mapping[str, Rule], faults: list[Fault]) -> tu
     return tuple(entries)
 
 
-def _verdict(entry: _Entry, variables: Mapping[str, Any]) -> tuple[bool, str]:
-    if not entry.rule.active:
+def _verdict(entry: _Entry, variables: Mapping[str, Any], now: float) -> tuple[bool, str]:
+    rule = entry.rule
+    if not rule.active:
         return False, "not active"
+    if now < rule.valid_from:
+        return False, f"not valid before {iso(rule.valid_from)}"
+    if rule.valid_to and now >= rule.valid_to:
+        return False, f"not valid any more since {iso(rule.valid_to)}"
     if entry.condition is None:
         return False, "its condition does not compile"
     verdict = entry.condition.evaluate(variables)

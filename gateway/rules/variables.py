@@ -18,9 +18,10 @@
     status.value            delivered, failed, ...                               sms.status
     status.transid, status.from, status.to, status.correlationid, status.reason, status.code
     session.id, session.flow, session.result, session.reason                     session.ended
-    custom.NAME             the fields of the event                              custom.*
+    custom.NAME             the parameters of the event                          custom.*
     customer.address        who it is about                                      always
     customer.opted_out      whether they have said STOP to this service
+    customer.customerid, customer.NAME   what the service keeps of them, where it does: has(customer.NAME)
     service.name            the service file's name
 
 Conditions take them nested, texts nested or flat (values.variables).  Inside a flow, `$(name)` is a session
@@ -42,9 +43,15 @@ Variables = dict[str, Any]
 GROUPS = ("sms", "nlp", "call", "status", "session", "custom", "customer", "service")
 
 
-def subject(*, service: str, customer: str, opted_out: bool) -> Variables:
-    """What every event has.  `customer` is a canonical address, "" when withheld."""
-    return {"service": {"name": service}, "customer": {"address": customer, "opted_out": opted_out}}
+def subject(
+    *, service: str, customer: str, opted_out: bool, known: Mapping[str, Any] | None = None
+) -> Variables:
+    """What every event has.  `customer` is a canonical address, "" when withheld; `known` the attributes that
+    the service keeps of them."""
+    return {
+        "service": {"name": service},
+        "customer": {**(known or {}), "address": customer, "opted_out": opted_out},
+    }
 
 
 def sms(*, sender: str, recipient: str, text: str, match: Match | None = None) -> Variables:

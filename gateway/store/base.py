@@ -16,8 +16,9 @@ from typing import Protocol
 from msgspec import Struct
 
 from gateway.values.call import Call
+from gateway.values.customer import Customer, Raised
 from gateway.values.event import Event
-from gateway.values.message import Consent, Message, Offence, Part, Receipt, Segment
+from gateway.values.message import Consent, ConsentChange, Message, Offence, Part, Receipt, Segment
 from gateway.values.work import Begun, Effect, FlowVersion, LogbookRow, Notification, Run, Timer
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ Record = (
     | Receipt
     | Consent
     | Offence
+    | ConsentChange
+    | Customer
+    | Raised
     | Call
     | Event
     | Effect
@@ -46,7 +50,10 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
     Segment: ("segments", ("message", "step", "part")),
     Part: ("parts", ("id",)),
     Receipt: ("receipts", ("id",)),
-    Consent: ("consents", ("service", "address")),
+    Consent: ("consents", ("service", "channel", "address")),
+    ConsentChange: ("consent_changes", ()),
+    Customer: ("customers", ("service", "address")),
+    Raised: ("raised", ("service", "correlationid")),
     Offence: ("offences", ("service", "address")),
     Call: ("calls", ("id",)),
     Event: ("events", ()),
@@ -63,7 +70,7 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
 class Delete(Struct, frozen=True):
     """Remove the row of `record` whose key fields, in TABLES' order, are `key`.  No row is no error."""
 
-    record: type[Effect | Begun | Timer | Notification | Part | LogbookRow]
+    record: type[Effect | Begun | Timer | Notification | Part | LogbookRow | Customer | Raised]
     key: tuple[str, ...]
 
 
@@ -245,6 +252,16 @@ class Store(Protocol):
     async def parts(self) -> list[Part]: ...
     async def opted_out(self) -> list[Consent]:
         """Every consent row that says no."""
+        ...
+
+    async def consents(self, service: str, address: str) -> list[Consent]: ...
+    async def consent_changes(self, service: str, address: str, *, limit: int) -> list[ConsentChange]:
+        """Newest first."""
+        ...
+
+    async def customers(self) -> list[Customer]: ...
+    async def raised(self) -> list[Raised]:
+        """Oldest first."""
         ...
 
     async def offences(self, service: str) -> list[Offence]:

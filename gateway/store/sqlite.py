@@ -31,9 +31,10 @@ from gateway.store.rows import TABLE_OF
 from gateway.store.thread import ThreadHand
 from gateway.store.writer import Writer
 from gateway.values.call import Call
+from gateway.values.customer import Customer, Raised
 from gateway.values.errors import StoreError, StoreUnusable
 from gateway.values.event import Event
-from gateway.values.message import Consent, Message, Offence, Part, Receipt, Segment
+from gateway.values.message import Consent, ConsentChange, Message, Offence, Part, Receipt, Segment
 from gateway.values.story import merged, told
 from gateway.values.work import Begun, Effect, FlowVersion, LogbookRow, Notification, Run, Timer
 
@@ -204,6 +205,20 @@ class SqliteStore:
 
     async def opted_out(self) -> list[Consent]:
         return await self._all(Consent, "opted_out")
+
+    async def consents(self, service: str, address: str) -> list[Consent]:
+        return await self._all(Consent, "consents", service=service, address=address)
+
+    async def consent_changes(self, service: str, address: str, *, limit: int) -> list[ConsentChange]:
+        return await self._all(
+            ConsentChange, "consent_changes", service=service, address=address, limit=limit
+        )
+
+    async def customers(self) -> list[Customer]:
+        return await self._all(Customer, "customers")
+
+    async def raised(self) -> list[Raised]:
+        return await self._all(Raised, "raised")
 
     async def offences(self, service: str) -> list[Offence]:
         return await self._all(Offence, "offences", service=service)

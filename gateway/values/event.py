@@ -16,7 +16,12 @@ class Trigger(StrEnum):
     CALL_MISSED = "call.missed"
     CALL_ANSWERED = "call.answered"
     CALL_ENDED = "call.ended"
+    LINK_CLICKED = "link.clicked"
+    APP_RECEIVED = "app.received"
     SESSION_ENDED = "session.ended"
+
+
+CUSTOM = "custom."  # begins the type of an event that a service has declared
 
 
 class Event(Struct, frozen=True, gc=False, kw_only=True):

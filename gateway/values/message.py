@@ -165,10 +165,26 @@ class Offence(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Consent(Struct, frozen=True, gc=False, kw_only=True):
-    """Whether a customer wants messages of a service.  No row means: has said nothing."""
+    """Whether a customer wants messages of a service by a channel.  No row means: has said nothing."""
 
     service: str
+    channel: str = ""  # "": by every one
     address: str
     opted_out: bool
     reason: str = ""  # "texted STOP to 12345"
+    by: str = ""  # keyword | rule | flow | api
+    ref: str = ""  # the transaction or session in which it was said
+    at: float
+
+
+class ConsentChange(Struct, frozen=True, gc=False, kw_only=True):
+    """One entry of a consent's history: what was said then, as in Consent.  Nothing changes it."""
+
+    service: str
+    channel: str = ""
+    address: str
+    opted_out: bool
+    reason: str = ""
+    by: str = ""
+    ref: str = ""
     at: float

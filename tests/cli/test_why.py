@@ -131,7 +131,7 @@ def test_an_id_of_nothing(place: Any) -> None:
     place.fill(RECORDS)
     result = place.run("why", "m")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: no message, call or session has the id m\n"
+    assert result.stderr == "Error: no message, call, session or event has the id m\n"
 
 
 def test_a_message_by_the_id_that_an_account_was_told_of_a_segment(place: Any) -> None:

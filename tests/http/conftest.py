@@ -12,8 +12,11 @@ import pytest
 
 from gateway.channels.base import Carrier
 from gateway.config.model import Chain, Secret, Service, Step, Template
+from gateway.directory.consent import Consents
+from gateway.directory.customer import Customers
 from gateway.http.app import HttpServer
 from gateway.http.deps import CarrierState, Deps
+from gateway.inbound.custom import CustomEvents
 from gateway.observe.metrics import Metrics
 from gateway.observe.system import IdSource, SystemClock
 from gateway.outbound.accept import Planner, SendRequest
@@ -21,7 +24,7 @@ from gateway.outbound.pipeline import OutboundPipeline, Submitted
 from gateway.outbound.segments import SegmentBook
 from gateway.protocol.sms.national import Language
 from gateway.protocol.sms.preview import PLAIN, Preview, Terms, preview
-from gateway.store.base import Told, Write
+from gateway.store.base import Told, Unit, Write
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import Timers
 from gateway.values.errors import BadInput, StoreError, Throttled
@@ -124,12 +127,19 @@ class Api:
             queue_limit=100,
             skip=lambda message, step: "",
         )
+        self.consents, self.customers = Consents(), Customers()
+        self.owed: list[dict[str, Any]] = []
+        self.events = CustomEvents(services=self.services, clock=clock, new_id=IdSource(clock), owing=self)
         self.metrics = Metrics()
         self.surprise: Exception | None = None
         self.deps = Deps(
             submit_soon=self._submit_soon,
             store=store,
             services=self.services,
+            clock=clock,
+            consents=self.consents,
+            customers=self.customers,
+            events=self.events,
             segments=count,
             preview=previewed,
             carriers=lambda: self.carriers,
@@ -150,6 +160,9 @@ class Api:
         await self.reading.close()
         await self.server.stop()
         await self.pipeline.stop()
+
+    def owe(self, unit: Unit, *, service: str, ref: str, url: str, body: Mapping[str, Any]) -> None:
+        unit.acts.append(lambda: self.owed.append({"url": url, **body}))
 
     def _submit_soon(self, requests: Sequence[SendRequest], done: Submitted) -> None:
         if self.surprise is not None:

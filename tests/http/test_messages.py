@@ -223,7 +223,7 @@ async def test_other_content_types_are_415(kind: str, api: Api) -> None:
 
 async def test_suspended_service_sends_nothing(api: Api) -> None:
     status, body, _ = await api.post("/v2/messages", HELLO, key="off-key")
-    assert (status, body["code"]) == (400, "suspended")
+    assert (status, body["code"]) == (403, "suspended")
 
 
 async def test_full_queue_is_429_with_a_time(api: Api) -> None:

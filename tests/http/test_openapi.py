@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from gateway.http import calls, messages, preview
+from gateway.http import calls, customers, events, messages, preview
 from gateway.http.openapi import document
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def _routes() -> list[web.RouteDef]:
-    return messages.routes() + preview.routes() + calls.routes()
+    resources = messages, calls, preview, customers, events
+    return [route for resource in resources for route in resource.routes()]
 
 
-def test_every_route_of_messages_is_described_and_no_other() -> None:
+def test_every_route_of_the_api_is_described_and_no_other() -> None:
     described = {(path, method.upper()) for path, item in document()["paths"].items() for method in item}
-    assert described == {(route.path, route.method) for route in _routes()}
+    assert described == {(route.path.rstrip("/"), route.method) for route in _routes()}
 
 
 def test_path_parameters_are_declared() -> None:

@@ -19,8 +19,11 @@ from gateway.channels.base import Carrier
 from gateway.config.model import Bind, Service
 from gateway.config.shape import Reader
 from gateway.directory.consent import Consents
+from gateway.directory.customer import Customers
+from gateway.flows import effects
 from gateway.inbound.actions import Actions
 from gateway.inbound.consequences import Consequences
+from gateway.inbound.custom import CustomEvents
 from gateway.inbound.listening import Listening
 from gateway.inbound.pipeline import InboundPipeline
 from gateway.inbound.reassembly import Reassembly, source_of
@@ -170,6 +173,7 @@ class World:
 
     def _build(self) -> None:
         self.consents = Consents()
+        self.customers = Customers()
         self.timers = Timers(self.clock, self._fire)
         self.sms, self.voice = FakeChannel(self.consents), FakeChannel(self.consents)
         self.notifier = FakeNotifier(self.new_id, self.clock)
@@ -187,6 +191,9 @@ class World:
             queue_limit=1000,
             skip=lambda message, step: "",
         )
+        self.custom = CustomEvents(
+            services=self.services, clock=self.clock, new_id=self.new_id, owing=self.notifier
+        )
         self.runs = Runs(
             services=self.services,
             clock=self.clock,
@@ -197,11 +204,16 @@ class World:
             record=self.outbound.record,
             fetch=self.fetches.append,
             randomness=lambda octets: bytes(range(octets)),
+            others={
+                effects.RaiseEvent: self.custom.act,
+            },
         )
         self.actions = Actions(
             accepting=self.outbound,
             owing=self.notifier,
             consents=self.consents,
+            customers=self.customers,
+            events=self.custom,
             runs=self.runs,
             clock=self.clock,
         )
@@ -218,9 +230,11 @@ class World:
             actions=self.actions,
             owing=self.notifier,
             consents=self.consents,
+            customers=self.customers,
+            clock=self.clock,
             runs=self.runs,
         )
-        self.runs.firing = self.consequences
+        self.runs.firing = self.custom.follow = self.consequences
         self.inbound = InboundPipeline(
             store=self.store,
             clock=self.clock,
@@ -230,6 +244,7 @@ class World:
             keywords=Keywords.build(self.services),
             ruleset=ruleset,
             consents=self.consents,
+            customers=self.customers,
             actions=self.actions,
             owing=self.notifier,
             runs=self.runs,
@@ -242,6 +257,8 @@ class World:
         await self.store.open()
         await self.consents.load(self.store)
         await self.listening.load(self.store)
+        await self.customers.load(self.store)
+        await self.custom.load(self.store)
         await self.runs.load(self.store)
         await self.reassembly.start(self.store)
         await self.timers.start(self.store)

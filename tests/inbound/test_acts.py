@@ -86,7 +86,8 @@ async def test_an_event_of_a_flow_fires_rules_and_wakes_sessions_that_wait_for_i
     wait = 'type = "receive"\nawait = ["custom.paid"]\ntimeout = "1h"\n'
     wait += 'on = { "custom.paid" = "end:7", timeout = "end:8" }'
     tell = 'type = "event"\nname = "paid"\ndata = { amount = "5" }\n' + ENDS
-    rule = '[rules.r]\non = "custom.paid"\nwhen = \'custom.amount == "5"\'\ndo = [{ reply = "Thanks" }]\n'
+    rule = "[events.paid]\n"
+    rule += '[rules.r]\non = "custom.paid"\nwhen = \'custom.amount == "5"\'\ndo = [{ reply = "Thanks" }]\n'
     world = await open_world(shop=SHOP + rule + flow("wait", wait) + flow("tell", tell))
     await begin(world, "wait")
     await begin(world, "tell")

@@ -138,6 +138,8 @@ def watched(world: Any) -> Waking:
         actions=world.actions,
         owing=world.notifier,
         consents=world.consents,
+        customers=world.customers,
+        clock=world.clock,
         runs=waking,
     )
     return waking

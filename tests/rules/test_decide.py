@@ -47,6 +47,7 @@ def decide(
         match=KEYWORDS.match(to, text),
         services=KEYWORDS.services(to),
         ruleset=RULESET,
+        now=1_800_000_000.0,
         open_run=open_run,
         opted_out=opted_out,
     )
@@ -91,6 +92,39 @@ def test_a_rule_sees_the_consent_of_its_own_service() -> None:
     assert isinstance(decision, rules.Default)
     decision = decide("taxi", opted_out={"pizza"})
     assert isinstance(decision, rules.ByRules)
+
+
+def test_a_rule_sees_what_its_service_knows_of_the_customer() -> None:
+    services = {
+        "s": Service(
+            name="S",
+            assets=["12345"],
+            rules={
+                "gold": Rule(
+                    on="sms.received",
+                    when='has(customer.tier) && customer.tier == "gold"',
+                    do=[Action(reply="Dear $(customer.name)")],
+                )
+            },
+        )
+    }
+    keywords = Keywords.build(services)
+
+    def decided(known: dict[str, str]) -> rules.Decision:
+        return rules.decide(
+            sender="+447700900123",
+            recipient="12345",
+            text="hi",
+            word=None,
+            match=keywords.match("12345", "hi"),
+            services=("s",),
+            ruleset=Ruleset.build(services),
+            now=0.0,
+            known=lambda service: known,
+        )
+
+    assert isinstance(decided({}), rules.Nothing)
+    assert isinstance(decided({"tier": "gold"}), rules.ByRules)
 
 
 def test_a_default_takes_what_nothing_else_took_and_says_which_rules_were_tried() -> None:

@@ -1,8 +1,11 @@
 import pytest
 
-from gateway.config.model import Action, Rule, Service
+from gateway.config.model import Action, CustomEvent, Moment, Rule, Service
 from gateway.rules.ruleset import Ruleset
 from gateway.values.fault import Fault
+
+NOW = 1_800_000_000.0
+EVENTS = {"paid": CustomEvent(), "refused": CustomEvent()}
 
 
 def rule(
@@ -12,8 +15,10 @@ def rule(
 
 
 def replies(rules: dict[str, Rule], event: str = "call.missed") -> list[str]:
-    ruleset = Ruleset.build({"s": Service(name="S", rules=rules)})
-    return [decided.action.reply for decided in ruleset.evaluate("s", event, {"call": {"to": "1"}}).decided]
+    ruleset = Ruleset.build({"s": Service(name="S", rules=rules, events=EVENTS)})
+    return [
+        decided.action.reply for decided in ruleset.evaluate("s", event, {"call": {"to": "1"}}, NOW).decided
+    ]
 
 
 def test_rules_go_by_priority_then_by_name() -> None:
@@ -52,8 +57,8 @@ def test_each_rule_on_the_event_says_why_it_fired_or_did_not() -> None:
         "e": rule("e"),
         "other": rule("x", on="call.ended"),
     }
-    ruleset = Ruleset.build({"s": Service(name="S", rules=rules)})
-    evaluation = ruleset.evaluate("s", "call.missed", {"call": {}})
+    ruleset = Ruleset.build({"s": Service(name="S", rules=rules, events=EVENTS)})
+    evaluation = ruleset.evaluate("s", "call.missed", {"call": {}}, NOW)
     assert [(c.rule, c.fired, c.reason) for c in evaluation.considered] == [
         ("a", False, "not active"),
         ("b", False, "its condition could not be evaluated: nothing is called 'from' there"),
@@ -66,14 +71,44 @@ def test_each_rule_on_the_event_says_why_it_fired_or_did_not() -> None:
 @pytest.mark.parametrize("name", ["suspended", "unknown"])
 def test_a_service_that_is_not_live_has_no_rules(name: str) -> None:
     ruleset = Ruleset.build({"suspended": Service(name="S", status="suspended", rules={"a": rule("a")})})
-    assert ruleset.evaluate(name, "call.missed", {}).considered == ()
+    assert ruleset.evaluate(name, "call.missed", {}, NOW).considered == ()
 
 
 def test_a_broken_rule_is_reported_and_never_fires() -> None:
     rules = {"a": rule("a", when="call.to =="), "b": rule("b", on="call.mised")}
-    ruleset = Ruleset.build({"s": Service(name="S", rules=rules)})
+    ruleset = Ruleset.build({"s": Service(name="S", rules=rules, events=EVENTS)})
     assert [fault.path for fault in ruleset.faults] == ["services.s.rules.a.when", "services.s.rules.b.on"]
     what = '"call.mised" is no event; did you mean "call.missed"? (custom.NAME is one too)'
     assert Fault("services.s.rules.b.on", what) in ruleset.faults
-    (considered,) = ruleset.evaluate("s", "call.missed", {}).considered
+    (considered,) = ruleset.evaluate("s", "call.missed", {}, NOW).considered
     assert considered.reason == "its condition does not compile"
+
+
+def test_a_rule_holds_from_and_to_its_moments() -> None:
+    rules = {
+        "a": Rule(on="call.missed", do=[], valid_from=Moment(NOW + 1)),
+        "b": Rule(on="call.missed", do=[], valid_to=Moment(NOW)),
+        "c": Rule(on="call.missed", do=[], valid_from=Moment(NOW), valid_to=Moment(NOW + 1)),
+    }
+    ruleset = Ruleset.build({"s": Service(name="S", rules=rules)})
+    assert [(c.fired, c.reason) for c in ruleset.evaluate("s", "call.missed", {}, NOW).considered] == [
+        (False, "not valid before 2027-01-15T08:00:01.000Z"),
+        (False, "not valid any more since 2027-01-15T08:00:00.000Z"),
+        (True, "its condition holds"),
+    ]
+
+
+def test_an_event_that_is_not_declared_and_a_time_that_never_is_are_reported() -> None:
+    rules = {
+        "a": rule("a", on="custom.payed"),
+        "b": rule("b", on="custom.zzz"),
+        "c": Rule(on="call.missed", do=[], valid_from=Moment(2), valid_to=Moment(1)),
+    }
+    faults = Ruleset.build({"s": Service(name="S", rules=rules, events=EVENTS)}).faults
+    assert [fault.path for fault in faults] == [
+        "services.s.rules.a.on",
+        "services.s.rules.b.on",
+        "services.s.rules.c.valid_to",
+    ]
+    assert 'did you mean "paid"?' in faults[0].what
+    assert "[events.zzz]" in faults[1].what

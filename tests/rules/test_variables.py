@@ -36,7 +36,9 @@ def everything() -> variables.Variables:
         | variables.status(value="failed", transid="t", sender="12345", recipient="+447700900123")
         | variables.session(id="r", flow="order", result=102)
         | variables.custom({"NAME": 1})
-        | variables.subject(service="s", customer="+447700900123", opted_out=False)
+        | variables.subject(
+            service="s", customer="+447700900123", opted_out=False, known={"customerid": "7", "NAME": 1}
+        )
     )
 
 

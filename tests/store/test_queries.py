@@ -19,7 +19,7 @@ PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
 }
 
 # These give or count all there is
-WHOLE = {"parts", "begun", "timers", "messages_per_status", "notification_receivers"}
+WHOLE = {"customers", "raised", "parts", "begun", "timers", "messages_per_status", "notification_receivers"}
 
 # What a query holds in its hand: the row that a recursive one found last, a parameter's list
 GIVEN = {"SCAN next", "SCAN json_each VIRTUAL TABLE INDEX 1:"}

@@ -36,6 +36,9 @@ class EventNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def texts(self) -> list[tuple[str, str]]:
         return [("data", text) for text in leaves(self.data)]
 
+    def refers(self) -> list[tuple[str, str, str]]:
+        return [("name", "event", self.name)]
+
     def pauses(self) -> bool:
         return False  # its outcome comes at once
 

@@ -86,8 +86,39 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
         },
     ),
     "consents": (
+        ("service", "channel", "address"),
+        {
+            "service": str,
+            "channel": str,
+            "address": str,
+            "opted_out": int,
+            "reason": str,
+            "by": str,
+            "ref": str,
+            "at": float,
+        },
+    ),
+    "consent_changes": (
+        "seq",
+        {
+            "seq": int,
+            "service": str,
+            "channel": str,
+            "address": str,
+            "opted_out": int,
+            "reason": str,
+            "by": str,
+            "ref": str,
+            "at": float,
+        },
+    ),
+    "customers": (
         ("service", "address"),
-        {"service": str, "address": str, "opted_out": int, "reason": str, "at": float},
+        {"service": str, "address": str, "customerid": str, "attributes": str, "updated_at": float},
+    ),
+    "raised": (
+        ("service", "correlationid"),
+        {"service": str, "correlationid": str, "id": str, "at": float},
     ),
     "offences": (
         ("service", "address"),
@@ -198,7 +229,17 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
 
 # Small rows that are only found by their key: the row lies in the key's own tree, one page less to write.
 # Not messages and runs: big rows would make that tree deep, and each index would repeat the 36-character id.
-_WITHOUT_ROWID = {"segments", "consents", "offences", "effects", "begun", "timers", "notifications"}
+_WITHOUT_ROWID = {
+    "segments",
+    "consents",
+    "customers",
+    "raised",
+    "offences",
+    "effects",
+    "begun",
+    "timers",
+    "notifications",
+}
 
 _INDEXES = (
     # not only the open ones: operators search for `failed`, and counts by status need no walk over the table
@@ -214,6 +255,8 @@ _INDEXES = (
     "receipts_unmatched_at ON receipts (received_at, id) WHERE message = ''",
     "receipts_unmatched ON receipts (bind, smsc_id, received_at, id) WHERE message = ''",
     "consents_opted_out ON consents (service, address) WHERE opted_out = 1",
+    "consents_address ON consents (address, service)",
+    "consent_changes_address ON consent_changes (address, service)",
     "calls_started_at ON calls (started_at, id)",
     "calls_caller ON calls (caller, started_at, id)",
     "calls_open ON calls (started_at, id) WHERE state != 'ended'",

@@ -130,7 +130,3 @@ SELECT * FROM parts ORDER BY received_at, id;
 -- name: offences
 -- Who has offended one service, most often first.
 SELECT * FROM offences WHERE service = :service ORDER BY count DESC, address;
-
--- name: opted_out
--- Everybody who said STOP.
-SELECT * FROM consents WHERE opted_out = 1 ORDER BY service, address;

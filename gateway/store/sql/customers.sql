@@ -1,0 +1,21 @@
+-- name: opted_out
+-- Everybody who said STOP.
+SELECT * FROM consents WHERE opted_out = 1 ORDER BY service, address;
+
+-- name: consents
+-- What a customer has said to a service, for each channel.
+SELECT * FROM consents WHERE service = :service AND address = :address ORDER BY channel;
+
+-- name: consent_changes
+-- All that a customer has ever said to a service, newest first.
+SELECT * FROM consent_changes
+WHERE service = :service AND address = :address
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: customers
+-- Every profile.
+SELECT * FROM customers ORDER BY service, address;
+
+-- name: raised
+-- Custom events by their correlationid, oldest first.
+SELECT * FROM raised ORDER BY at;
