@@ -189,8 +189,15 @@ def _tlv(path: str, written: str, value: str) -> Iterator[Fault]:
 def _sip(sip: Sip) -> Iterator[Fault]:
     if not sip.listen:
         yield Fault("sip.listen", 'is empty; write ["udp:0.0.0.0:5060"]')
+    transports: dict[str, str] = {}
     for index, endpoint in enumerate(sip.listen):
         yield from _read(transport_host_port, f"sip.listen[{index}]", endpoint)
+        transport = endpoint.partition(":")[0]
+        if transports.setdefault(transport, endpoint) != endpoint:
+            what = f'"{transports[transport]}" listens by {transport} already; one address for each transport'
+            yield Fault(f"sip.listen[{index}]", what)
+    if "tls" in transports:
+        yield from _filled("sip", sip, "tls_certificate")
     if sip.advertise and not is_host(sip.advertise):
         yield Fault("sip.advertise", f'"{sip.advertise}" is no address or host name (without a port)')
     yield from _read(port_range, "sip.rtp_ports", sip.rtp_ports)

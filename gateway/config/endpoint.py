@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Literal
 
 Network = IPv4Network | IPv6Network
+Transport = Literal["udp", "tcp", "tls"]
 
 _HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:/\s]+)):([0-9]{1,5})", re.ASCII)
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
@@ -24,14 +26,17 @@ def host_port(written: str) -> tuple[str, int]:
     return match[1] or match[2], int(match[3])
 
 
-def transport_host_port(written: str) -> tuple[str, str, int]:
+def transport_host_port(written: str) -> tuple[Transport, str, int]:
     """Read "udp:127.0.0.1:5060" into ("udp", "127.0.0.1", 5060).  Raises ValueError with the remedy."""
     transport, _, endpoint = written.strip().partition(":")
-    if transport in ("tcp", "tls", "ws", "wss"):
-        raise ValueError(f'"{transport}" is not available in this version; write "udp:ADDRESS:PORT"')
-    if transport != "udp":
-        raise ValueError(f'"{written}" names no transport; write "udp:ADDRESS:PORT"')
-    return (transport, *host_port(endpoint))
+    match transport:
+        case "udp" | "tcp" | "tls":
+            return (transport, *host_port(endpoint))
+        case "ws" | "wss":
+            raise ValueError(
+                f'"{transport}" is not available; write "udp:", "tcp:" or "tls:" and ADDRESS:PORT'
+            )
+    raise ValueError(f'"{written}" names no transport; write "udp:ADDRESS:PORT"')
 
 
 def is_host(written: str) -> bool:

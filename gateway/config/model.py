@@ -213,7 +213,12 @@ class Trunk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Sip(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    # where SIP is spoken, by each transport at most one: "udp:0.0.0.0:5060", "tcp:", "tls:0.0.0.0:5061"
     listen: list[str] = field(default_factory=lambda: ["udp:0.0.0.0:5060"])
+    tls_certificate: str = ""  # PEM file for "tls:": ours, with its chain; carriers may ask for it too
+    tls_key: str = ""  # PEM file; empty: in tls_certificate
+    # what requests of addresses that are no trunk's get: 403, or silence, as who repeats them gets anyway
+    unknown: Literal["reject", "drop"] = "reject"
     advertise: str = ""  # the address in Via, Contact and SDP; default: the one the socket is bound to
     rtp_ports: str = "20000-20999"
     trunks: dict[str, Trunk] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import ssl
 from collections import Counter
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
@@ -22,10 +23,12 @@ from gateway.inbound.live import LiveCalls
 from gateway.inbound.voice import InboundCalls
 from gateway.observe.health import CarrierState
 from gateway.protocol.sip.call import CallCancelled, IncomingCall, SipEvent
+from gateway.protocol.sip.transaction import StrangerMuted
 from gateway.transport.recordings import Recordings
 from gateway.transport.rtp_ports import RtpPorts
 from gateway.transport.rtp_udp import MediaPump
-from gateway.transport.sip_udp import SipEndpoint
+from gateway.transport.sip_endpoint import SipEndpoint
+from gateway.transport.tls_port import own_context
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +49,11 @@ class SipSide:
         self.calls_in: InboundCalls | None = None
         self.voice: VoiceChannel | None = None
         self.live: LiveCalls | None = None
-        # `listen` holds one address in this version: gateway check refuses more
         self.endpoint = SipEndpoint(
-            address=sip.listen[0],
+            listen=sip.listen,
             advertise=sip.advertise,
+            tls=_own_tls(sip),
+            answer_strangers=sip.unknown == "reject",
             admit=self._admit,
             on_event=self._event,
             user_agent=f"trunkline/{__version__}",
@@ -150,12 +154,21 @@ class SipSide:
 
     def _event(self, event: SipEvent) -> None:
         assert self.calls_in is not None and self.voice is not None
-        if isinstance(event, IncomingCall):
+        if isinstance(event, StrangerMuted):
+            log.warning("sip.muted", extra={"peer": event.source.host})
+        elif isinstance(event, IncomingCall):
             self.calls_in.incoming(event)
         elif self.voice.event(event) or (self.live is not None and self.live.event(event)):
             pass
         elif isinstance(event, CallCancelled):
             self.calls_in.cancelled(event)
+
+
+def _own_tls(sip: Sip) -> ssl.SSLContext | None:
+    """What we show to clients of our TLS port.  Raises OSError."""
+    if not sip.tls_certificate:
+        return None
+    return own_context(sip.tls_certificate, sip.tls_key, ssl.TLSVersion.TLSv1_2)
 
 
 def _networks(trunk: Trunk) -> list[Network]:

@@ -38,7 +38,7 @@ _CALL_ID_LENGTH = 255  # characters of a Call-ID that are kept; the caller choos
 
 
 class Answering(Protocol):
-    """What inbound calls need of SIP (transport.sip_udp.SipEndpoint)."""
+    """What inbound calls need of SIP (transport.sip_endpoint.SipEndpoint)."""
 
     def ring(self, call: SipCall) -> None: ...
     def reject(self, call: SipCall, status: int, reason: str = "") -> None: ...

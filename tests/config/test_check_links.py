@@ -160,7 +160,7 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
         ("bind", 'host = "a"\naddresses = ["12345", "1"]', "smpp.binds.north.addresses[1]", "is neither"),
         ("sip", "listen = []", "sip.listen", "is empty"),
         ("sip", 'listen = ["udp:0.0.0.0:5060", "0.0.0.0:5060"]', "sip.listen[1]", "names no transport"),
-        ("sip", 'listen = ["tls:0.0.0.0:5061"]', "sip.listen[0]", "not available in this version"),
+        ("sip", 'listen = ["ws:0.0.0.0:5061"]', "sip.listen[0]", "is not available"),
         ("sip", 'advertise = "192.0.2.1:5060"', "sip.advertise", "without a port"),
         ("sip", 'rtp_ports = "20999-20000"', "sip.rtp_ports", "must rise"),
         ("trunk", 'host = "a"\nauth = "digest"', "sip.trunks.east.auth", '"digest" is not available'),

@@ -30,8 +30,8 @@ def test_what_is_no_endpoint_is_refused(written: str) -> None:
 
 
 def test_other_transports_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match='"tcp" is not available in this version'):
-        transport_host_port("tcp:0.0.0.0:5060")
+    with pytest.raises(ValueError, match='"wss" is not available'):
+        transport_host_port("wss:0.0.0.0:5060")
     with pytest.raises(ValueError, match="names no transport"):
         transport_host_port("0.0.0.0:5060")
 

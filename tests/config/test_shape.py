@@ -83,7 +83,7 @@ def test_flows_are_left_as_they_are() -> None:
     ("kind", "text", "path", "what"),
     [
         (Bind, "windw = 1", "windw", 'unknown key; did you mean "window"?'),
-        (Sip, "zzz = 1", "zzz", "unknown key; the keys here are listen, advertise, rtp_ports, trunks"),
+        (Sip, "zzz = 1", "zzz", "unknown key; the keys here are listen, tls_certificate, "),
         (Bind, "window = 1", "system_id", "missing; it has no default"),
         (Bind, 'window = "50"', "window", 'must be a whole number, not "50"'),
         (Bind, "window = true", "window", "must be a whole number, not true"),

@@ -16,7 +16,7 @@ import uvloop
 from gateway.config.model import Listen, Seconds
 from gateway.protocol.smpp.session import SmppSession
 from gateway.protocol.smpp.states import Role
-from gateway.transport import smpp_listener
+from gateway.transport import tls_port
 from gateway.transport.smpp_link import SmppLink
 from gateway.transport.smpp_listener import Listener
 
@@ -164,12 +164,12 @@ async def test_handshakes_that_end_in_nothing_are_no_links(
 async def test_a_flood_of_half_handshakes_keeps_nobody_out(
     links: Links, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smpp_listener, "HANDSHAKE_LIMIT", 3)
+    monkeypatch.setattr(tls_port, "HANDSHAKE_LIMIT", 3)
     await _flood(links)
 
 
 def test_nor_does_it_on_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smpp_listener, "HANDSHAKE_LIMIT", 3)
+    monkeypatch.setattr(tls_port, "HANDSHAKE_LIMIT", 3)
 
     async def run() -> None:
         links = Links()

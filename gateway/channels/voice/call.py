@@ -79,7 +79,7 @@ class Media(Protocol):
 
 
 class Phone(Protocol):
-    """What a call needs of SIP (transport.sip_udp.SipEndpoint)."""
+    """What a call needs of SIP (transport.sip_endpoint.SipEndpoint)."""
 
     def invite(self, *, target: Address, to_number: str, from_number: str, sdp: bytes) -> SipCall: ...
     def hang_up(self, call: SipCall) -> None: ...

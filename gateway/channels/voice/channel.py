@@ -14,7 +14,7 @@ from gateway.channels.voice.leg import Leg
 from gateway.channels.voice.prompts import Prompt, PromptCache
 from gateway.config.model import Trunk
 from gateway.protocol.sip.call import Call as SipCall
-from gateway.protocol.sip.call import OptionsAnswered, RegisterAnswered, SipEvent
+from gateway.protocol.sip.call import CallEvent, SipEvent
 from gateway.protocol.smpp.pacing import TokenBucket
 from gateway.values.address import canonical
 from gateway.values.call import Call
@@ -115,7 +115,7 @@ class VoiceChannel:
 
     def event(self, event: SipEvent) -> bool:
         """What SIP says.  False: it is about no call of this channel."""
-        call = None if isinstance(event, OptionsAnswered | RegisterAnswered) else self._calls.get(event.call)
+        call = self._calls.get(event.call) if isinstance(event, CallEvent) else None
         if call is None:
             return False
         call.event(event)

@@ -42,6 +42,7 @@ from gateway.protocol.sip.transaction import (
     ResponseReceived,
     ServerTransaction,
     State,
+    StrangerMuted,
     TransactionFailed,
 )
 from gateway.protocol.sip.uri import SCHEMES, BadUri, Uri, scheme_of, sip_uri
@@ -67,6 +68,8 @@ class UserAgent:
         user_agent: str,
         ports: Mapping[Transport, int] | None = None,
         digest_of: Callable[[str], Digest | None] = lambda trunk: None,
+        stream_for: Callable[[Address], Address | None] = lambda address: None,
+        answer_strangers: bool = True,
         max_calls: int = 10_000,
         max_transactions: int = 50_000,
     ) -> None:
@@ -76,6 +79,8 @@ class UserAgent:
             rng=rng,
             ports=ports,
             admit=lambda source: admit(source) is not None,
+            answer_strangers=answer_strangers,
+            stream_for=stream_for,
             limit=max_transactions,
         )
         self._draining = False
@@ -97,6 +102,11 @@ class UserAgent:
     def send_failed(self, client: ClientTransaction, now: float) -> None:
         """What this transaction sent did not get out: no route, no connection."""
         self.layer.send_failed(client, now)
+        self._settle(now)
+
+    def connection_lost(self, address: Address, now: float) -> None:
+        """The connection that led to there, or was to, is no more."""
+        self.layer.connection_lost(address, now)
         self._settle(now)
 
     def deadline(self) -> float | None:
@@ -262,6 +272,8 @@ class UserAgent:
                 self._response(transaction, response.status, event, now)
             case TransactionFailed(ClientTransaction() as transaction):
                 self._response(transaction, None, event, now)
+            case StrangerMuted():
+                self._sessions.events.append(event)
             case TransactionFailed(ServerTransaction()):
                 pass  # a refusal without ACK (timer H): the call was over before
             case _:

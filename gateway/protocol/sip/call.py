@@ -12,7 +12,12 @@ from gateway.protocol.sip.digest import Digest
 from gateway.protocol.sip.manner import Binding
 from gateway.protocol.sip.message import Request, Response
 from gateway.protocol.sip.timers import Timer
-from gateway.protocol.sip.transaction import ClientTransaction, IllegalTransition, ServerTransaction
+from gateway.protocol.sip.transaction import (
+    ClientTransaction,
+    IllegalTransition,
+    ServerTransaction,
+    StrangerMuted,
+)
 
 
 class CallState(Enum):
@@ -246,13 +251,5 @@ class RegisterAnswered:
     response: Response | None
 
 
-SipEvent = (
-    IncomingCall
-    | CallCancelled
-    | CallProgress
-    | CallAnswered
-    | CallFailed
-    | CallEnded
-    | OptionsAnswered
-    | RegisterAnswered
-)
+CallEvent = IncomingCall | CallCancelled | CallProgress | CallAnswered | CallFailed | CallEnded
+SipEvent = CallEvent | OptionsAnswered | RegisterAnswered | StrangerMuted

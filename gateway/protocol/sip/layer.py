@@ -26,6 +26,7 @@ from gateway.protocol.sip.message import (
     stamp,
     via_address,
 )
+from gateway.protocol.sip.strangers import Strangers, Verdict
 from gateway.protocol.sip.timers import Timers
 from gateway.protocol.sip.transaction import (
     CLIENT,
@@ -43,11 +44,13 @@ from gateway.protocol.sip.transaction import (
     ResponseReceived,
     ServerTransaction,
     State,
+    StrangerMuted,
     TransactionFailed,
     cause_of,
 )
 
 RETRY_AFTER_SECONDS = 5
+LARGEST_DATAGRAM = 1300  # octets of a request (section 18.1.1)
 MOST_CHALLENGES = 4  # to one request: a proxy's, a registrar's, and a stale nonce of each
 
 
@@ -59,7 +62,8 @@ class Rng(Protocol):
 
 class TransactionLayer:
     """`host` and `port` stand in our Via, `ports` has the transports that listen on another.  `admit` says
-    whether requests of a source IP address are welcome.
+    whether requests of a source IP address are welcome; others get 403, or silence unless `answer_strangers`.
+    `stream_for` gives where requests to an address go that are too large for a datagram; None: there too.
 
     `limit` bounds the server transactions: above it a new INVITE gets 503, above twice as many everything.
     """
@@ -72,6 +76,8 @@ class TransactionLayer:
         rng: Rng,
         ports: Mapping[Transport, int] | None = None,
         admit: Callable[[str], bool] = lambda source: True,
+        answer_strangers: bool = True,
+        stream_for: Callable[[Address], Address | None] = lambda address: None,
         limit: int = 20_000,
     ) -> None:
         self.host = host
@@ -81,10 +87,12 @@ class TransactionLayer:
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
         self.servers: dict[tuple[object, ...], ServerTransaction] = {}
         self.malformed = 0
-        self.strangers = 0
+        self.strangers = Strangers()
         self.shed = 0
         self._rng = rng
         self._admit = admit
+        self._answer_strangers = answer_strangers
+        self._stream_for = stream_for
         self._limit = limit
         self._stateless_salt = rng.getrandbits(64)
         self._events: deque[LayerEvent] = deque()
@@ -93,6 +101,10 @@ class TransactionLayer:
     # --- in and out
 
     def receive(self, datagram: bytes, source: Address, now: float) -> None:
+        strangers = self.strangers
+        if strangers.muted and strangers.is_muted(source.host, now) and not self._admit(source.host):
+            strangers.verdict(source.host, now)
+            return
         try:
             message = parse(datagram)
         except SipParseError as error:
@@ -167,9 +179,16 @@ class TransactionLayer:
         digest: Digest | None,
         challenges: int = 0,
     ) -> ClientTransaction:
+        wire = bytes(request)
+        if len(wire) > LARGEST_DATAGRAM and (stream := self._stream_for(target)) is not None:
+            target = stream  # section 18.1.1
+            request.via.transport = target.transport.upper()
+            request.via.port = self.own_port(target.transport)
+            request.headers.set("Via", str(request.via))
+            wire = bytes(request)
         machine = INVITE_CLIENT if request.method == "INVITE" else CLIENT
         key = request.via.branch, request.method
-        client = ClientTransaction(machine, request, target, key, bytes(request), user, digest, challenges)
+        client = ClientTransaction(machine, request, target, key, wire, user, digest, challenges)
         self.clients[key] = client
         self._send(client)
         self._settle_timers(client, now)
@@ -191,6 +210,11 @@ class TransactionLayer:
         """The transport could not send this transaction's datagram."""
         if client.allows(Cause.TRANSPORT_ERROR):
             self._step(client, Cause.TRANSPORT_ERROR, now)
+
+    def connection_lost(self, address: Address, now: float) -> None:
+        """The connection to there has ended: what waits for an answer by it will not get one."""
+        for client in [client for client in self.clients.values() if client.peer == address]:
+            self.send_failed(client, now)
 
     def _response_received(self, response: Response, now: float) -> None:
         client = self.clients.get((response.via.branch, response.cseq_method))
@@ -235,9 +259,8 @@ class TransactionLayer:
 
     def _request_received(self, request: Request, source: Address, now: float) -> None:
         if not self._admit(source[0]):
-            self.strangers += 1
             if request.method != "ACK":
-                self.reject(request, source, 403)
+                self._stranger(request, source, now)
             return
         key = _server_key(request, "INVITE" if request.method == "ACK" else request.method)
         known = self.servers.get(key)
@@ -256,6 +279,13 @@ class TransactionLayer:
             server = ServerTransaction(machine, request, reply_address(request, source), key, source)
             self.servers[key] = server
             self._events.append(RequestReceived(server, request))
+
+    def _stranger(self, request: Request, source: Address, now: float) -> None:
+        verdict = self.strangers.verdict(source.host, now)
+        if verdict is Verdict.MUTE:
+            self._events.append(StrangerMuted(source))
+        elif verdict is Verdict.ANSWER and self._answer_strangers:
+            self.reject(request, source, 403)
 
     # --- both
 

@@ -306,4 +306,11 @@ class TransactionFailed:
     unreachable: bool  # the datagram could not be sent at all
 
 
-LayerEvent = RequestReceived | AckReceived | ResponseReceived | TransactionFailed
+@dataclass(frozen=True, slots=True)
+class StrangerMuted:
+    """An address that is nobody's has sent so many requests that it is not answered any more."""
+
+    source: Address
+
+
+LayerEvent = RequestReceived | AckReceived | ResponseReceived | TransactionFailed | StrangerMuted

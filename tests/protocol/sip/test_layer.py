@@ -435,7 +435,7 @@ def test_strangers_get_403_and_their_acks_and_rubbish_nothing() -> None:
     assert [_word(message) for message in sent(ours)] == ["403"]
     assert events(ours) == []
     assert ours.servers == {}
-    assert (ours.strangers, ours.malformed) == (2, 1)
+    assert (ours.strangers.requests, ours.malformed) == (1, 1)
 
 
 def test_malformed_requests_are_answered_and_nothing_else_happens() -> None:

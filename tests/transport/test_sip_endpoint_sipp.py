@@ -20,7 +20,7 @@ from gateway.protocol.sip.call import (
     IncomingCall,
     SipEvent,
 )
-from gateway.transport.sip_udp import SipEndpoint
+from gateway.transport.sip_endpoint import SipEndpoint
 
 pytestmark = [pytest.mark.peer, pytest.mark.e2e]
 
@@ -55,7 +55,7 @@ async def listening(
         seen.append(event)
         application(one, event)
 
-    one = SipEndpoint(address="udp:127.0.0.1:0", admit=lambda source: "east", on_event=on_event)
+    one = SipEndpoint(listen=["udp:127.0.0.1:0"], admit=lambda source: "east", on_event=on_event)
     await one.start()
     try:
         yield one, seen
