@@ -20,7 +20,7 @@ from gateway.config.model import Number
 from gateway.flows.call_effects import Answer, CallEffect, Collect, HangUp, Play, Record
 from gateway.inbound.actions import Subject
 from gateway.protocol.sip.call import Call as SipCall
-from gateway.protocol.sip.call import IncomingCall, OptionsAnswered, RegisterAnswered, SipEvent
+from gateway.protocol.sip.call import CallEvent, IncomingCall, SipEvent
 from gateway.rules import variables
 from gateway.store.base import Unit
 from gateway.values.address import masked
@@ -170,7 +170,7 @@ class LiveCalls:
 
     def event(self, event: SipEvent) -> bool:
         """What SIP says.  False: it is about no inbound call that a flow has."""
-        leg = None if isinstance(event, OptionsAnswered | RegisterAnswered) else self._inbound.get(event.call)
+        leg = self._inbound.get(event.call) if isinstance(event, CallEvent) else None
         if leg is None:
             return False
         leg.event(event)
