@@ -429,6 +429,7 @@ class Daemon:
             new_id=self._new_id,
             note=self._calls.note,
             overloaded=self.metrics.call_shed,
+            later=asyncio.get_running_loop().call_later,
             answer=live.incoming,
         )
         sip.voice = self._channels["voice"] = VoiceChannel(

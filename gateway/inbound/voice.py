@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -44,6 +44,16 @@ class Answering(Protocol):
     def reject(self, call: SipCall, status: int, reason: str = "") -> None: ...
 
 
+class Later(Protocol):
+    def __call__(self, delay: float, act: Callable[..., object], /, *arguments: Any) -> Waiting:
+        """As asyncio's loop.call_later; seconds."""
+        ...
+
+
+class Waiting(Protocol):
+    def cancel(self) -> None: ...
+
+
 class Noting(Protocol):
     def __call__(self, call: Call, event: str = "", unit: Unit | None = None) -> None:
         """See inbound.calls.CallRecords.note."""
@@ -56,7 +66,7 @@ class _Ringing:
     def __init__(self, record: Call, number: Number) -> None:
         self.record = record
         self.number = number
-        self.timer: asyncio.TimerHandle | None = None
+        self.timer: Waiting | None = None
 
 
 class InboundCalls:
@@ -74,6 +84,7 @@ class InboundCalls:
         new_id: NewId,
         note: Noting,
         overloaded: Callable[[str], None],
+        later: Later,
         answer: Callable[[Arrival], None],
     ) -> None:
         self._phone = phone
@@ -81,6 +92,7 @@ class InboundCalls:
         self._new_id = new_id
         self._note = note
         self._overloaded = overloaded
+        self._later = later
         self._answer = answer
         self._numbers: dict[str, tuple[str, Number]] = {}
         self._trunk_numbers: dict[str, set[str]] = {}
@@ -179,12 +191,11 @@ class InboundCalls:
 
     def _wait(self, call: SipCall, ringing: _Ringing, seconds: float) -> None:
         """Ring for so long.  180 is repeated meanwhile, so that no proxy gives up (RFC 3261, 13.3.1.1)."""
-        later = asyncio.get_running_loop().call_later
         if seconds <= _RING_AGAIN_SECONDS:
-            ringing.timer = later(seconds, self._give_up, call)
+            ringing.timer = self._later(seconds, self._give_up, call)
         else:
             left = seconds - _RING_AGAIN_SECONDS
-            ringing.timer = later(_RING_AGAIN_SECONDS, self._ring_again, call, ringing, left)
+            ringing.timer = self._later(_RING_AGAIN_SECONDS, self._ring_again, call, ringing, left)
 
     def _ring_again(self, call: SipCall, ringing: _Ringing, seconds: float) -> None:
         self._phone.ring(call)

@@ -155,6 +155,19 @@ def test_a_sound_service_has_no_findings(of_pizza: OfPizza) -> None:
         ('[numbers."+442079460001"]', "numbers.+442079460001", "is not among the service's assets"),
         ('[numbers."12345"]', "numbers.12345", "no trunk has it"),
         (
+            '[numbers."+442079460000"]\nring = 0',
+            "numbers.+442079460000.ring",
+            'write policy = "reject-at-once"',
+        ),
+        ('[numbers."+442079460000"]\nring = "181s"', "numbers.+442079460000.ring", "at most 180 s"),
+        ('[numbers."+442079460000"]\nflood = -1', "numbers.+442079460000.flood", "write 0 for no limit"),
+        (
+            '[numbers."+442079460000"]\ncaller_limit = -1',
+            "numbers.+442079460000.caller_limit",
+            "write 0 for no limit",
+        ),
+        ('[notify]\ncalls = "shop.example"', "notify.calls", '"shop.example" is no URL'),
+        (
             '[numbers."+442079460000"]\npolicy = "answer"',
             "numbers.+442079460000.flow",
             'missing; policy "answer" needs the flow that a call begins',

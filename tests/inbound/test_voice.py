@@ -77,6 +77,7 @@ class Bench:
                 ended=self.ended.append,
             ).note,
             overloaded=self.shed.append,
+            later=asyncio.get_running_loop().call_later,
             answer=self.answered.append,
         )
 
