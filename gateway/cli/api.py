@@ -15,6 +15,7 @@ from gateway.config.endpoint import host_port
 from gateway.config.model import Gateway
 from gateway.config.secrets import resolve
 from gateway.values.errors import GatewayError
+from gateway.values.service_key import is_hashed
 
 _SECONDS = 30.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -38,6 +39,10 @@ def address(gateway: Gateway) -> str:
 def key_of(gateway: Gateway, service: str, config: str) -> str:
     """The service's key, resolved.  Raises Refused with the reason and the way out."""
     folder = Path(config).parent / "services"
+    if is_hashed(gateway.services[service].key):
+        raise Refused(
+            f"the file of {service} has only the hash of its key; give it as --key or in GATEWAY_KEY"
+        )
     try:
         return resolve(gateway.services[service].key, environ=os.environ, folder=folder)
     except ValueError as error:

@@ -13,6 +13,7 @@ from gateway.config.model import Gateway, Service
 from gateway.values.address import canonical
 from gateway.values.errors import BadAddress
 from gateway.values.fault import Fault
+from gateway.values.service_key import digest
 
 
 def check(gateway: Gateway) -> list[Fault]:
@@ -28,13 +29,12 @@ def _services(gateway: Gateway) -> Iterator[Fault]:
 
 
 def _one_key_each(services: Mapping[str, Service]) -> Iterator[Fault]:
-    holders: dict[str, str] = {}
+    holders: dict[bytes, str] = {}
     for name, service in services.items():
-        if service.key and holders.setdefault(service.key, name) != name:
-            what = (
-                f"service {holders[service.key]} has the same key; a key says which service a request is for"
-            )
-            yield Fault(f"services.{name}.key", what)
+        for what, key in (("key", service.key), ("previous_key", service.previous_key)):
+            if key and (holder := holders.setdefault(digest(key), name)) != name:
+                said = f"service {holder} has the same key; a key says which service a request is for"
+                yield Fault(f"services.{name}.{what}", said)
 
 
 def _one_answer_each(services: Mapping[str, Service]) -> Iterator[Fault]:

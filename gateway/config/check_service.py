@@ -86,6 +86,11 @@ class _Checked:
         if not 1 <= service.notify.batch <= _MOST_TOGETHER:
             said = f"is {service.notify.batch}; it must be 1 to {_MOST_TOGETHER}"
             yield Fault(f"{path}.notify.batch", f"{said}, and 1 is one notification in each POST, no array")
+        for what in ("key", "hub_secret"):
+            previous, until = getattr(service, f"previous_{what}"), getattr(service, f"previous_{what}_until")
+            if bool(previous) != bool(until):
+                said = f"previous_{what} and previous_{what}_until belong together"
+                yield Fault(f"{path}.previous_{what}{'_until' if until else ''}", said)
         yield from self._held()
         yield from self._numbers()
         for index, route in enumerate(service.routes):

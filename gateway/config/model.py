@@ -484,8 +484,12 @@ class Nlp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     status: Literal["live", "suspended"] = "live"
-    key: Secret = Secret("")  # of the HTTP API; empty: no API access
+    key: Secret = Secret("")  # of the HTTP API, or its hash (values/service_key.py); empty: no API access
+    previous_key: Secret = Secret("")  # holds too, until that moment
+    previous_key_until: Moment = Moment(0)
     hub_secret: Secret = Secret("")  # signs notifications; empty: they go unsigned
+    previous_hub_secret: Secret = Secret("")  # signs them until that moment, hub_secret in a second header
+    previous_hub_secret_until: Moment = Moment(0)
     country: str = ""  # ISO 3166, "GB": numbers in requests may be in national form
     assets: list[str] = field(default_factory=list)
     routes: list[str] = field(default_factory=list)  # binds in order of preference

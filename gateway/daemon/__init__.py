@@ -168,6 +168,7 @@ class Daemon:
             lambda service: str(self._services[service].hub_secret),
             self._clock,
             batch=lambda service: self._services[service].notify.batch,
+            previous=self._previous_hub_secret,
         )
         self._esme_reassembly = Reassembly(self._esme_sources(), self._new_id, self._clock.steady)
         self._accounts = Accounts(
@@ -551,6 +552,12 @@ class Daemon:
                 log.warning("service.parked", extra={"service": name, "reason": str(error)})
             else:
                 self._parked.discard(name)
+
+    def _previous_hub_secret(self, name: str) -> str:
+        """ "" once its time is over."""
+        service = self._services[name]
+        holds = self._clock.now() < service.previous_hub_secret_until
+        return str(service.previous_hub_secret) if holds else ""
 
     # -- what it looks like from outside -----------------------------------------------------------
 

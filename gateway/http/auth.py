@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from gateway.config.model import Service
 from gateway.http.problem import Problem
+from gateway.values.service_key import digest, digest_of
 
 HEADER = "key"
 
@@ -17,28 +18,36 @@ class Keys:
     """Service names by the SHA-256 digest of their key: how long a look-up takes tells nothing of the keys.
 
     A key that was right is remembered itself; a dict compares it with what has the same hash, which is salted
-    anew in each process, so that this tells no more.  `services` may change in place, its values not.
+    anew in each process, so that this tells no more.  `services` may change in place, its values not; `now`
+    is the time in Unix seconds, at which a key that was replaced may hold no more.
     """
 
-    def __init__(self, services: Mapping[str, Service]) -> None:
+    def __init__(self, services: Mapping[str, Service], now: Callable[[], float] = time.time) -> None:
         self._services = services
+        self._now = now
         self._read: list[Service] = []
-        self._names: dict[bytes, str] = {}
-        self._seen: dict[str, tuple[str, Service]] = {}  # keys that were right, so that most need no digest
+        self._names: dict[bytes, tuple[str, float]] = {}  # until when; 0 = for good
+        # keys that were right, so that most need no digest
+        self._seen: dict[str, tuple[str, Service, float]] = {}
 
     def service(self, key: str) -> str | None:
         """The name of the service that holds the key."""
         if (seen := self._seen.get(key)) and self._services.get(seen[0]) is seen[1]:
-            return seen[0]
+            return seen[0] if not seen[2] or self._now() < seen[2] else None
         if len(self._read) != len(self._services) or any(
             old is not new for old, new in zip(self._read, self._services.values(), strict=True)
         ):
             self._read = list(self._services.values())
             self._seen.clear()
-            self._names = {_digest(s.key): name for name, s in self._services.items() if s.key}
-        name = self._names.get(_digest(key))
-        if name is not None:
-            self._seen[key] = name, self._services[name]
+            self._names = {
+                digest(s.previous_key): (name, float(s.previous_key_until))
+                for name, s in self._services.items()
+                if s.previous_key
+            } | {digest(s.key): (name, 0.0) for name, s in self._services.items() if s.key}
+        name, until = self._names.get(digest_of(key), ("", 0.0))
+        if not name or (until and self._now() >= until):
+            return None
+        self._seen[key] = name, self._services[name], until
         return name
 
 
@@ -54,7 +63,3 @@ def authenticate(request: web.Request) -> str:
     if service is None:
         raise Problem(401, "unknown_key", 'no service has the key that the header "key" holds')
     return service
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

@@ -1,6 +1,9 @@
 import json
+import time
 import tomllib
 from typing import Any
+
+from gateway.values.service_key import hashed
 
 
 def test_a_key_is_made_and_its_place_named(place: Any) -> None:
@@ -8,7 +11,9 @@ def test_a_key_is_made_and_its_place_named(place: Any) -> None:
     result = place.run("service", "key", "pizza")
     assert result.exit_code == 0
     line = next(line for line in result.stdout.splitlines() if line.startswith("  key = "))
-    assert len(tomllib.loads(line.strip())["key"]) == 43
+    made = result.stdout.splitlines()[1].strip()
+    assert len(made) == 43
+    assert tomllib.loads(line.strip())["key"] == hashed(made)
     assert f"{place.folder}/conf/services/pizza.toml at its top" in result.stdout
     assert (place.folder / "conf" / "services" / "pizza.toml").read_text() == before
 
@@ -27,3 +32,38 @@ def test_a_service_that_is_not_there(place: Any) -> None:
     result = place.run("service", "key", "alarms")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "no service is named 'alarms' (there are: alerts, pizza)" in result.stderr
+
+
+def test_a_key_is_replaced_in_the_file_and_the_one_before_holds_for_a_while(place: Any) -> None:
+    file = place.folder / "conf" / "services" / "alerts.toml"
+    made = json.loads(place.run("service", "key", "alerts", "--rotate", "--overlap", "2h", "--json").stdout)
+    table = tomllib.loads(file.read_text())
+    assert (table["key"], table["previous_key"]) == (hashed(made["key"]), hashed("alerts-key"))
+    left = table["previous_key_until"].timestamp() - time.time()
+    assert 7100 < left <= 7200
+    assert place.run("check").exit_code == 0
+    assert place.run("service", "key", "alerts", "--rotate").exit_code == 0
+    assert tomllib.loads(file.read_text())["previous_key"] == hashed(made["key"])
+
+
+def test_a_first_key_has_none_before_it(place: Any) -> None:
+    result = place.run("service", "key", "pizza", "--rotate")
+    assert "It holds from the next reload on" in result.stdout
+    table = tomllib.loads((place.folder / "conf" / "services" / "pizza.toml").read_text())
+    assert table["key"].startswith("sha256:") and "previous_key" not in table
+
+
+def test_a_hub_secret_is_replaced_likewise(place: Any) -> None:
+    file = place.folder / "conf" / "services" / "alerts.toml"
+    file.write_text('hub_secret = "old"\n' + file.read_text())
+    result = place.run("service", "hub-secret", "alerts", "--rotate")
+    made = result.stdout.splitlines()[1].strip()
+    table = tomllib.loads(file.read_text())
+    assert (table["hub_secret"], table["previous_hub_secret"]) == (made, "old")
+    assert "X-Hub-Signature-256-Next" in result.stdout
+    assert "pizza.toml, then reload: hub_secret" in place.run("service", "hub-secret", "pizza").stdout
+
+
+def test_a_duration_that_is_none_is_refused(place: Any) -> None:
+    result = place.run("service", "key", "alerts", "--rotate", "--overlap", "soon")
+    assert (result.exit_code, "is no duration" in result.stderr) == (2, True)

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.config.model import Secret, Service
+from gateway.config.model import Moment, Secret, Service
 from gateway.http.auth import Keys
+from gateway.values.service_key import hashed
 
 if TYPE_CHECKING:
     from conftest import Api
@@ -60,3 +61,20 @@ def test_changed_keys_hold_at_once() -> None:
     assert keys.service("two") is None
     services["c"] = service("three")
     assert keys.service("three") == "c"
+
+
+def test_a_key_may_stand_there_as_its_hash() -> None:
+    keys = Keys({"a": service(hashed("one"))})
+    assert (keys.service("one"), keys.service(hashed("one"))) == ("a", None)
+
+
+def test_the_key_before_holds_until_its_time_is_over() -> None:
+    now = [99.0]
+    one = Service(
+        name="S", key=Secret(hashed("new")), previous_key=Secret("old"), previous_key_until=Moment(100.0)
+    )
+    keys = Keys({"a": one}, lambda: now[0])
+    assert (keys.service("old"), keys.service("new")) == ("a", "a")
+    now[0] = 100.0
+    assert (keys.service("old"), keys.service("new")) == (None, "a")
+    assert Keys({"a": one}, lambda: 100.0).service("old") is None

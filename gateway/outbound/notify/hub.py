@@ -4,6 +4,10 @@
     X-Hub-Id: 0193...                               the same at every attempt: receivers drop repeats by it
     X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of timestamp, ".", body>
 
+While a secret is being replaced the one before signs, as receivers know it, and the new one signs besides:
+
+    X-Hub-Signature-256-Next: sha256=<hex>          what X-Hub-Signature-256 will be
+
 To a service that takes several in one POST they go as a JSON array, also when it is only one.  The signature
 is of the whole array, and in place of X-Hub-Id each element has its own `hub_id`.
 """
@@ -29,8 +33,9 @@ def sign(secret: str, timestamp: str, body: bytes) -> str:
 
 
 class Hub:
-    """`secret(service)` is the hub secret, "" = unsigned; `batch(service)` how many go in one POST at most,
-    1 = no array.  Both raise LookupError for a service that is no more."""
+    """`secret(service)` is the hub secret, "" = unsigned; `previous(service)` the one before it, "" once it
+    holds no more; `batch(service)` how many go in one POST at most,
+    1 = no array.  All raise LookupError for a service that is no more."""
 
     def __init__(
         self,
@@ -38,8 +43,10 @@ class Hub:
         clock: Clock,
         batch: Callable[[str], int] = lambda service: 1,
         client: Client | None = None,
+        previous: Callable[[str], str] = lambda service: "",
     ) -> None:
         self._secret = secret
+        self._previous = previous
         self._clock = clock
         self._batch = batch
         self._client = client or Client()
@@ -81,12 +88,13 @@ class Hub:
             body, headers = first.body, f"X-Hub-Id: {first.id}\r\n"
         else:
             body, headers = b"[" + b",".join(map(_element, notifications)) + b"]", ""
-        secret = self._secret(first.service)
+        secret, previous = self._secret(first.service), self._previous(first.service)
         if secret:
             timestamp = str(int(self._clock.now()))
-            headers += (
-                f"X-Hub-Timestamp: {timestamp}\r\nX-Hub-Signature-256: {sign(secret, timestamp, body)}\r\n"
-            )
+            signed = sign(previous or secret, timestamp, body)
+            headers += f"X-Hub-Timestamp: {timestamp}\r\nX-Hub-Signature-256: {signed}\r\n"
+            if previous:
+                headers += f"X-Hub-Signature-256-Next: {sign(secret, timestamp, body)}\r\n"
         return headers, body
 
 

@@ -40,7 +40,14 @@ class Bench:
     def __init__(self) -> None:
         self.wire = Wire()
         self.outcomes: list[tuple[str, bool]] = []
-        self.hub = Hub(SECRETS.__getitem__, Hands(), BATCHES.__getitem__, client=cast(Client, self.wire))
+        self.previous = ""
+        self.hub = Hub(
+            SECRETS.__getitem__,
+            Hands(),
+            BATCHES.__getitem__,
+            client=cast(Client, self.wire),
+            previous=lambda service: self.previous,
+        )
 
     def send(self, *notifications: Notification) -> tuple[dict[str, str], bytes]:
         """What has left: headers and body."""
@@ -144,3 +151,16 @@ async def test_what_cannot_be_sent_fails_but_not_before_the_caller_knows_that_it
     [(said, away)] = bench.outcomes
     assert said.startswith(reason) and not away
     assert bench.wire.sent == []
+
+
+async def test_while_a_secret_is_replaced_both_sign() -> None:
+    bench = Bench()
+    bench.previous = "before"
+    headers, body = bench.send(one())
+    stamp = headers["X-Hub-Timestamp"]
+    assert headers["X-Hub-Signature-256"] == sign("before", stamp, body)
+    assert headers["X-Hub-Signature-256-Next"] == sign("s3cret", stamp, body)
+    bench.previous = ""
+    headers, body = bench.send(one())
+    assert headers["X-Hub-Signature-256"] == sign("s3cret", stamp, body)
+    assert "X-Hub-Signature-256-Next" not in headers
