@@ -5,6 +5,8 @@
     Play          done, hangup, error                                          digit, reason
     Collect       digits, invalid, timeout, hangup, error                      digits, tries, reason
     Record        stored, hangup, error                                        file, seconds, cause, reason
+    Detect        human, machine, unsure, hangup, error                        cause, seconds, reason
+    Patch         ended, hangup, error                                         seconds, reason
     HangUp        done                                                         reason
 
 `hangup`: the other side has hung up, before or meanwhile; or there is no call, because the session never had
@@ -46,10 +48,23 @@ class Record(Struct, frozen=True, kw_only=True, tag="record", tag_field="act"):
     taping: Taping = Taping()
 
 
+class Detect(Struct, frozen=True, kw_only=True, tag="detect", tag_field="act"):
+    """Tell by the first seconds who has answered."""
+
+    key: str
+
+
+class Patch(Struct, frozen=True, kw_only=True, tag="patch", tag_field="act"):
+    """Connect the two calls of the session until one of them ends; `ended` is the end of the second one,
+    which the session has placed while its first was up."""
+
+    key: str
+
+
 class HangUp(Struct, frozen=True, kw_only=True, tag="hangup", tag_field="act"):
     """End the call.  One that was not answered is refused."""
 
     key: str
 
 
-CallEffect = Answer | Play | Collect | Record | HangUp
+CallEffect = Answer | Play | Collect | Record | Detect | Patch | HangUp

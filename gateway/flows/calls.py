@@ -10,7 +10,7 @@ from gateway.flows.nodes.call_flow import CallFlowNode
 from gateway.flows.nodes.on_call import OnCallNode
 from gateway.values.fault import Fault
 
-_UP = ("answered",)  # the events of a `call` node behind which its call is up
+_UP = ("answered", "machine")  # the events of a `call` node behind which its call is up
 
 
 def with_kept(nodes: Mapping[str, Node]) -> dict[str, Node]:
@@ -60,4 +60,4 @@ def _stays_up(node: CallNode, nodes: Mapping[str, Node]) -> bool:
         if isinstance(follows, OnCallNode) or (says_nothing and isinstance(follows, CallFlowNode)):
             return True
         ahead += follows.edges().values()
-    return False
+    return node.detect

@@ -36,7 +36,11 @@ class SendSms(Struct, frozen=True, kw_only=True, tag="send-sms", tag_field="act"
 
 
 class PlaceCall(Struct, frozen=True, kw_only=True, tag="call", tag_field="act"):
-    """Call and speak `text`, or play `wav`; or leave the call up for further effects (`keep`)."""
+    """Call and speak `text`, or play `wav`.
+
+    With `keep` nothing is said and the call stays up: as the session's ("call"), in the place of one that it
+    has, or as the second one that a Patch is to follow for ("patch").
+    """
 
     key: str
     sender: str  # canonical; "" = the service's first fitting asset
@@ -44,7 +48,7 @@ class PlaceCall(Struct, frozen=True, kw_only=True, tag="call", tag_field="act"):
     text: str = ""
     wav: str = ""
     language: str = "en"
-    keep: bool = False
+    keep: str = ""  # "" | call | patch
 
 
 class StartChain(Struct, frozen=True, kw_only=True, tag="chain", tag_field="act"):

@@ -11,13 +11,13 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol, Self, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.config.model import Number
-from gateway.flows.call_effects import Answer, CallEffect, Collect, HangUp, Play, Record
+from gateway.flows.call_effects import Answer, CallEffect, Collect, Detect, HangUp, Patch, Play, Record
 from gateway.inbound.actions import Subject
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallEvent, IncomingCall, SipEvent
@@ -39,6 +39,7 @@ class Leg(Protocol):
     """A call that is up, or can be answered (channels.voice.leg)."""
 
     transid: str
+    answerer: str  # human, machine, unsure, or "" when that was not looked for
     gone: asyncio.Future[str]
 
     @property
@@ -49,6 +50,8 @@ class Leg(Protocol):
         self, prompt: Sequence[Utterance], invalid: Sequence[Utterance], ask: Ask
     ) -> tuple[str, str, int]: ...
     async def record(self, prompt: Sequence[Utterance], taping: Taping) -> Taped: ...
+    async def detect(self) -> tuple[str, str, float]: ...
+    async def patch(self, other: Self) -> float: ...
     def hang_up(self) -> None: ...
     async def finish(self) -> None: ...
 
@@ -105,6 +108,7 @@ class LiveCalls:
         self._refusal = refusal
         self._record = record
         self._legs: dict[str, Leg] = {}  # by run
+        self._seconds: dict[str, Leg] = {}  # by run: whom its call is to be patched with
         self._inbound: dict[SipCall, Ringing] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by run: what is being done
         self._last: dict[str, str] = {}  # by run: the key of that
@@ -176,16 +180,30 @@ class LiveCalls:
         leg.event(event)
         return True
 
-    def adopt(self, run: str, leg: Leg) -> None:
-        """A call that the session has placed was answered."""
-        if self._sessions.lineage(run):
-            self._legs[run] = leg
-        else:
+    def adopt(self, run: str, leg: Leg, keep: str) -> None:
+        """The session is calling somebody: for its own call, or for a "patch" with who is on that."""
+        if not self._sessions.lineage(run):
             leg.hang_up()
+        elif keep == "patch":
+            if (first := self._leg(run)) is None:
+                leg.hang_up()
+                return
+            self._seconds[run] = leg
+            # nobody's phone is to ring for one who has hung up
+            first.gone.add_done_callback(lambda _: leg.hang_up())
+        else:
+            if (before := self._legs.get(run)) is not None:
+                before.hang_up()
+            self._legs[run] = leg
+
+    def _leg(self, run: str) -> Leg | None:
+        """The call of a session, or of the one that has called its flow."""
+        lineage = self._sessions.lineage(run)
+        return next((self._legs[id] for id in lineage if id in self._legs), None)
 
     def stop(self) -> None:
         """Hang up what is up."""
-        for leg in list(self._legs.values()):
+        for leg in [*self._legs.values(), *self._seconds.values()]:
             leg.hang_up()
 
     # -- what sessions decide ------------------------------------------------------------------------
@@ -194,9 +212,7 @@ class LiveCalls:
         """Do what the session has decided, which is durable; once, however often it is asked for."""
         if self._last.get(run) == effect.key:
             return
-        # a flow that another one has called acts on the call of that, unless it has made its own
-        holder = next((id for id in self._sessions.lineage(run) if id in self._legs), "")
-        leg = self._legs.get(holder)
+        leg = self._leg(run)
         if leg is None:
             self._sessions.done(run, effect.key, "hangup", {"transid": "", "reason": _NO_CALL})
             return
@@ -205,7 +221,9 @@ class LiveCalls:
 
     def over(self, run: str) -> None:
         """The session has ended, and its call with it."""
-        leg = self._legs.pop(run, None)
+        leg, second = self._legs.pop(run, None), self._seconds.pop(run, None)
+        if second is not None:
+            second.hang_up()
         self._last.pop(run, None)
         task = self._tasks.pop(run, None)
         if task is not None and task is not asyncio.current_task():
@@ -219,7 +237,7 @@ class LiveCalls:
 
     async def _perform(self, run: str, leg: Leg, effect: CallEffect) -> None:
         try:
-            event, data = await _act(leg, effect)
+            event, data = await self._act(run, leg, effect)
         except HungUp as error:
             event, data = "hangup", {"reason": str(error)}
         except GatewayError as error:
@@ -228,12 +246,42 @@ class LiveCalls:
             log.exception("call.act_failed", extra={"run": run, "key": effect.key})
             event, data = "error", {"reason": f"it failed here: {type(error).__name__}"}
         try:
-            data = {"transid": leg.transid, "reason": "", **data}
+            data = {"transid": leg.transid, "answerer": leg.answerer, "reason": "", **data}
             noted = self._recorded(run, leg, data) if data.get("file") else ()
             self._sessions.done(run, effect.key, event, data, noted)
         except Exception:
             log.exception("call.session_failed", extra={"run": run, "key": effect.key})
             leg.hang_up()  # nobody would ever do it
+
+    async def _act(self, run: str, leg: Leg, effect: CallEffect) -> tuple[str, dict[str, Any]]:
+        match effect:
+            case Answer():
+                await leg.answer()
+                return "answered", {}
+            case Play():
+                return "done", {"digit": await leg.play(effect.prompt, barge_in=effect.barge_in)}
+            case Collect():
+                outcome, digits, tries = await leg.collect(effect.prompt, effect.invalid, effect.ask)
+                return outcome, {"digits": digits, "tries": tries}
+            case Record():
+                made = await leg.record(effect.prompt, effect.taping)
+                event = "stored" if made.file else "error"
+                if made.cause == "hangup":  # what was said is kept all the same
+                    event = "hangup"
+                return event, {"file": made.file, "seconds": made.seconds, "cause": made.cause}
+            case Detect():
+                answerer, cause, seconds = await leg.detect()
+                return answerer, {"cause": cause, "seconds": seconds}
+            case Patch():
+                second = self._seconds.pop(run, None)
+                if second is None:
+                    return "error", {"reason": "there is nobody to connect the call to"}
+                return "ended", {"seconds": await leg.patch(second), "transid": second.transid}
+            case HangUp():
+                await leg.finish()
+                return "done", {}
+            case _:
+                assert_never(effect)
 
     def _recorded(self, run: str, leg: Leg, data: Mapping[str, Any]) -> tuple[Event, ...]:
         """For the transaction log of the call."""
@@ -244,26 +292,3 @@ class LiveCalls:
     def _gone(self, event: IncomingCall) -> None:
         self._inbound.pop(event.call, None)
         self.busy[event.trunk] -= 1
-
-
-async def _act(leg: Leg, effect: CallEffect) -> tuple[str, dict[str, Any]]:
-    match effect:
-        case Answer():
-            await leg.answer()
-            return "answered", {}
-        case Play():
-            return "done", {"digit": await leg.play(effect.prompt, barge_in=effect.barge_in)}
-        case Collect():
-            outcome, digits, tries = await leg.collect(effect.prompt, effect.invalid, effect.ask)
-            return outcome, {"digits": digits, "tries": tries}
-        case Record():
-            made = await leg.record(effect.prompt, effect.taping)
-            event = "stored" if made.file else "error"
-            if made.cause == "hangup":  # what was said is kept all the same
-                event = "hangup"
-            return event, {"file": made.file, "seconds": made.seconds, "cause": made.cause}
-        case HangUp():
-            await leg.finish()
-            return "done", {}
-        case _:
-            assert_never(effect)

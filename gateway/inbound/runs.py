@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gateway.config.model import Service
 from gateway.directory.consent import Consents
 from gateway.flows import definition, effects, engine
-from gateway.flows.call_effects import Answer, CallEffect, Collect, HangUp, Play, Record
+from gateway.flows.call_effects import Answer, CallEffect, Collect, Detect, HangUp, Patch, Play, Record
 from gateway.flows.definition import Flow
 from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Start, Stop, TimeUp
 from gateway.inbound.actions import Subject
@@ -352,7 +352,7 @@ class Runs:
         match effect:
             case effects.StartFlow():
                 return self._call(unit, run, effect)
-            case Answer() | Play() | Collect() | Record() | HangUp():
+            case Answer() | Play() | Collect() | Record() | Detect() | Patch() | HangUp():
                 return self._on_call(unit, run, effect)
             case _:
                 return self._acts.carry_out(unit, run, effect)

@@ -37,7 +37,7 @@ class SendRequest(Struct, frozen=True, gc=False, kw_only=True):
     channel: str = "sms"
     wav: str = ""
     language: str = "en"  # of a text to speak; a template brings its own
-    keep: bool = False  # voice: nothing is said, the call stays up for the run
+    keep: str = ""  # voice: nothing is said, the call stays up for the run, as its "call" or for a "patch"
     until: Result = Result.ACCEPTED
     not_before: float = 0.0  # Unix seconds: held until then
     validity_seconds: float = 0.0  # give up when no carrier has taken it after so long; 0 = never

@@ -34,6 +34,9 @@ class Ask(Struct, frozen=True, kw_only=True, omit_defaults=True):
     barge_in: bool = True  # keys are taken while the prompt plays, and cut it
 
 
+CALLER_GONE = "caller-gone"  # code of a call that was given up because there is nobody to connect it to
+
+
 class Taping(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When a recording ends: at the latest after `maximum_seconds`; after `silence_seconds` without a voice,
     0 = never; at a key of `terminators`."""

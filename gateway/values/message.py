@@ -41,7 +41,7 @@ class StepPlan(Struct, frozen=True, gc=False, omit_defaults=True):
     text: str = ""  # the SMS, or the words to speak
     wav: str = ""  # voice: a file to play instead of speaking `text`
     language: str = "en"
-    keep: bool = False  # voice: leave the call up for the run that waits for it
+    keep: str = ""  # voice: how the run that waits for the call wants to have it: "call" | "patch"
     until: Result = Result.ACCEPTED
     within_seconds: float = 0.0  # 0: as long as the channel takes
     form: Form | None = None  # sms: what `text` and the bind's settings do not say

@@ -17,9 +17,9 @@ from tests.peers.sipp_process import Sipp
 pytestmark = [pytest.mark.e2e, pytest.mark.peer]
 
 CALLER = "+41795550102"  # who calls in the scenarios
-MENU, TAPE, SILENT, SLOW, REFUSED = (f"+44207946001{n}" for n in range(5))
+MENU, TAPE, SILENT, SLOW, REFUSED, CONNECT = (f"+44207946001{n}" for n in range(6))
 
-NUMBERS = json.dumps([MENU, TAPE, SILENT, SLOW, REFUSED])
+NUMBERS = json.dumps([MENU, TAPE, SILENT, SLOW, REFUSED, CONNECT])
 
 SETTINGS = """
 [smpp.binds.north]
@@ -41,7 +41,7 @@ numbers = {numbers}
 SHOP = f"""
 name = "Shop"
 key = "{KEY}"
-assets = ["12345", "{MENU}", "{TAPE}", "{SILENT}", "{SLOW}", "{REFUSED}"]
+assets = ["12345", "{MENU}", "{TAPE}", "{SILENT}", "{SLOW}", "{REFUSED}", "{CONNECT}"]
 
 [numbers]
 "{MENU}" = {{ policy = "answer", flow = "menu" }}
@@ -49,6 +49,7 @@ assets = ["12345", "{MENU}", "{TAPE}", "{SILENT}", "{SLOW}", "{REFUSED}"]
 "{SILENT}" = {{ policy = "answer", flow = "silent" }}
 "{SLOW}" = {{ policy = "answer", flow = "slow" }}
 "{REFUSED}" = {{ policy = "answer", flow = "refused" }}
+"{CONNECT}" = {{ policy = "answer", flow = "connect" }}
 
 [flows.menu]
 start = "pick_up"
@@ -108,6 +109,30 @@ type = "say"
 text = "Hello"
 on = {{ done = "end", error = "end:90" }}
 
+[flows.connect]
+start = "connect"
+[flows.connect.nodes.connect]
+type = "patch"
+wav = "tone.wav"
+to = "+447700900999"
+from = "{CONNECT}"
+on = {{ done = "bye", busy = "end:31", hangup = "end:33", error = "end:90" }}
+[flows.connect.nodes.bye]
+type = "hangup"
+on = {{ done = "end" }}
+
+[flows.callback]
+start = "ring"
+[flows.callback.nodes.ring]
+type = "call"
+from = "{MENU}"
+detect = true
+text = "Hello"
+on = {{ answered = "end:41", machine = "end:42", error = "end:90" }}
+
+[keywords.CALLME]
+flow = "callback"
+
 [flows.refused]
 start = "no"
 [flows.refused.nodes.no]
@@ -117,8 +142,8 @@ on = {{ done = "end" }}
 
 
 class Site:
-    def __init__(self, daemon: Daemon, north: Simulator, sip: int, folder: Path) -> None:
-        self.daemon, self.north, self.sip, self.folder = daemon, north, sip, folder
+    def __init__(self, daemon: Daemon, north: Simulator, sip: int, east: int, folder: Path) -> None:
+        self.daemon, self.north, self.sip, self.east, self.folder = daemon, north, sip, east, folder
         self._seen = 0
 
     def caller(self, scenario: str, number: str, **words: Any) -> Sipp:
@@ -126,6 +151,10 @@ class Site:
         return Sipp(
             scenario, self.folder, "-p", str(port), "-m", "1", "-s", number, f"127.0.0.1:{self.sip}", **words
         )
+
+    def called(self, scenario: str, **words: Any) -> Sipp:
+        """Somebody whom the gateway calls."""
+        return Sipp(scenario, self.folder, "-p", str(self.east), "-m", "1", **words)
 
     def session(self) -> tuple[int, dict[str, Any]]:
         """Result and data of the session that has ended after the one that was asked for before."""
@@ -157,7 +186,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         write_tone(daemon.folder / "services" / "tone.wav")
         with daemon:
             north.wait("bound")
-            yield Site(daemon, north, sip, folder)
+            yield Site(daemon, north, sip, east, folder)
 
 
 def test_keys_lead_through_a_menu_and_each_is_heard_once(site: Site) -> None:
@@ -220,6 +249,32 @@ def test_several_callers_at_once(site: Site) -> None:
     for caller in callers:
         caller.done()
     assert {site.session()[0] for _ in callers} == {0}
+
+
+def test_two_are_connected_and_the_caller_hangs_up(site: Site) -> None:
+    with site.called("uas_talk"):  # which waits for our BYE
+        site.caller("uac_leave", CONNECT, pause=2500).done()
+    assert site.session()[0] == 33
+
+
+def test_two_are_connected_and_the_one_who_was_called_hangs_up(site: Site) -> None:
+    with site.called("uas_talk_and_bye"):
+        site.caller("uac_keys", CONNECT).done()
+    result, data = site.session()
+    assert result == 0 and data["connect.seconds"] > 0
+
+
+def test_one_who_is_busy_leaves_the_caller_where_he_is(site: Site) -> None:
+    with site.called("uas_refuse", status=486):
+        site.caller("uac_keys", CONNECT).done()
+    assert site.session()[0] == 31
+
+
+def test_who_says_nothing_is_no_machine(site: Site) -> None:
+    with site.called("uas_talk"):
+        site.north.tell("mo", to="12345", text="CALLME", **{"from": "+447700900300"})
+        result, data = site.session()
+    assert (result, data["ring.answerer"]) == (41, "unsure")
 
 
 def test_sessions_are_told_of_their_calls_after_a_kill(site: Site) -> None:

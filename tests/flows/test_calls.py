@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from gateway.flows import calls, engine
-from gateway.flows.call_effects import Play
+from gateway.flows.call_effects import Detect, Play
 from gateway.flows.definition import Flow, faults, read
 from gateway.flows.effects import PlaceCall
 from gateway.flows.inputs import EffectDone, Start
@@ -34,7 +34,7 @@ def test_a_call_with_a_node_behind_it_that_acts_on_it_stays_up() -> None:
 def test_its_words_are_said_before_the_flow_goes_on() -> None:
     it, advance = begin(flow(ring=CALL | {"text": "Hello"}, ask=ASK))
     [effect] = advance.effects
-    assert isinstance(effect, PlaceCall) and effect.keep and not effect.text
+    assert isinstance(effect, PlaceCall) and effect.keep == "call" and not effect.text
     advance = engine.advance(advance.run, it, EffectDone("run/1", "answered", {"transid": "t"}), 1001.0)
     assert advance.effects == (Play(key="run/2", prompt=(Utterance(text="Hello"),)),)
     advance = engine.advance(advance.run, it, EffectDone("run/2", "done", {"transid": "t"}), 1002.0)
@@ -79,7 +79,40 @@ def test_which_flows_can_only_begin_on_a_call(definition: dict[str, Any], node: 
 
 def test_what_another_flow_does_on_a_call_is_left_to_it() -> None:
     part = {"type": "call-flow", "flow": "part", "on": {"done": "end", "error": "end"}}
-    for words, keep in (({}, True), ({"text": "Hello"}, False)):
+    for words, keep in (({}, "call"), ({"text": "Hello"}, "")):
         _, advance = begin(flow(ring=CALL | words | {"on": {"answered": "part", "error": "end"}}, part=part))
         [effect] = advance.effects
-        assert isinstance(effect, PlaceCall) and effect.keep is keep
+        assert isinstance(effect, PlaceCall) and effect.keep == keep
+
+
+DETECT = CALL | {
+    "detect": True,
+    "text": "Hello",
+    "on": {"answered": "ask", "machine": "end:3", "error": "end"},
+}
+
+
+@pytest.mark.parametrize("verdict", ["human", "unsure"])
+def test_a_person_is_told_from_a_machine_before_anything_is_said(verdict: str) -> None:
+    it, advance = begin(flow(ring=DETECT, ask=ASK))
+    advance = engine.advance(advance.run, it, EffectDone("run/1", "answered", {"transid": "t"}), 1001.0)
+    assert advance.effects == (Detect(key="run/2"),)
+    told = EffectDone("run/2", verdict, {"transid": "t", "answerer": verdict})
+    advance = engine.advance(advance.run, it, told, 1004.0)
+    assert advance.effects == (Play(key="run/3", prompt=(Utterance(text="Hello"),)),)
+    advance = engine.advance(advance.run, it, EffectDone("run/3", "done"), 1005.0)
+    assert advance.run.node == "ask"
+
+
+def test_a_machine_is_told_nothing() -> None:
+    it, advance = begin(flow(ring=DETECT, ask=ASK))
+    advance = engine.advance(advance.run, it, EffectDone("run/1", "answered", {"transid": "t"}), 1001.0)
+    told = EffectDone("run/2", "machine", {"transid": "t", "answerer": "machine", "reason": ""})
+    advance = engine.advance(advance.run, it, told, 1004.0)
+    assert (advance.run.result, advance.effects) == (3, ())
+    assert (advance.run.data["ring.result"], advance.run.data["ring.answerer"]) == ("machine", "machine")
+
+
+def test_where_machines_go_has_to_be_said() -> None:
+    [fault] = faults("f", flow(ring=CALL | {"detect": True}, ask=ASK))
+    assert fault.path == "flows.f.nodes.ring.on.machine"

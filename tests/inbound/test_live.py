@@ -48,6 +48,7 @@ class FakeLeg:
 
     def __init__(self, transid: str) -> None:
         self.transid = transid
+        self.answerer = ""
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.did: list[str] = []
         self.events: list[SipEvent] = []
@@ -96,6 +97,17 @@ class FakeLeg:
     async def record(self, prompt: Sequence[Utterance], taping: Taping) -> Taped:
         made: Taped = await self._wait("record")
         return made
+
+    async def detect(self) -> tuple[str, str, float]:
+        found: tuple[str, str, float] = await self._wait("detect")
+        self.answerer = found[0]
+        return found
+
+    async def patch(self, other: FakeLeg) -> float:
+        try:
+            return float(await self._wait(f"patch {other.transid}"))
+        finally:
+            other.hang_up()
 
     def hang_up(self) -> None:
         if not self.over:
@@ -395,14 +407,14 @@ async def test_a_call_that_the_session_placed_is_its_call(exchange: Any) -> None
     await start(it.world, "ivr", texted())
     await it.settled()
     [message] = it.world.voice.sent
-    assert message.plan[0].keep and not message.plan[0].text
+    assert message.plan[0].keep == "call" and not message.plan[0].text
     leg = FakeLeg(message.id)
-    it.live.adopt(message.run, leg)
+    it.live.adopt(message.run, leg, "call")
     await it.world.outcome(message, Result.ANSWERED)
     await it.settled()
     assert leg.did == ["collect"]
     late = FakeLeg("late")
-    it.live.adopt("ended long ago", late)
+    it.live.adopt("ended long ago", late, "call")
     assert late.did == ["hang up"]
 
 
@@ -437,3 +449,104 @@ async def test_a_second_call_with_the_session_key_of_another_is_refused(exchange
     it = await exchange(ivr(hello=SAY % "end").replace("[flows.ivr]", '[flows.ivr]\nkey = "$(call.from)"'))
     first, second = await it.call(), await it.call()
     assert (first.did, second.did) == (["play Hello"], ["hang up"])
+
+
+async def test_a_second_call_of_a_session_takes_the_place_of_its_first(exchange: Any) -> None:
+    ring = 'type = "call"\non = {{ answered = "{}", error = "end:90" }}'
+    it = await exchange(
+        ivr(ring=ring.format("hello"), hello=SAY % "again", again=ring.format("keys"), keys=KEYS)
+    )
+    await start(it.world, "ivr", texted())
+    await it.settled()
+    legs = []
+    for _ in range(2):
+        message = it.world.voice.sent[-1]
+        legs.append(FakeLeg(message.id))
+        it.live.adopt(message.run, legs[-1], message.plan[0].keep)
+        await it.world.outcome(message, Result.ANSWERED)
+        await it.settled()
+        if len(legs) == 1:
+            await it.finishes(legs[0])
+    assert legs[0].did == ["play Hello", "hang up"] and legs[1].did == ["collect"]
+
+
+async def test_a_machine_is_told_from_a_person(exchange: Any) -> None:
+    ring = 'type = "call"\ndetect = true\non = { answered = "end:1", machine = "end:2", error = "end:90" }'
+    it = await exchange(ivr(ring=ring))
+    await start(it.world, "ivr", texted())
+    await it.settled()
+    [message] = it.world.voice.sent
+    leg = FakeLeg(message.id)
+    it.live.adopt(message.run, leg, message.plan[0].keep)
+    await it.world.outcome(message, Result.ANSWERED)
+    await it.settled()
+    assert leg.did == ["detect"]
+    await it.finishes(leg, ("machine", "beep", 4.2))
+    run = await it.world.store.run(message.run)
+    assert (run.result, run.data["ring.answerer"], leg.did[-1]) == (2, "machine", "hang up")
+
+
+PATCH = 'type = "patch"\nto = "+447700900999"\n' + (
+    f'from = "{OURS}"\non = {{ done = "keys", busy = "end:31", no-answer = "end:32", hangup = "end:33", '
+    'error = "end:90" }'
+)
+
+
+async def patching(exchange: Any) -> tuple[Exchange, FakeLeg, FakeLeg, Any]:
+    """A caller, and the call that is placed for him and rings."""
+    it = await exchange(ivr(connect=PATCH, keys=KEYS))
+    leg = await it.call()
+    await it.finishes(leg)
+    [message] = it.world.voice.sent
+    assert (message.recipient, message.plan[0].keep) == ("+447700900999", "patch")
+    second = FakeLeg(message.id)
+    it.live.adopt(message.run, second, "patch")
+    return it, leg, second, message
+
+
+async def test_two_are_connected_until_the_second_hangs_up(exchange: Any) -> None:
+    it, leg, second, message = await patching(exchange)
+    await it.world.outcome(message, Result.ANSWERED)
+    await it.settled()
+    assert leg.did[-1] == f"patch {message.id}"
+    await it.finishes(leg, 7.5)
+    assert leg.did[-1] == "collect" and second.over
+    [id] = await it.sessions()
+    run = await it.world.store.run(id)
+    assert (run.data["connect.seconds"], run.data["connect.transid"]) == (7.5, message.id)
+
+
+async def test_the_second_is_hung_up_with_the_first(exchange: Any) -> None:
+    it, leg, second, message = await patching(exchange)
+    await it.world.outcome(message, Result.ANSWERED)
+    await it.settled()
+    await it.hangs_up(leg)
+    assert second.did == ["hang up"]
+    assert [code for code, _ in await it.results()] == [33]
+
+
+async def test_nobody_s_phone_goes_on_ringing_for_one_who_has_hung_up(exchange: Any) -> None:
+    it, leg, second, message = await patching(exchange)
+    await it.hangs_up(leg)
+    assert second.did == ["hang up"]
+    await it.world.outcome(message, Result.NO_ANSWER, code="caller-gone")
+    await it.settled()
+    assert [code for code, _ in await it.results()] == [33]
+
+
+async def test_one_who_cannot_be_reached_leaves_the_first_where_he_is(exchange: Any) -> None:
+    it, leg, second, message = await patching(exchange)
+    second.ended("busy")
+    await it.world.outcome(message, Result.BUSY)
+    await it.settled()
+    assert [code for code, _ in await it.results()] == [31] and leg.did[-1] == "hang up"
+
+
+async def test_there_is_nobody_to_patch_without_a_call(exchange: Any) -> None:
+    it = await exchange(ivr(hello=SAY % "end"))
+    leg = await it.call()
+    [id] = await it.sessions()
+    await it.hangs_up(leg)
+    second = FakeLeg("second")
+    it.live.adopt(id, second, "patch")
+    assert second.did == ["hang up"]

@@ -34,6 +34,7 @@ from gateway.protocol.sip.grammar import readable
 from gateway.protocol.sip.reason import parse_reason
 from gateway.values.call import Call, with_media
 from gateway.values.clock import Clock
+from gateway.values.dialogue import CALLER_GONE
 from gateway.values.errors import GatewayError
 from gateway.values.outcome import Outcome, Result
 
@@ -119,6 +120,7 @@ class OutboundCall:
         self._session = session_of(trunk, line.media_address, media.local_port, session_id)
         self._events: asyncio.Queue[SipEvent] = asyncio.Queue()
         self._answer = b""
+        self._unwanted = False
         self.sip: SipCall | None = None
 
     def event(self, event: SipEvent) -> None:
@@ -141,6 +143,8 @@ class OutboundCall:
         return self.sip
 
     def hang_up(self) -> None:
+        """The flow that has the leg wants the call no longer."""
+        self._unwanted = True
         if self.sip is not None:
             self._line.phone.hang_up(self.sip)
 
@@ -151,13 +155,23 @@ class OutboundCall:
         try:
             await self._ring(self.sip, leg)
             if self._record.state == "answered":
-                await (self._talk(self.sip, prompt) if isinstance(prompt, Prompt) else self._hold(prompt))
+                if isinstance(prompt, Prompt):
+                    await self._talk(self.sip, prompt)
+                else:  # until the flow that has the leg, or the person, hangs up
+                    self._end_talk(await self._hung_up())
         except asyncio.CancelledError:
             self._line.phone.hang_up(self.sip)
             self._end(self._record.cause or Result.NO_ANSWER, ended_by="gateway")
             raise
+        finally:
+            if leg is not None:
+                ours = self._record.ended_by == "gateway"
+                leg.ended(WE_HUNG_UP if ours else "the person who was called hung up")
         if self._record.answered_at:
             return None
+        if self._unwanted:
+            reason = "the call was given up before an answer"
+            return Outcome(Result.NO_ANSWER, reason, CALLER_GONE, self._record.trunk)
         status, carrier = self._record.status, self._record.trunk
         reason = f"{carrier} answered {status}" if status else f"{carrier} gave no answer"
         return Outcome(Result(self._record.cause), reason, str(status) if status else "", carrier)
@@ -219,16 +233,6 @@ class OutboundCall:
             if isinstance(played, Exception):
                 log.error("call.prompt_failed", exc_info=played, extra={"transid": self._record.message})
         self._end_talk(ended)
-
-    async def _hold(self, leg: Leg) -> None:
-        """Until the flow that has the leg, or the person, hangs up."""
-        why = WE_HUNG_UP
-        try:
-            ended = await self._hung_up()
-            why = WE_HUNG_UP if ended.by is EndedBy.LOCAL else "the person who was called hung up"
-            self._end_talk(ended)
-        finally:
-            leg.ended(why)
 
     def _end_talk(self, ended: CallEnded) -> None:
         why = parse_reason(ended.reason)

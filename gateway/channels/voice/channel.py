@@ -30,8 +30,8 @@ _STORE_PAUSE_SECONDS = 1.0
 
 class VoiceChannel:
     """`hand_over` makes an effect "begun", durably, before anything is dialled; `session_id` gives numbers
-    for SDP's o= line; `room` is told of a trunk that may take calls again; `keep` is given a call that was
-    answered for a run and stays up."""
+    for SDP's o= line; `room` is told of a trunk that may take calls again; `keep` is given the call of
+    a run from its INVITE on, with how the run wants to have it."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class VoiceChannel:
         report: Report,
         session_id: Callable[[], int],
         room: Callable[[str], None],
-        keep: Callable[[str, Leg], None],
+        keep: Callable[[str, Leg, str], None],
     ) -> None:
         self._trunks = trunks
         self._line = line
@@ -162,14 +162,18 @@ class VoiceChannel:
                 started_at=self._line.clock.now(),
             )
 
-            def answered(outcome: Outcome) -> None:
-                if isinstance(words, Leg):
-                    self._keep(message.run, words)
-                self._report(message.id, index, outcome, ())
-
-            call = OutboundCall(self._line, record, trunk, media, answered, self._session_id())
+            call = OutboundCall(
+                self._line,
+                record,
+                trunk,
+                media,
+                lambda outcome: self._report(message.id, index, outcome, ()),
+                self._session_id(),
+            )
             sip = call.dial()
             self._calls[sip] = call
+            if isinstance(words, Leg):
+                self._keep(message.run, words, step.keep)
             try:
                 failure = await call.run(words)
             finally:

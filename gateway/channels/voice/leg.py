@@ -10,10 +10,11 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from gateway.channels.voice.prompts import Prompt
 from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.machine import Verdict
 from gateway.protocol.rtp.recording import Recording, RecordingLimits
 from gateway.values.dialogue import Ask, HungUp, Taped, Taping, Utterance
 
@@ -34,6 +35,9 @@ class Media(Protocol):
 
     def play(self, *prompts: bytes, barge_in: bool = False) -> asyncio.Future[bool]: ...
     def record(self, name: str, limits: RecordingLimits) -> asyncio.Future[Recording]: ...
+    def detect_machine(self) -> asyncio.Future[Verdict]: ...
+    def patch(self, other: Self) -> None: ...
+    def unpatch(self) -> None: ...
 
 
 class Prompts(Protocol):
@@ -48,6 +52,7 @@ class Leg:
 
     def __init__(self, transid: str, prompts: Prompts, hang_up: Callable[[], None]) -> None:
         self.transid = transid
+        self.answerer = ""  # who has answered, once that was listened for: human | machine | unsure
         self._prompts = prompts
         self._hang_up = hang_up
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()  # how it ended
@@ -128,6 +133,29 @@ class Leg:
         recording = self._up().record(f"{self.transid}-{self._recordings}", limits)
         made = await asyncio.shield(recording)  # its end with the call is its own affair
         return Taped(made.file, made.seconds, str(made.cause))
+
+    async def detect(self) -> tuple[str, str, float]:
+        """Who has answered, by what is heard from now on: (human | machine | unsure, why, seconds).  Raises
+        HungUp."""
+        await self.answer()
+        verdict = await self.unless_gone(self._up().detect_machine())
+        self.answerer = str(verdict.answerer)
+        return self.answerer, str(verdict.cause), verdict.seconds
+
+    async def patch(self, other: Leg) -> float:
+        """Let the two hear each other until one of them is gone; how long they did.  Raises HungUp when this
+        one is: then the other is hung up."""
+        try:
+            await self.answer()
+            media, began = self._up(), asyncio.get_running_loop().time()
+            if other.over:
+                return 0.0
+            media.patch(other._up())
+            await self.unless_gone(asyncio.shield(other.gone))
+            media.unpatch()
+            return round(asyncio.get_running_loop().time() - began, 3)
+        finally:
+            other.hang_up()
 
     def hang_up(self) -> None:
         """End the call; nothing for one that is over."""

@@ -27,6 +27,7 @@ from gateway.flows.nodes.log import LogNode
 from gateway.flows.nodes.menu import MenuNode
 from gateway.flows.nodes.notify import NotifyNode
 from gateway.flows.nodes.parse import ParseNode
+from gateway.flows.nodes.patch import PatchNode
 from gateway.flows.nodes.play import PlayNode
 from gateway.flows.nodes.receive import ReceiveNode
 from gateway.flows.nodes.record import RecordNode
@@ -58,6 +59,7 @@ OWN: Mapping[str, type[Node]] = {
         CollectNode,
         MenuNode,
         RecordNode,
+        PatchNode,
         HangUpNode,
         ConsentNode,
         EventNode,

@@ -12,7 +12,7 @@ from msgspec import field
 
 from gateway.config.model import Seconds
 from gateway.flows.call_effects import Collect
-from gateway.flows.nodes.base import Act, Context, Leave, Resumed, Step
+from gateway.flows.nodes.base import Act, Context, Leave, Resumed, Step, outcome
 from gateway.flows.nodes.on_call import Prompted
 from gateway.values.dialogue import DIGITS, Ask
 
@@ -67,8 +67,8 @@ class CollectNode(Prompted, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         invalid = self.said(context, self.invalid_text, self.invalid_wav)
         return Act(Collect(key=context.key, prompt=self.prompt(context), invalid=invalid, ask=ask))
 
-    def resume(self, context: Context, input: Resumed) -> Leave:
-        left = super().resume(context, input)
+    def resume(self, context: Context, input: Resumed) -> Step:
+        left = outcome(self, input)
         if self.save and left.event == "digits":
             return Leave(left.event, left.outputs, {self.save: left.outputs["digits"]})
         return left

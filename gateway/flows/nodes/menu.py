@@ -68,7 +68,7 @@ class MenuNode(Prompted, frozen=True, kw_only=True, forbid_unknown_fields=True):
         invalid = self.said(context, self.invalid_text, self.invalid_wav)
         return Act(Collect(key=context.key, prompt=self.prompt(context), invalid=invalid, ask=ask))
 
-    def resume(self, context: Context, input: Resumed) -> Leave:
+    def resume(self, context: Context, input: Resumed) -> Step:
         assert isinstance(input, EffectDone)
         if input.event != "digits":
             return super().resume(context, input)

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from gateway.flows.nodes.base import Context, Kind, Leave, Node, Resumed, outcome
+from gateway.flows.effects import PlaceCall
+from gateway.flows.nodes.base import Context, Kind, Node, Resumed, Step, outcome
+from gateway.values.address import Kind as AddressKind
+from gateway.values.address import kind, subscriber
 from gateway.values.dialogue import Utterance
 from gateway.values.errors import BadInput
 
@@ -23,7 +26,7 @@ class OnCallNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def edges(self) -> dict[str, str]:
         return super().edges() | {"hangup": self.on.get("hangup", f"end:{RESULT_HUNG_UP}")}
 
-    def resume(self, context: Context, input: Resumed) -> Leave:
+    def resume(self, context: Context, input: Resumed) -> Step:
         return outcome(self, input)
 
 
@@ -48,3 +51,28 @@ class Prompted(OnCallNode, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def prompt(self, context: Context) -> tuple[Utterance, ...]:
         return self.said(context, self.text, self.wav)
+
+
+def dial(
+    context: Context,
+    *,
+    to: str,
+    sender: str,
+    text: str = "",
+    wav: str = "",
+    language: str = "en",
+    keep: str = "",
+) -> PlaceCall:
+    """A call to `to`, or else the customer; from `sender`, or else the session's own number if it is one that
+    can call.  Raises BadInput."""
+    wanted, own = context.text(sender), context.run.number
+    default = own if kind(own) is AddressKind.NUMBER else ""
+    return PlaceCall(
+        key=context.key,
+        sender=subscriber(wanted) if wanted else default,
+        recipient=subscriber(context.text(to) or context.run.customer),
+        text=text,
+        wav=wav,
+        language=language,
+        keep=keep,
+    )

@@ -167,7 +167,7 @@ class Exchange:
         self.begun: list[tuple[str, str]] = []
         self.hand_over_error: Exception | None = None
         self.room: list[str] = []
-        self.kept: list[tuple[str, Leg]] = []
+        self.kept: list[tuple[str, Leg, str]] = []
         self.opted_out: set[str] = set()
         ids = map(str, itertools.count(1))
         settings: dict[str, Any] = {"host": "127.0.0.1", "numbers": [OURS], "calls_per_second": 0.0} | trunk
@@ -188,7 +188,7 @@ class Exchange:
             report=lambda id, index, outcome, segments: self.reports.append((id, index, outcome)),
             session_id=lambda: 7,
             room=self.room.append,
-            keep=lambda run, leg: self.kept.append((run, leg)),
+            keep=lambda run, leg, keep: self.kept.append((run, leg, keep)),
         )
         self.phone.on_event = self.channel.event
 

@@ -191,11 +191,12 @@ async def test_many_calls_at_once_all_end(exchange: Any) -> None:
 
 async def test_a_call_that_is_kept_is_a_leg_until_one_of_the_two_hangs_up(exchange: Any) -> None:
     it = exchange()
-    call = await it.dial(text="", keep=True)
+    call = await it.dial(text="", keep="call")
     it.phone.rings(call)
     it.phone.answers(call, it.answer_sdp(Codec.PCMA))
     await it.until(lambda: it.results)
-    [(_, leg)] = it.kept
+    [(_, leg, keep)] = it.kept
+    assert keep == "call"
     assert it.results == [Result.ANSWERED] and not leg.over
     assert it.media[0].target.codec is Codec.PCMA
     it.phone.hangs_up(call)
@@ -207,7 +208,7 @@ async def test_a_call_that_is_kept_is_a_leg_until_one_of_the_two_hangs_up(exchan
 
 async def test_a_leg_hangs_up_its_call(exchange: Any) -> None:
     it = exchange()
-    call = await it.dial(text="", keep=True)
+    call = await it.dial(text="", keep="call")
     it.phone.answers(call, it.answer_sdp())
     await it.until(lambda: it.results)
     it.kept[0][1].hang_up()
@@ -218,14 +219,24 @@ async def test_a_leg_hangs_up_its_call(exchange: Any) -> None:
 async def test_a_kept_call_without_sound_is_hung_up_at_once(exchange: Any) -> None:
     it = exchange()
     it.unreachable = True
-    call = await it.dial(text="", keep=True)
+    call = await it.dial(text="", keep="call")
     it.phone.answers(call, it.answer_sdp())
     await it.over()
     assert it.results == [Result.ANSWERED] and it.kept[0][1].over
 
 
-async def test_who_does_not_answer_leaves_no_leg(exchange: Any) -> None:
+async def test_the_leg_of_a_call_that_nobody_answers_is_over(exchange: Any) -> None:
     it = exchange()
-    it.phone.fails(await it.dial(text="", keep=True), 486)
+    it.phone.fails(await it.dial(text="", keep="call"), 486)
     await it.over()
-    assert it.results == [Result.BUSY] and it.kept == []
+    assert it.results == [Result.BUSY] and it.kept[0][1].over
+
+
+async def test_a_leg_that_is_not_wanted_any_more_stops_ringing(exchange: Any) -> None:
+    it = exchange()
+    call = await it.dial(text="", keep="patch")
+    it.phone.rings(call)
+    it.kept[0][1].hang_up()
+    await it.over()
+    [(_, _, outcome)] = it.reports
+    assert (outcome.result, outcome.code) == (Result.NO_ANSWER, "caller-gone")

@@ -12,6 +12,7 @@ import pytest
 from gateway.channels.voice.leg import Leg
 from gateway.channels.voice.prompts import Prompt, PromptError
 from gateway.protocol.rtp.codec import Codec
+from gateway.protocol.rtp.machine import Answerer, Cause, Verdict
 from gateway.protocol.rtp.recording import Ended, Recording, RecordingLimits
 from gateway.values.dialogue import Ask, HungUp, Taped, Taping, Utterance
 from tests.peers.virtual_time import virtual_time
@@ -40,6 +41,8 @@ class FakeMedia:
         self.cut = 0
         self.recorded: list[tuple[str, RecordingLimits]] = []
         self.recording: asyncio.Future[Recording] = asyncio.get_running_loop().create_future()
+        self.verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self.partner: FakeMedia | None = None
         self._playing: asyncio.Future[bool] | None = None
         self._barge_in = False
 
@@ -54,6 +57,15 @@ class FakeMedia:
     def record(self, name: str, limits: RecordingLimits) -> asyncio.Future[Recording]:
         self.recorded.append((name, limits))
         return self.recording
+
+    def detect_machine(self) -> asyncio.Future[Verdict]:
+        return self.verdict
+
+    def patch(self, other: FakeMedia) -> None:
+        self.partner = other
+
+    def unpatch(self) -> None:
+        self.partner = None
 
     def press(self, keys: str) -> None:
         for key in keys:
@@ -208,3 +220,40 @@ async def test_the_last_words_are_heard_before_we_hang_up(it: Bench) -> None:
     await it.leg.finish()
     it.leg.hang_up()
     assert it.hung_up == 1
+
+
+async def test_who_has_answered(it: Bench) -> None:
+    verdict = Verdict(Answerer.MACHINE, Cause.BEEP, 4.2)
+    asyncio.get_running_loop().call_later(4.2, it.media.verdict.set_result, verdict)
+    assert await it.leg.detect() == ("machine", "beep", 4.2)
+    assert it.leg.answerer == "machine"
+
+
+async def test_who_hangs_up_meanwhile_is_neither(it: Bench) -> None:
+    it.leaves(1.0)
+    with pytest.raises(HungUp):
+        await it.leg.detect()
+
+
+async def test_two_hear_each_other_until_the_second_hangs_up(it: Bench) -> None:
+    other = Bench()
+    asyncio.get_running_loop().call_later(1.0, lambda: heard.append(it.media.partner))
+    heard: list[Any] = []
+    other.leaves(7.5)
+    assert await it.leg.patch(other.leg) == 7.5
+    assert heard == [other.media] and it.media.partner is None
+    assert not it.leg.over and other.hung_up == 0
+
+
+async def test_the_second_is_hung_up_when_the_first_is_gone(it: Bench) -> None:
+    other = Bench()
+    it.leaves(2.0)
+    with pytest.raises(HungUp):
+        await it.leg.patch(other.leg)
+    assert other.hung_up == 1
+
+
+async def test_a_second_who_is_gone_already_is_nobody_to_talk_to(it: Bench) -> None:
+    other = Bench()
+    other.leg.ended("the person who was called hung up")
+    assert await it.leg.patch(other.leg) == 0.0
