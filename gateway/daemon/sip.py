@@ -33,6 +33,7 @@ from gateway.transport.tls_port import own_context
 log = logging.getLogger(__name__)
 
 Network = IPv4Network | IPv6Network
+_KNOWN_SOURCES = 10_000
 
 
 class SipSide:
@@ -44,6 +45,7 @@ class SipSide:
         self._recordings = state_directory / "recordings"
         self._rng = rng
         self._networks: list[tuple[str, list[Network]]] = []
+        self._known: dict[str, str | None] = {}  # trunks by source: each request asks several times
         self._pump: MediaPump | None = None
         self.trunks: dict[str, Trunk] = {}
         self.calls_in: InboundCalls | None = None
@@ -84,6 +86,7 @@ class SipSide:
                 found[name] = replace(trunk, host=str(infos[0][4][0]))
         self.trunks.clear()
         self.trunks.update(found)
+        self._known.clear()
         self._networks = [(name, list(_networks(trunk))) for name, trunk in found.items()]
 
     async def configure(self, sip: Sip, services: Mapping[str, Service]) -> None:
@@ -150,7 +153,12 @@ class SipSide:
         return counts
 
     def _admit(self, source: str) -> str | None:
-        return next((name for name, networks in self._networks if allowed(source, networks)), None)
+        known = self._known
+        if source not in known:
+            if len(known) >= _KNOWN_SOURCES:
+                known.clear()
+            known[source] = next((name for name, own in self._networks if allowed(source, own)), None)
+        return known[source]
 
     def _event(self, event: SipEvent) -> None:
         assert self.calls_in is not None and self.voice is not None

@@ -21,11 +21,14 @@ from gateway.protocol.sip.call import Call, Probe, SipEvent
 from gateway.protocol.sip.digest import Digest
 from gateway.protocol.sip.layer import Rng
 from gateway.protocol.sip.manner import PLAIN, Binding, Manner
+from gateway.protocol.sip.overload import Overload
 from gateway.protocol.sip.transaction import ClientTransaction
 from gateway.transport.sip_stream import Secured, Streams
 from gateway.transport.sip_udp import UdpSocket, reachable
 
 log = logging.getLogger(__name__)
+
+_MEASURED_EVERY = 8  # datagrams
 
 
 def _no_tls(address: Address) -> tuple[ssl.SSLContext, str]:
@@ -80,6 +83,8 @@ class SipEndpoint:
             known=lambda host: admit(host) is not None,
             secured=secured,
         )
+        self._overload = Overload()
+        self._unmeasured = 0  # datagrams since the last look at what waits behind them
         self._agent: UserAgent | None = None
         self._open = False
         self._wake: asyncio.TimerHandle | None = None
@@ -216,12 +221,23 @@ class SipEndpoint:
         """A datagram, or a message that was cut from a stream."""
         if self._agent is None:  # nothing is promised before all ports are there
             return
+        self._unmeasured += 1
+        if self._unmeasured >= _MEASURED_EVERY or self._overload.is_on:
+            self._measure(self._agent)
         try:
             self._agent.receive(data, source, self._clock())
         except Exception:
             # the core answers what is malformed; whatever it overlooked must not stop the listener
             log.exception("sip.datagram_failed", extra={"peer": source.host})
         self._settle()
+
+    def _measure(self, agent: UserAgent) -> None:
+        """Datagrams that come faster than they are worked off wait in the kernel, where only it sees them."""
+        self._unmeasured = 0
+        was = self._overload.is_on
+        agent.overloaded = self._overload.waiting(self._udp.backlog(), self._clock())
+        if agent.overloaded and not was:
+            log.warning("sip.overloaded")
 
     def _connection_lost(self, address: Address) -> None:
         if self._agent is not None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 
 from gateway.protocol.sip.address import Address
 
+_SO_MEMINFO = 55  # Linux 4.12; the first of its counts is SK_MEMINFO_RMEM_ALLOC
+_MEMINFO = struct.Struct("=9I")
 RECEIVE_BUFFER_OCTETS = 4 << 20  # wanted; the kernel gives what net.core.rmem_max allows
 
 
@@ -21,12 +24,14 @@ class UdpSocket(asyncio.DatagramProtocol):
     def __init__(self, received: Callable[[bytes, Address], None]) -> None:
         self._received = received
         self._transport: asyncio.DatagramTransport | None = None
+        self._raw: socket.socket | None = None
         self._error: OSError | None = None
 
     async def bind(self, address: Address) -> tuple[str, int]:
         """Listen; gives the IP address that peers reach and the port.  Raises OSError."""
         raw = await _bound(address)
         self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=raw)
+        self._raw = raw
         host, port = raw.getsockname()[:2]
         return reachable(host), port
 
@@ -41,6 +46,16 @@ class UdpSocket(asyncio.DatagramProtocol):
             # ValueError: uvloop for an address that is none
             return error if isinstance(error, OSError) else OSError(str(error))
         return self._error
+
+    def backlog(self) -> int:
+        """How many octets wait in the socket, as the kernel counts them; 0 where it does not tell."""
+        if self._raw is None or self._raw.fileno() < 0:
+            return 0
+        try:
+            counts = self._raw.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        except OSError:
+            return 0
+        return int(_MEMINFO.unpack(counts)[0])
 
     async def close(self) -> None:
         if self._transport is not None:

@@ -41,3 +41,21 @@ def test_a_wildcard_is_reached_by_the_address_of_the_default_route() -> None:
     assert reachable("192.0.2.7") == "192.0.2.7"
     assert reachable("0.0.0.0") not in ("", "0.0.0.0")
     assert reachable("::") not in ("", "::")
+
+
+async def test_what_waits_in_the_kernel_is_known() -> None:
+    inbox = Inbox()
+    here, there = UdpSocket(lambda *got: inbox.put_nowait(got)), UdpSocket(lambda *got: None)
+    assert here.backlog() == 0
+    host, port = await here.bind(Address("127.0.0.1", 0))
+    await there.bind(Address("127.0.0.1", 0))
+    assert here.backlog() == 0
+    for _ in range(20):  # the loop does not get to read them
+        there.send(b"x" * 900, Address(host, port))
+    assert here.backlog() >= 20 * 900
+    for _ in range(20):
+        await inbox.get()
+    assert here.backlog() == 0
+    await here.close()
+    await there.close()
+    assert here.backlog() == 0

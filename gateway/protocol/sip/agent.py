@@ -125,6 +125,15 @@ class UserAgent:
         """Every call that is not over, those included whose BYE is not answered yet."""
         return frozenset(self._sessions.calls)
 
+    @property
+    def overloaded(self) -> bool:
+        """Whether new calls are turned away by 503; set by the transport, which sees what waits."""
+        return self.layer.overloaded
+
+    @overloaded.setter
+    def overloaded(self, value: bool) -> None:
+        self.layer.overloaded = value
+
     def tables(self) -> dict[str, int]:
         """How much is remembered; all of it is empty again 64*T1 after the last call."""
         layer = self.layer

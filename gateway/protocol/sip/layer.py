@@ -66,6 +66,7 @@ class TransactionLayer:
     `stream_for` gives where requests to an address go that are too large for a datagram; None: there too.
 
     `limit` bounds the server transactions: above it a new INVITE gets 503, above twice as many everything.
+    While it is `overloaded` every INVITE of a new call gets 503.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class TransactionLayer:
         self.malformed = 0
         self.strangers = Strangers()
         self.shed = 0
+        self.overloaded = False  # new calls get 503
         self._rng = rng
         self._admit = admit
         self._answer_strangers = answer_strangers
@@ -270,7 +272,7 @@ class TransactionLayer:
                 self._step(known, cause, now, request)
         elif request.method == "ACK":
             self._events.append(AckReceived(request))
-        elif len(self.servers) >= (self._limit if request.method == "INVITE" else 2 * self._limit):
+        elif self._is_full(request):
             self.shed += 1
             self.reject(request, source, 503)
         else:
@@ -279,6 +281,11 @@ class TransactionLayer:
             server = ServerTransaction(machine, request, reply_address(request, source), key, source)
             self.servers[key] = server
             self._events.append(RequestReceived(server, request))
+
+    def _is_full(self, request: Request) -> bool:
+        if request.method != "INVITE":
+            return len(self.servers) >= 2 * self._limit
+        return len(self.servers) >= self._limit or (self.overloaded and not request.to_tag)
 
     def _stranger(self, request: Request, source: Address, now: float) -> None:
         verdict = self.strangers.verdict(source.host, now)

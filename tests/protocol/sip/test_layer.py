@@ -87,11 +87,13 @@ def arrive(
     now: float = 0.0,
     source: Address = PEER,
     old: bool = False,
+    to_tag: str = "",
 ) -> bytes:
+    to = f";tag={to_tag}" if to_tag else ""
     parameter = "" if old else f";branch={branch};rport"
     data = (
         f"{method} sip:us@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2:5070{parameter}\r\n"
-        f"Max-Forwards: 70\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:us@h>\r\nCall-ID: {branch}\r\n"
+        f"Max-Forwards: 70\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:us@h>{to}\r\nCall-ID: {branch}\r\n"
         f"CSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
     ).encode()
     ours.receive(data, source, now)
@@ -425,6 +427,27 @@ def test_above_the_limit_a_new_invite_gets_503_without_a_transaction() -> None:
     arrive(ours, "OPTIONS", "z9hG4bKo3")
     assert _word(sent(ours)[0]) == "503"
     assert (len(ours.servers), ours.shed) == (4, 3)
+
+
+def test_while_it_is_overloaded_new_calls_get_503_and_nothing_else_does() -> None:
+    ours = layer()
+    arrive(ours, "INVITE", "z9hG4bK1")
+    known = only_request(ours)
+    ours.respond(known.transaction, respond(known.request, 180, to_tag="t"), 0.0)
+    sent(ours)
+    ours.overloaded = True
+    arrive(ours, "INVITE", "z9hG4bK2")
+    (refusal,) = sent(ours)
+    assert (refusal.status, refusal.headers.get("Retry-After")) == (503, "5")
+    arrive(ours, "INVITE", "z9hG4bK1")  # again
+    assert _word(sent(ours)[0]) == "180"
+    arrive(ours, "INVITE", "z9hG4bK3", to_tag="t")  # within a call
+    arrive(ours, "OPTIONS", "z9hG4bK4")
+    assert [event.request.method for event in events(ours)] == ["INVITE", "OPTIONS"]
+    assert (sent(ours), ours.shed) == ([], 1)
+    ours.overloaded = False
+    arrive(ours, "INVITE", "z9hG4bK2")
+    assert len(events(ours)) == 1
 
 
 def test_strangers_get_403_and_their_acks_and_rubbish_nothing() -> None:
