@@ -22,7 +22,7 @@ from gateway.config.model import Service, Sip, Trunk
 from gateway.inbound.live import LiveCalls
 from gateway.inbound.voice import InboundCalls
 from gateway.observe.health import CarrierState
-from gateway.protocol.sip.call import CallCancelled, IncomingCall, SipEvent
+from gateway.protocol.sip.call import CallCancelled, IncomingCall, OfferReceived, SipEvent
 from gateway.protocol.sip.transaction import StrangerMuted
 from gateway.transport.recordings import Recordings
 from gateway.transport.rtp_ports import RtpPorts
@@ -170,6 +170,8 @@ class SipSide:
             pass
         elif isinstance(event, CallCancelled):
             self.calls_in.cancelled(event)
+        elif isinstance(event, OfferReceived):
+            self.endpoint.refuse_offer(event.call)  # a call that nobody speaks on any more
 
 
 def _own_tls(sip: Sip) -> ssl.SSLContext | None:

@@ -191,6 +191,21 @@ class SipEndpoint:
         self._user().answer(call, sdp, self._clock())
         self._settle()
 
+    def accept_offer(self, call: Call, sdp: bytes) -> None:
+        """The answer to an OfferReceived, or our offer when it asked for one."""
+        self._user().accept_offer(call, sdp, self._clock())
+        self._settle()
+
+    def refuse_offer(self, call: Call, status: int = 488) -> None:
+        """Leave the session as it is after an OfferReceived."""
+        self._user().refuse_offer(call, self._clock(), status)
+        self._settle()
+
+    def refer(self, call: Call, uri: str) -> None:
+        """Blind transfer of a call that stands; ReferProgress follows."""
+        self._user().refer(call, uri, self._clock())
+        self._settle()
+
     def hang_up(self, call: Call) -> None:
         """480, CANCEL or BYE as the state demands; nothing for a call that is over."""
         self._user().hang_up(call, self._clock())

@@ -19,6 +19,7 @@ from gateway.protocol.sip.call import (
     EndedBy,
     IncomingCall,
     OptionsAnswered,
+    ReferProgress,
     SipEvent,
 )
 from gateway.transport.sip_endpoint import SipEndpoint
@@ -55,13 +56,19 @@ async def answered_call() -> list[str]:
         )  # fmt: skip
         assert incoming.source == Address("127.0.0.1", us.port)
         peer.ring(incoming.call)
-        assert await ours.get() == CallProgress(call, 180, b"")
+        progress = await ours.get()
+        assert isinstance(progress, CallProgress)
+        assert (progress.call, progress.status, progress.sdp) == (call, 180, b"")
         peer.answer(incoming.call, b"answer")
         assert await ours.get() == CallAnswered(call, b"answer")
         assert await theirs.get() == CallAnswered(incoming.call, b"")
+        us.refer(call, "sip:+4121@192.0.2.9")
+        assert await ours.get() == ReferProgress(call, 405, final=True)
         us.hang_up(call)
         assert await ours.get() == CallEnded(call, EndedBy.LOCAL, "")
-        assert await theirs.get() == CallEnded(incoming.call, EndedBy.REMOTE, "")
+        assert await theirs.get() == CallEnded(
+            incoming.call, EndedBy.REMOTE, 'Q.850;cause=16;text="Normal call clearing"'
+        )
     return [call.state.name, incoming.call.state.name]
 
 
@@ -95,8 +102,10 @@ async def test_a_call_is_rejected_from_within_the_event() -> None:
     await peer.start()
     async with endpoint() as (us, ours):
         call = dial(us, peer)
-        assert await ours.get() == CallProgress(call, 180, b"")
-        assert await ours.get() == CallFailed(call, 486, "Busy Here", None, unreachable=False)
+        assert isinstance(await ours.get(), CallProgress)
+        assert await ours.get() == CallFailed(
+            call, 486, "Busy Here", None, unreachable=False, cause='Q.850;cause=17;text="User busy"'
+        )
         await peer.stop(1)
     assert len(seen) == 1
 

@@ -73,12 +73,14 @@ async def call_by(transport: str) -> None:
         assert isinstance(incoming, IncomingCall)
         assert incoming.source.transport == transport
         peer.ring(incoming.call)
-        assert await ours.get() == CallProgress(call, 180, b"")
+        assert isinstance(await ours.get(), CallProgress)
         peer.answer(incoming.call, b"answer")
         assert await ours.get() == CallAnswered(call, b"answer")
         assert await theirs.get() == CallAnswered(incoming.call, b"")
         peer.hang_up(incoming.call)
-        assert await ours.get() == CallEnded(call, EndedBy.REMOTE, "")
+        ended = await ours.get()
+        assert isinstance(ended, CallEnded)
+        assert ended.by is EndedBy.REMOTE
         assert us.counts()["sip_connections"] >= 1
 
 

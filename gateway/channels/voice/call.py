@@ -10,6 +10,7 @@ from typing import Protocol, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.channels.voice.changes import Changing, follow
 from gateway.channels.voice.leg import WE_HUNG_UP, Leg
 from gateway.channels.voice.prompts import Prompt
 from gateway.channels.voice.session import session_of
@@ -79,7 +80,7 @@ class Media(Protocol):
     def close(self) -> None: ...
 
 
-class Phone(Protocol):
+class Phone(Changing, Protocol):
     """What a call needs of SIP (transport.sip_endpoint.SipEndpoint)."""
 
     def invite(self, *, target: Address, to_number: str, from_number: str, sdp: bytes) -> SipCall: ...
@@ -129,6 +130,8 @@ class OutboundCall:
                 self._record = replace(self._record, rung_at=self._line.clock.now())
         elif isinstance(event, CallAnswered | CallFailed | CallEnded):
             self._events.put_nowait(event)
+        else:
+            follow(event, self._line.phone, self._session, self._media)
 
     def dial(self) -> SipCall:
         """Send the INVITE; `run` must follow in the same turn of the loop, or events are lost."""

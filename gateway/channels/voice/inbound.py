@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.channels.voice.call import Media
+from gateway.channels.voice.changes import Changing, follow
 from gateway.channels.voice.leg import WE_HUNG_UP, Leg, Prompts
 from gateway.channels.voice.session import session_of
 from gateway.config.model import Trunk
@@ -37,7 +38,7 @@ class NoSound(GatewayError):
     """Caller and gateway have no codec, or no IP version, in common."""
 
 
-class Answering(Protocol):
+class Answering(Changing, Protocol):
     """What an inbound call needs of SIP (transport.sip_udp.SipEndpoint)."""
 
     def ring(self, call: SipCall) -> None: ...
@@ -106,7 +107,8 @@ class InboundCall(Leg):
                 by = "caller" if event.by is EndedBy.REMOTE else "gateway"
                 self._over(cause, 200, ended_by=by, told=event.reason)
             case _:
-                pass
+                if self._session is not None and self._stream is not None:
+                    follow(event, self._shared.phone, self._session, self._stream)
 
     async def answer(self) -> None:
         """200, unless it is up.  Raises HungUp, NoPortFree."""

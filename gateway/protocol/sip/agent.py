@@ -1,12 +1,13 @@
 """The user agent: what a socket drives and an application talks to (RFC 3261 section 8).
 
     agent.receive(message, source, now);  agent.tick(now)      from the transport
-    agent.ring, reject, answer, hang_up, invite, options       from the application
+    agent.ring, reject, answer, hang_up, invite, options,
+    accept_offer, refuse_offer, offer, refer                   from the application
     agent.next_event(), agent.datagrams(), agent.deadline()    to be looked at after each of these
 
 Exactly one of CallCancelled, CallEnded, CallFailed closes a call, but for one that the application rejects
-itself: there the rejection is the end.  Not supported, and refused as the standard says: PRACK, UPDATE,
-REFER, SUBSCRIBE; a re-INVITE that changes the session.
+itself: there the rejection is the end.  Not supported, and refused as the standard says: SUBSCRIBE, and a
+REFER of the peer's.
 """
 
 from __future__ import annotations
@@ -21,18 +22,22 @@ from gateway.protocol.sip.call import (
     CallCause,
     CallState,
     EndedBy,
+    InfoReceived,
     OptionsAnswered,
     Probe,
     RegisterAnswered,
     SipEvent,
 )
+from gateway.protocol.sip.changes import SessionChanges
 from gateway.protocol.sip.digest import Digest
+from gateway.protocol.sip.grammar import readable
 from gateway.protocol.sip.inbound import InboundCalls
 from gateway.protocol.sip.layer import Rng, TransactionLayer
 from gateway.protocol.sip.manner import PLAIN, Binding, Manner
 from gateway.protocol.sip.message import Request, Response, make_request
 from gateway.protocol.sip.outbound import OutboundCalls
-from gateway.protocol.sip.sessions import ALLOW, SDP, Sessions
+from gateway.protocol.sip.refer import Referral, Referrals
+from gateway.protocol.sip.sessions import ALLOW, SDP, SUPPORTED, Sessions
 from gateway.protocol.sip.transaction import (
     AckReceived,
     ClientTransaction,
@@ -48,6 +53,8 @@ from gateway.protocol.sip.transaction import (
 from gateway.protocol.sip.uri import SCHEMES, BadUri, Uri, scheme_of, sip_uri
 
 METHODS = frozenset(ALLOW.split(", "))
+OPTIONS = frozenset(SUPPORTED.split(", "))
+_ABLE = [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)]
 
 
 class UserAgent:
@@ -85,8 +92,10 @@ class UserAgent:
         )
         self._draining = False
         self._sessions = Sessions(self.layer, admit, user_agent, digest_of)
-        self._inbound = InboundCalls(self._sessions, max_calls)
-        self._outbound = OutboundCalls(self._sessions)
+        self._changes = SessionChanges(self._sessions)
+        self._referrals = Referrals(self._sessions)
+        self._inbound = InboundCalls(self._sessions, self._changes, max_calls)
+        self._outbound = OutboundCalls(self._sessions, self._changes)
 
     # --- the transport's side
 
@@ -164,8 +173,33 @@ class UserAgent:
         self._inbound.reject(call, status, reason, now)
 
     def answer(self, call: Call, sdp: bytes, now: float) -> None:
-        """200 to an inbound call, repeated until its ACK; CallAnswered or CallEnded follows."""
+        """200 to an inbound call, repeated until its ACK; CallAnswered or CallEnded follows.
+
+        CallCancelled can still come instead: the 200 waits for the PRACK of a caller who requires that.
+        """
         self._inbound.answer(call, sdp, now)
+
+    def accept_offer(self, call: Call, sdp: bytes, now: float) -> None:
+        """The answer to an OfferReceived, or our offer when it asked for one."""
+        self._changes.accept_offer(call, sdp, now)
+
+    def refuse_offer(self, call: Call, now: float, status: int = 488) -> None:
+        """Leave the session as it is after an OfferReceived."""
+        self._changes.refuse_offer(call, status, now)
+
+    def offer(self, call: Call, sdp: bytes, now: float) -> None:
+        """Change the session of a call that stands (hold, resume, new address) by re-INVITE.
+
+        AnswerReceived or OfferRefused follows.  When both sides do so at once (491) it is tried again.
+        """
+        self._changes.offer(call, sdp, now)
+
+    def refer(self, call: Call, uri: str, now: float) -> None:
+        """Ask the peer of a call that stands to call this SIP URI in our place (RFC 3515): a blind transfer.
+
+        ReferProgress tells how it goes; the call itself stays until either side hangs up.
+        """
+        self._referrals.refer(call, uri, now)
 
     def invite(
         self,
@@ -182,7 +216,7 @@ class UserAgent:
     def hang_up(self, call: Call, now: float) -> None:
         """End a call whatever its state: 480, CANCEL or BYE.  A call that is over stays so."""
         match call.state:
-            case CallState.INCOMING | CallState.RINGING:
+            case CallState.INCOMING | CallState.RINGING | CallState.ACCEPTING:
                 self.reject(call, 480, now)
             case CallState.ANSWERED:
                 call.step(CallCause.HANG_UP)  # BYE follows the ACK
@@ -300,6 +334,8 @@ class UserAgent:
             return
         final = status is None or status >= 200
         match transaction.user, transaction.request.method:
+            case Call() as call, "INVITE" | "UPDATE" if transaction.request.to_tag:
+                self._changes.answered(call, transaction, _response_of(event), now)
             case Call() as call, "INVITE":
                 if isinstance(event, ResponseReceived):
                     self._outbound.response_received(call, event.response, now)
@@ -307,36 +343,40 @@ class UserAgent:
                     self._outbound.invite_failed(call, unreachable=event.unreachable)
             case Call() as call, "BYE" if final:
                 self._sessions.bye_done(call)
+            case Referral() as referral, _ if final:
+                self._referrals.answered(referral, _response_of(event), now)
             case Probe() as probe, _ if final:
                 self._sessions.events.append(OptionsAnswered(probe, status))
             case Binding() as binding, _ if final:
-                response = event.response if isinstance(event, ResponseReceived) else None
-                self._sessions.events.append(RegisterAnswered(binding, response))
+                self._sessions.events.append(RegisterAnswered(binding, _response_of(event)))
             case _:
-                pass  # a CANCEL's answer says nothing that the INVITE's does not; a fork's BYE is nobody's
+                # a CANCEL's answer says nothing that the INVITE's does not, and there is nobody to tell
+                # about the BYE of a fork or about a PRACK
+                pass
 
     def _challenge_met(self, transaction: ClientTransaction, response: Response, now: float) -> bool:
         """Whether a 401 or 407 is answered by the request again, with credentials (section 22)."""
         if response.status not in (401, 407):
             return False
-        user = transaction.user
-        cseq = transaction.request.cseq
-        if isinstance(user, Call):
-            if transaction is user.invite and not user.allows(CallCause.CHALLENGED):
-                return False  # it was given up meanwhile
-            if user.dialog is not None:
-                cseq = max(cseq, user.dialog.local_cseq)
+        user, request = transaction.user, transaction.request
+        cseq = request.cseq
+        if isinstance(user, Call) and transaction is user.invite and not user.allows(CallCause.AGAIN):
+            return False  # it was given up meanwhile
+        _, dialog = self._sessions.dialogs.get(
+            (request.call_id, request.from_tag, request.to_tag), (None, None)
+        )
+        if dialog is not None:
+            cseq = max(cseq, dialog.local_cseq)
         again = self.layer.again(transaction, response, cseq + 1, now)
         if again is None:
             return False
+        if dialog is not None:
+            dialog.local_cseq = again.request.cseq
         if isinstance(user, Binding):
             user.cseq = again.request.cseq
-        elif isinstance(user, Call):
-            if transaction is user.invite:
-                user.step(CallCause.CHALLENGED)
-                user.invite = again
-            if user.dialog is not None:
-                user.dialog.local_cseq = again.request.cseq
+        elif isinstance(user, Call) and transaction is user.invite:
+            user.step(CallCause.AGAIN)
+            user.invite = again
         return True
 
     def _request_received(self, transaction: ServerTransaction, request: Request, now: float) -> None:
@@ -347,13 +387,41 @@ class UserAgent:
             status, headers = refusal
             sessions.respond(transaction, status, now, headers=headers)
         elif request.to_tag:
-            sessions.request_received(transaction, request, now)
+            self._in_dialog(transaction, request, now)
         elif request.method == "INVITE":
             self._inbound.invite_received(transaction, request, now, draining=self._draining)
         elif request.method == "OPTIONS":
-            sessions.respond(transaction, 200, now, headers=[("Allow", ALLOW), ("Accept", SDP)])
+            sessions.respond(transaction, 200, now, headers=_ABLE)
         else:
             sessions.respond(transaction, 481, now)  # BYE and INFO live in dialogs only
+
+    def _in_dialog(self, transaction: ServerTransaction, request: Request, now: float) -> None:
+        sessions = self._sessions
+        call, dialog = sessions.dialog_of(request)
+        if call is None or dialog is None:
+            sessions.respond(transaction, 481, now)
+            return
+        if request.cseq <= dialog.remote_cseq:
+            sessions.respond(transaction, 500, now, reason="CSeq Out Of Order")
+            return
+        dialog.remote_cseq = request.cseq
+        match request.method:
+            case "BYE":
+                sessions.bye_received(call, transaction, request, now)
+            case "INVITE":
+                self._changes.reinvite_received(call, transaction, request, now)
+            case "UPDATE":
+                self._changes.update_received(call, dialog, transaction, request, now)
+            case "PRACK":
+                self._inbound.prack_received(call, transaction, request, now)
+            case "NOTIFY":
+                self._referrals.notify_received(call, transaction, request, now)
+            case "INFO":
+                sessions.respond(transaction, 200, now)
+                content_type = request.headers.get("Content-Type").partition(";")[0].strip().lower()
+                sessions.events.append(InfoReceived(call, readable(content_type), request.body))
+            case _:
+                sessions.respond(transaction, 200, now, headers=_ABLE)  # OPTIONS
 
 
 def _refusal(request: Request) -> tuple[int, list[tuple[str, str]]] | None:
@@ -368,7 +436,12 @@ def _refusal(request: Request) -> tuple[int, list[tuple[str, str]]] | None:
         Uri.parse(request.uri)
     except BadUri:
         return 400, []
-    required = request.headers.values("Require")
-    if required:  # no extension is supported
-        return 420, [("Unsupported", option) for option in required]
+    if "Require" in request.headers:
+        required = [option for option in request.headers.values("Require") if option.lower() not in OPTIONS]
+        if required:
+            return 420, [("Unsupported", option) for option in required]
     return None
+
+
+def _response_of(event: ResponseReceived | TransactionFailed) -> Response | None:
+    return event.response if isinstance(event, ResponseReceived) else None

@@ -23,6 +23,7 @@ from gateway.protocol.sip.transaction import (
 class CallState(Enum):
     INCOMING = auto()  # they call; 100 was sent
     RINGING = auto()  # 180 was sent
+    ACCEPTING = auto()  # the application answered; 200 waits for the PRACK of the 180 (RFC 3262 section 3)
     ANSWERED = auto()  # 200 was sent and waits for its ACK
     CLOSING = auto()  # as ANSWERED, but we hung up: BYE must wait for the ACK (section 15)
     CALLING = auto()  # we call; nothing came yet
@@ -36,6 +37,7 @@ class CallState(Enum):
 
 class CallCause(Enum):
     RING = auto()
+    ACCEPT = auto()
     ANSWER = auto()
     REJECT = auto()
     HANG_UP = auto()
@@ -43,8 +45,9 @@ class CallCause(Enum):
     REMOTE_BYE = auto()
     ACK = auto()
     NO_ACK = auto()
+    LOST = auto()  # the session timer ran out, or the peer knows nothing of the call any more
     PROVISIONAL = auto()
-    CHALLENGED = auto()  # and asked again, with credentials
+    AGAIN = auto()  # refused, and asked again: with credentials, with a longer Session-Expires, elsewhere
     SUCCESS = auto()
     FAILURE = auto()  # or nothing came in time
     BYE_DONE = auto()
@@ -62,6 +65,11 @@ TRANSITIONS: Mapping[tuple[CallState, CallCause], CallState] = {
     (_S.RINGING, _C.REJECT): _S.ENDED,
     (_S.RINGING, _C.REMOTE_CANCEL): _S.ENDED,
     (_S.RINGING, _C.REMOTE_BYE): _S.ENDED,
+    (_S.RINGING, _C.ACCEPT): _S.ACCEPTING,
+    (_S.ACCEPTING, _C.ANSWER): _S.ANSWERED,
+    (_S.ACCEPTING, _C.REJECT): _S.ENDED,
+    (_S.ACCEPTING, _C.REMOTE_CANCEL): _S.ENDED,
+    (_S.ACCEPTING, _C.REMOTE_BYE): _S.ENDED,
     (_S.ANSWERED, _C.ACK): _S.ESTABLISHED,
     (_S.ANSWERED, _C.NO_ACK): _S.ENDING,
     (_S.ANSWERED, _C.HANG_UP): _S.CLOSING,
@@ -70,12 +78,12 @@ TRANSITIONS: Mapping[tuple[CallState, CallCause], CallState] = {
     (_S.CLOSING, _C.NO_ACK): _S.ENDING,
     (_S.CLOSING, _C.REMOTE_BYE): _S.ENDED,
     (_S.CALLING, _C.PROVISIONAL): _S.PROCEEDING,
-    (_S.CALLING, _C.CHALLENGED): _S.CALLING,
+    (_S.CALLING, _C.AGAIN): _S.CALLING,
     (_S.CALLING, _C.SUCCESS): _S.ESTABLISHED,
     (_S.CALLING, _C.FAILURE): _S.ENDED,
     (_S.CALLING, _C.HANG_UP): _S.ABANDONED,
     (_S.PROCEEDING, _C.PROVISIONAL): _S.PROCEEDING,
-    (_S.PROCEEDING, _C.CHALLENGED): _S.CALLING,
+    (_S.PROCEEDING, _C.AGAIN): _S.CALLING,
     (_S.PROCEEDING, _C.SUCCESS): _S.ESTABLISHED,
     (_S.PROCEEDING, _C.FAILURE): _S.ENDED,
     (_S.PROCEEDING, _C.HANG_UP): _S.CANCELLING,
@@ -87,6 +95,7 @@ TRANSITIONS: Mapping[tuple[CallState, CallCause], CallState] = {
     (_S.CANCELLING, _C.FAILURE): _S.ENDED,
     (_S.ESTABLISHED, _C.HANG_UP): _S.ENDING,
     (_S.ESTABLISHED, _C.NO_ACK): _S.ENDING,  # of a re-INVITE
+    (_S.ESTABLISHED, _C.LOST): _S.ENDING,
     (_S.ESTABLISHED, _C.REMOTE_BYE): _S.ENDED,
     (_S.ENDING, _C.BYE_DONE): _S.ENDED,
     (_S.ENDING, _C.REMOTE_BYE): _S.ENDED,  # both hung up at once
@@ -96,6 +105,45 @@ TRANSITIONS: Mapping[tuple[CallState, CallCause], CallState] = {
 class Direction(Enum):
     INBOUND = "inbound"
     OUTBOUND = "outbound"
+
+
+@dataclass(slots=True)
+class EarlyDialog:
+    """What one branch of a fork has said of our INVITE so far."""
+
+    dialog: Dialog
+    sdp: bytes = b""
+    rseq: int = -1  # of the latest reliable response
+    agreed: bool = False  # `sdp` came reliably: it is the answer (RFC 3262 section 5)
+
+
+@dataclass(slots=True)
+class Reliable:
+    """A provisional response of ours that is repeated until its PRACK (RFC 3262 section 3)."""
+
+    rseq: int
+    wait: float
+    gives_up_at: float
+    timer: Timer | None = None
+
+
+@dataclass(slots=True)
+class SessionTimer:
+    """RFC 4028: `refreshes` says whether we are to refresh the session, every `interval` seconds at least."""
+
+    interval: int
+    refreshes: bool
+    refresh: Timer | None = None
+    expiry: Timer | None = None
+
+
+@dataclass(slots=True)
+class Change:
+    """A re-INVITE or UPDATE of ours under way.  `told`: the application asked for it and hears of its end."""
+
+    sdp: bytes
+    told: bool
+    retry: Timer | None = None  # after a 491
 
 
 @dataclass(slots=True)
@@ -128,10 +176,19 @@ class Call:
     local_sdp: bytes = b""
     remote_sdp: bytes = b""
     unacked: Unacked | None = None
-    acks: dict[str, tuple[Request, Address]] = field(
+    acks: dict[tuple[int, str], tuple[Request, Address]] = field(
         default_factory=dict
-    )  # by remote tag: a fork has its own
+    )  # by CSeq and remote tag: a fork has its own
     cancel_timer: Timer | None = None
+    early: dict[str, EarlyDialog] = field(default_factory=dict)  # of an outbound call, by remote tag
+    reliable: Reliable | None = None
+    offer: ServerTransaction | None = None  # theirs, which the application is to answer
+    change: Change | None = None
+    session_timer: SessionTimer | None = None
+    min_se: int = 0  # the longest Min-SE that a 422 told
+    peer_updates: bool = False  # its Allow lists UPDATE
+    referring: bool = False  # the end of a transfer is awaited
+    redirections: int = 0
 
     @property
     def ended(self) -> bool:
@@ -169,6 +226,7 @@ class EndedBy(Enum):
     LOCAL = "local"
     REMOTE = "remote"
     NO_ACK = "no-ack"  # our 200 was never acknowledged
+    LOST = "lost"  # the session was not refreshed in time, or the peer denies that the call exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,16 +254,23 @@ class CallCancelled:
 
 @dataclass(frozen=True, slots=True)
 class CallProgress:
-    """A provisional response above 100 to our INVITE."""
+    """A provisional response above 100 to our INVITE; with `sdp` media may come already.
+
+    `fork` tells one branch from another when several phones ring: each has its own media.
+    """
 
     call: Call
     status: int
     sdp: bytes
+    fork: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CallAnswered:
-    """The call stands: our INVITE got its 200, or our 200 its ACK.  `sdp` is the body of that."""
+    """The call stands: our INVITE got its 200, or our 200 its ACK.
+
+    `sdp` is the body of that, or for a 200 without one what the same phone said before.
+    """
 
     call: Call
     sdp: bytes
@@ -216,7 +281,8 @@ class CallFailed:
     """Our INVITE came to nothing.
 
     `unreachable`: no response came; `status` is then ours, 408, or 503 when nothing could even be sent.
-    A call that was hung up before its answer fails with 487.
+    A call that was hung up before its answer fails with 487.  `cause` is the Reason header of the refusal,
+    mostly empty; `reason.parse_reason` reads it.
     """
 
     call: Call
@@ -224,15 +290,70 @@ class CallFailed:
     reason: str
     retry_after: int | None  # seconds
     unreachable: bool
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """An answered call is over: a BYE came or was just sent.  `reason` is the Reason header of theirs."""
+    """An answered call is over: a BYE came or was just sent.  `reason` is the Reason header of theirs.
+
+    `reason.parse_reason` reads it.
+    """
 
     call: Call
     by: EndedBy
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OfferReceived:
+    """The peer changes the session (hold, resume, codec, new address) by re-INVITE or UPDATE.
+
+    Wants `accept_offer` with the answer, or `refuse_offer`, after which all stays as it was.  `sdp` is empty
+    when the peer asks for our offer: `accept_offer` takes it then, and AnswerReceived follows.  What repeats
+    the session as it is never comes here.
+    """
+
+    call: Call
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerReceived:
+    """The peer's answer to an offer of ours inside a call.  `sdp` is empty when it broke the rules."""
+
+    call: Call
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRefused:
+    """The peer refused an `offer` of ours; the session stays as it was.  `status` is 408 for silence."""
+
+    call: Call
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class InfoReceived:
+    """INFO inside a call (RFC 6086), answered already.  `content_type` is lower case, without parameters."""
+
+    call: Call
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReferProgress:
+    """How a transfer by `refer` goes on (RFC 3515): the status of the peer's new call, as it tells.
+
+    Before the first news `status` is 100.  `final`: no more will come.  The REFER itself may be refused: then
+    the refusal is the only news.  A peer that hangs up before the end says no more: CallEnded comes then.
+    """
+
+    call: Call
+    status: int
+    final: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,5 +372,17 @@ class RegisterAnswered:
     response: Response | None
 
 
-CallEvent = IncomingCall | CallCancelled | CallProgress | CallAnswered | CallFailed | CallEnded
+CallEvent = (
+    IncomingCall
+    | CallCancelled
+    | CallProgress
+    | CallAnswered
+    | CallFailed
+    | CallEnded
+    | OfferReceived
+    | AnswerReceived
+    | OfferRefused
+    | InfoReceived
+    | ReferProgress
+)
 SipEvent = CallEvent | OptionsAnswered | RegisterAnswered | StrangerMuted

@@ -11,6 +11,7 @@ from gateway.protocol.sip.headers import BadHeader, NameAddr, Via
 from gateway.protocol.sip.message import Message, Request, Response, make_request
 from gateway.protocol.sip.uri import BadUri, Uri
 
+TARGET_REFRESH = ("INVITE", "UPDATE")  # requests that may move the peer's Contact
 DialogId = tuple[str, str, str]  # Call-ID, local tag, remote tag
 
 _REQUEST_URI = re.compile(r"[^\s<>\"]+")  # what a request line can carry; `Uri` reads more than that
@@ -52,6 +53,7 @@ class Dialog:
     routes: list[str]
     local_cseq: int
     remote_cseq: int
+    invite_cseq: int = 0  # of ours that made it
 
     @classmethod
     def of_request(cls, request: Request, local_tag: str) -> Self:
@@ -85,6 +87,7 @@ class Dialog:
             _usable(response.headers.values("Record-Route"))[::-1],
             request.cseq,
             -1,
+            request.cseq,
         )
 
     @property
@@ -99,7 +102,14 @@ class Dialog:
             return None
 
     def request(
-        self, method: str, via: Via, *, headers: Iterable[tuple[str, str]] = (), cseq: int | None = None
+        self,
+        method: str,
+        via: Via,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        cseq: int | None = None,
+        body: bytes = b"",
+        content_type: str = "",
     ) -> Request:
         """A request inside the dialog; an ACK names the CSeq of its INVITE, others take the next."""
         if cseq is None:
@@ -120,13 +130,24 @@ class Dialog:
             call_id=self.call_id,
             cseq=cseq,
             headers=[*(("Route", route) for route in routes), *headers],
+            body=body,
+            content_type=content_type,
         )
 
     def refresh(self, request: Request) -> None:
-        """Take note of a request of the peer: its CSeq, and from an INVITE its new Contact."""
+        """Take note of a request of the peer: its CSeq, and the new Contact of one that may bring it."""
         self.remote_cseq = request.cseq
-        if request.method == "INVITE":
+        if request.method in TARGET_REFRESH:
             self.remote_target = contact_of(request) or self.remote_target
+
+    def go_on_from(self, early: Dialog) -> None:
+        """Take over the numbers of what was an early dialog until this 2xx (section 13.2.2.4)."""
+        self.local_cseq = max(self.local_cseq, early.local_cseq)
+        self.remote_cseq = max(self.remote_cseq, early.remote_cseq)
+
+    def refresh_by(self, response: Response) -> None:
+        """Take the new Contact of a 2xx to an INVITE or UPDATE of ours."""
+        self.remote_target = contact_of(response) or self.remote_target
 
 
 def _usable(routes: list[str]) -> list[str]:

@@ -10,12 +10,15 @@ from gateway.protocol.sip.call import (
     Direction,
     IncomingCall,
 )
+from gateway.protocol.sip.changes import SessionChanges, is_sdp
 from gateway.protocol.sip.dialog import Dialog
-from gateway.protocol.sip.grammar import readable
 from gateway.protocol.sip.headers import BadHeader
 from gateway.protocol.sip.identity import caller_of, number_of
 from gateway.protocol.sip.layer import RETRY_AFTER_SECONDS
 from gateway.protocol.sip.message import Request
+from gateway.protocol.sip.provisional import Provisionals
+from gateway.protocol.sip.reason import reason_of, refusal
+from gateway.protocol.sip.session_timer import LEAST_SECONDS, too_short
 from gateway.protocol.sip.sessions import SDP, Fields, Sessions, record_route
 from gateway.protocol.sip.transaction import IllegalTransition, ServerTransaction
 
@@ -23,8 +26,10 @@ RETRY_AFTER: Fields = [("Retry-After", str(RETRY_AFTER_SECONDS))]
 
 
 class InboundCalls:
-    def __init__(self, sessions: Sessions, max_calls: int) -> None:
+    def __init__(self, sessions: Sessions, changes: SessionChanges, max_calls: int) -> None:
         self._sessions = sessions
+        self._changes = changes
+        self._provisionals = Provisionals(sessions)
         self._max_calls = max_calls
 
     def invite_received(
@@ -34,10 +39,14 @@ class InboundCalls:
         if (request.call_id, request.from_tag, request.cseq) in sessions.invites:
             # the same request by another path (section 8.2.2.2)
             sessions.respond(transaction, 482, now)
+        elif sessions.layer.is_ours(request):
+            sessions.respond(transaction, 482, now)
         elif draining or len(sessions.calls) >= self._max_calls:
             sessions.respond(transaction, 503, now, headers=RETRY_AFTER)
-        elif request.body and not _is_sdp(request):
+        elif request.body and not is_sdp(request):
             sessions.respond(transaction, 415, now, headers=[("Accept", SDP)])
+        elif "Session-Expires" in request.headers and too_short(request):
+            sessions.respond(transaction, 422, now, headers=[("Min-SE", str(LEAST_SECONDS))])
         else:
             try:
                 dialog = Dialog.of_request(request, sessions.layer.token())
@@ -77,21 +86,33 @@ class InboundCalls:
         invite = _invite(call, CallCause.RING)
         call.step(CallCause.RING)
         headers = [*record_route(invite.request), self._sessions.contact(call)]
-        self._sessions.respond(invite, 180, now, to_tag=call.local_tag, headers=headers)
+        self._provisionals.ring(call, invite, headers, now)
 
     def reject(self, call: Call, status: int, reason: str, now: float) -> None:
         if not 300 <= status <= 699:
             raise ValueError(f"{status} rejects no call")
         invite = _invite(call, CallCause.REJECT)
         call.step(CallCause.REJECT)
-        headers = RETRY_AFTER if status == 503 else []
+        headers = [*refusal(status), *(RETRY_AFTER if status == 503 else ())]
         self._sessions.respond(invite, status, now, reason=reason, to_tag=call.local_tag, headers=headers)
         self._sessions.leave(call)
 
     def answer(self, call: Call, sdp: bytes, now: float) -> None:
         invite = _invite(call, CallCause.ANSWER)
+        if call.reliable is not None and call.state is CallState.RINGING:
+            call.step(CallCause.ACCEPT)
+            call.local_sdp = sdp
+            return
         call.step(CallCause.ANSWER)
-        self._sessions.accept(call, invite, sdp, now)
+        headers = self._changes.agree(call, invite.request, now)
+        self._sessions.accept(call, invite, sdp, now, headers)
+
+    def prack_received(
+        self, call: Call, transaction: ServerTransaction, request: Request, now: float
+    ) -> None:
+        acknowledged = self._provisionals.prack_received(call, transaction, request, now)
+        if acknowledged and call.state is CallState.ACCEPTING:
+            self.answer(call, call.local_sdp, now)
 
     def cancel_received(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         invite = self._sessions.layer.invite_of(transaction)
@@ -100,15 +121,13 @@ class InboundCalls:
             self._sessions.respond(transaction, 200 if invite else 481, now)
             return
         self._sessions.respond(transaction, 200, now, to_tag=call.local_tag)
-        if call.allows(CallCause.REMOTE_CANCEL):
+        if invite is call.offer:  # a re-INVITE: the call goes on
+            self._sessions.drop_offer(call, now)
+        elif call.allows(CallCause.REMOTE_CANCEL):
             call.step(CallCause.REMOTE_CANCEL)
             self._sessions.respond(invite, 487, now, to_tag=call.local_tag)
-            self._sessions.events.append(CallCancelled(call, readable(request.headers.get("Reason"))))
+            self._sessions.events.append(CallCancelled(call, reason_of(request)))
             self._sessions.leave(call)
-
-
-def _is_sdp(request: Request) -> bool:
-    return request.headers.get("Content-Type").partition(";")[0].strip().lower() == SDP
 
 
 def _invite(call: Call, cause: CallCause) -> ServerTransaction:

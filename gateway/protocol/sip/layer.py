@@ -13,7 +13,7 @@ from typing import Protocol
 
 from gateway.protocol.sip.address import Address, Transport
 from gateway.protocol.sip.digest import Digest
-from gateway.protocol.sip.headers import MAGIC_COOKIE, Via
+from gateway.protocol.sip.headers import MAGIC_COOKIE, BadHeader, Via
 from gateway.protocol.sip.message import (
     Request,
     Response,
@@ -55,7 +55,7 @@ MOST_CHALLENGES = 4  # to one request: a proxy's, a registrar's, and a stale non
 
 
 class Rng(Protocol):
-    """The part of random.Random that names branches, tags and calls."""
+    """The part of random.Random that names branches, tags and calls, and spreads what is tried again."""
 
     def getrandbits(self, k: int, /) -> int: ...
 
@@ -136,6 +136,10 @@ class TransactionLayer:
     def token(self) -> str:
         """A new unguessable name for a branch, a tag or a call."""
         return f"{self._rng.getrandbits(80):020x}"
+
+    def chance(self, n: int) -> int:
+        """A number from 0 to n - 1; n is small."""
+        return self._rng.getrandbits(32) % n
 
     # --- client side
 
@@ -243,6 +247,20 @@ class TransactionLayer:
     def repeat(self, server: ServerTransaction) -> None:
         """Send its latest response again, even if timer L, set by the same clock, has ended it by now."""
         self._send(server)
+
+    def is_ours(self, request: Request) -> bool:
+        """Whether a request is one of ours, come back to us as it left (section 8.2.2.2)."""
+        lines = request.headers.lines("Via")
+        if len(lines) == 1 and "," not in lines[0]:
+            return False
+        for value in request.headers.values("Via")[1:]:
+            try:
+                client = self.clients.get((Via.parse(value).branch, request.method))
+            except BadHeader:
+                continue
+            if client is not None and client.request.uri == request.uri:
+                return True
+        return False
 
     def invite_of(self, cancel: ServerTransaction) -> ServerTransaction | None:
         """The INVITE that a CANCEL means (section 9.2)."""

@@ -21,33 +21,58 @@ CREDENTIALS = ("authorization", "proxy-authorization")
 REASONS = {
     100: "Trying",
     180: "Ringing",
+    181: "Call Is Being Forwarded",
+    182: "Queued",
     183: "Session Progress",
     200: "OK",
+    202: "Accepted",
+    300: "Multiple Choices",
+    301: "Moved Permanently",
+    302: "Moved Temporarily",
+    305: "Use Proxy",
     400: "Bad Request",
+    401: "Unauthorized",
+    402: "Payment Required",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    406: "Not Acceptable",
+    407: "Proxy Authentication Required",
     408: "Request Timeout",
     410: "Gone",
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
     415: "Unsupported Media Type",
     416: "Unsupported URI Scheme",
     420: "Bad Extension",
+    421: "Extension Required",
+    422: "Session Interval Too Small",
+    423: "Interval Too Brief",
     480: "Temporarily Unavailable",
     481: "Call/Transaction Does Not Exist",
     482: "Loop Detected",
     483: "Too Many Hops",
     484: "Address Incomplete",
+    485: "Ambiguous",
     486: "Busy Here",
     487: "Request Terminated",
     488: "Not Acceptable Here",
+    489: "Bad Event",
     491: "Request Pending",
     500: "Server Internal Error",
     501: "Not Implemented",
+    502: "Bad Gateway",
     503: "Service Unavailable",
+    504: "Server Time-out",
     505: "Version Not Supported",
+    513: "Message Too Large",
+    580: "Precondition Failure",
     600: "Busy Everywhere",
     603: "Decline",
     604: "Does Not Exist Anywhere",
+    606: "Not Acceptable",
+    607: "Unwanted",
+    608: "Rejected",
 }
 
 _REQUEST_LINE = re.compile(rf"({TOKEN}) ([^\s<>\"]+) SIP/([0-9]+\.[0-9]+)", re.IGNORECASE)
@@ -357,6 +382,13 @@ def via_address(request: Request, source: Address) -> Address:
     """Where the sender of a request listens as its Via tells: port of sent-by, at the source's address."""
     via = request.via
     return Address(source.host, via.port or DEFAULT_PORTS[source.transport], source.transport)
+
+
+def sipfrag_status(body: bytes) -> int | None:
+    """The status of a message/sipfrag body, `SIP/2.0 180 Ringing` (RFC 3420, RFC 3515 section 2.4.5)."""
+    line = body.lstrip(b"\r\n").partition(b"\r\n")[0].partition(b"\n")[0]
+    status = _STATUS_LINE.fullmatch(line.decode("utf-8", "surrogateescape").strip())
+    return int(status[1]) if status else None
 
 
 def retry_after(response: Response) -> int | None:

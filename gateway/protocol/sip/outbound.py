@@ -1,10 +1,16 @@
-"""Calls of ours: INVITE, ACK, CANCEL, and the second 200 of a fork (RFC 3261 sections 9.1, 13.2)."""
+"""Calls of ours: INVITE, ACK, CANCEL, PRACK, the branches of a fork, redirection.
+
+RFC 3261 sections 8.1.3.4, 9.1 and 13.2, RFC 3262 section 4.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
+from ipaddress import ip_address
 
-from gateway.protocol.sip.address import Address
+from gateway.protocol.sip import session_timer
+from gateway.protocol.sip.address import DEFAULT_PORTS, Address, transport_named
 from gateway.protocol.sip.call import (
     Call,
     CallAnswered,
@@ -13,23 +19,30 @@ from gateway.protocol.sip.call import (
     CallProgress,
     CallState,
     Direction,
+    EarlyDialog,
 )
+from gateway.protocol.sip.changes import SessionChanges
 from gateway.protocol.sip.dialog import Dialog
 from gateway.protocol.sip.grammar import readable
 from gateway.protocol.sip.identity import Identity
 from gateway.protocol.sip.manner import PLAIN, Manner
-from gateway.protocol.sip.message import CREDENTIALS, Response, make_request, retry_after
-from gateway.protocol.sip.sessions import ALLOW, SDP, Sessions
+from gateway.protocol.sip.message import Request, Response, make_request, renewed, retry_after
+from gateway.protocol.sip.provisional import rseq_of
+from gateway.protocol.sip.reason import reason_of
+from gateway.protocol.sip.redirection import MAX_REDIRECTIONS, contacts
+from gateway.protocol.sip.sessions import ALLOW, SDP, SUPPORTED, Fields, Sessions
 from gateway.protocol.sip.timers import LIFETIME
 from gateway.protocol.sip.transaction import ClientTransaction
-from gateway.protocol.sip.uri import sip_uri
+from gateway.protocol.sip.uri import Uri, sip_uri
 
 MAX_FORKS = 10
+_MOVED = (300, 301, 302)  # the other 3xx name no other place for the same call
 
 
 class OutboundCalls:
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, changes: SessionChanges) -> None:
         self._sessions = sessions
+        self._changes = changes
 
     def invite(
         self,
@@ -70,6 +83,8 @@ class OutboundCalls:
                 sessions.contact(call),
                 *identity.headers(),
                 ("Allow", ALLOW),
+                ("Supported", SUPPORTED),
+                ("Session-Expires", str(session_timer.INTERVAL_SECONDS)),
                 ("User-Agent", sessions.user_agent),
             ],
             body=sdp,
@@ -99,16 +114,114 @@ class OutboundCalls:
     def response_received(self, call: Call, response: Response, now: float) -> None:
         """A response to the INVITE."""
         if response.status >= 300:
-            self._failed(call, response.status, readable(response.reason), retry_after(response))
+            if not (self._redirected(call, response, now) or self._lengthened(call, response, now)):
+                self._failed(
+                    call,
+                    response.status,
+                    readable(response.reason),
+                    retry_after(response),
+                    cause=reason_of(response),
+                )
         elif response.status >= 200:
             self._success(call, response, now)
-        elif call.allows(CallCause.PROVISIONAL):
-            abandoned = call.state is CallState.ABANDONED
-            call.step(CallCause.PROVISIONAL)
-            if abandoned:
-                self._cancel(call, now)
-            elif call.state is CallState.PROCEEDING and response.status > 100:
-                self._sessions.events.append(CallProgress(call, response.status, response.body))
+        else:
+            self._provisional(call, response, now)
+
+    def _provisional(self, call: Call, response: Response, now: float) -> None:
+        if not call.allows(CallCause.PROVISIONAL):
+            return
+        abandoned = call.state is CallState.ABANDONED
+        call.step(CallCause.PROVISIONAL)
+        if abandoned:
+            self._cancel(call, now)
+        if response.status == 100:
+            return
+        branch = self._branch(call, response)
+        rseq = rseq_of(response)
+        if branch is not None:
+            if rseq is not None and not self._acknowledged(call, branch, rseq, now):
+                return
+            branch.dialog.refresh_by(response)
+            if response.body:
+                branch.sdp = response.body
+                branch.agreed = rseq is not None
+        if call.state is CallState.PROCEEDING:
+            progress = CallProgress(call, response.status, response.body, response.to_tag)
+            self._sessions.events.append(progress)
+
+    def _branch(self, call: Call, response: Response) -> EarlyDialog | None:
+        """What a provisional response's phone has said so far; None when there is no more room, or no tag."""
+        tag = response.to_tag
+        branch = call.early.get(tag)
+        if branch is None and tag and len(call.early) < MAX_FORKS and call.invite is not None:
+            dialog = Dialog.of_response(call.invite.request, response)
+            branch = call.early[tag] = EarlyDialog(dialog)
+            self._sessions.dialogs[dialog.id] = call, dialog
+        return branch
+
+    def _acknowledged(self, call: Call, branch: EarlyDialog, rseq: int, now: float) -> bool:
+        """PRACK; False for a repetition, and for one that overtook another (RFC 3262 section 4)."""
+        if branch.rseq >= 0 and rseq != branch.rseq + 1:
+            return False
+        branch.rseq = rseq
+        rack = "RAck", f"{rseq} {branch.dialog.invite_cseq} INVITE"
+        self._sessions.send(call, branch.dialog, "PRACK", now, user=None, headers=[rack])
+        return True
+
+    # --- the INVITE again
+
+    def _redirected(self, call: Call, response: Response, now: float) -> bool:
+        """Follow a 3xx within the trunk; to anywhere else it could only lead us astray."""
+        invite = call.invite
+        if response.status not in _MOVED or invite is None or call.redirections >= MAX_REDIRECTIONS:
+            return False
+        for text, uri in contacts(response):
+            target = self._within(call, invite.request, uri)
+            if target is not None and (text, target) != (invite.request.uri, call.peer):
+                call.redirections += 1
+                return self._again(call, now, uri=text, target=target)
+        return False
+
+    def _within(self, call: Call, invite: Request, uri: Uri) -> Address | None:
+        """Where a redirected call goes, when the trunk of the call is there."""
+        host = uri.host.strip("[]")
+        try:
+            trunk = self._sessions.trunk_of(str(ip_address(host)))
+        except ValueError:  # a name: only the carrier's own, where the call went to
+            return call.peer if uri.host == Uri.parse(invite.uri).host else None
+        if trunk is None or trunk != call.trunk:
+            return None
+        transport = transport_named(uri.parameters.get("transport")) or call.peer.transport
+        target = Address(host, uri.port or DEFAULT_PORTS[transport], transport)
+        return call.peer if "Route" in invite.headers else target
+
+    def _lengthened(self, call: Call, response: Response, now: float) -> bool:
+        """Meet the Min-SE of a 422 (RFC 4028 section 7.3)."""
+        if response.status != 422 or not self._changes.longer(call, response):
+            return False
+        interval = max(session_timer.INTERVAL_SECONDS, call.min_se)
+        headers = [("Session-Expires", str(interval)), ("Min-SE", str(call.min_se))]
+        return self._again(call, now, headers=headers)
+
+    def _again(
+        self, call: Call, now: float, *, uri: str = "", target: Address | None = None, headers: Fields = ()
+    ) -> bool:
+        """The INVITE once more, changed; False when nobody waits for the call any more."""
+        before = call.invite
+        if not call.allows(CallCause.AGAIN) or not isinstance(before, ClientTransaction):
+            return False
+        call.step(CallCause.AGAIN)
+        self._sessions.forget_early(call)
+        call.peer = target or call.peer
+        layer = self._sessions.layer
+        request = renewed(before.request, layer.via(call.peer.transport), before.request.cseq + 1)
+        for name, value in headers:
+            request.headers.set(name, value)
+        request = replace(request, uri=uri or request.uri)
+        call.invite = layer.request(request, call.peer, now, call, call.digest)
+        return True
+
+    # --- its end
 
     def invite_failed(self, call: Call, *, unreachable: bool) -> None:
         """Timer B, or the datagram could not be sent."""
@@ -123,37 +236,40 @@ class OutboundCalls:
         retry_after: int | None = None,
         *,
         unreachable: bool = False,
+        cause: str = "",
     ) -> None:
         if call.allows(CallCause.FAILURE):
             call.step(CallCause.FAILURE)
             self._sessions.leave(call)
-            self._sessions.events.append(CallFailed(call, status, reason, retry_after, unreachable))
+            self._sessions.events.append(CallFailed(call, status, reason, retry_after, unreachable, cause))
 
     def _success(self, call: Call, response: Response, now: float) -> None:
         sessions = self._sessions
-        known = call.acks.get(response.to_tag)
-        if known is not None:
-            sessions.layer.send(*known)
+        invite = call.invite
+        known = (response.cseq, response.to_tag) in call.acks
+        if not isinstance(invite, ClientTransaction) or (not known and len(call.acks) >= MAX_FORKS):
             return
-        if len(call.acks) >= MAX_FORKS or not isinstance(call.invite, ClientTransaction):
+        branch = call.early.get(response.to_tag)
+        dialog = Dialog.of_response(invite.request, response)
+        if branch is not None:
+            dialog.go_on_from(branch.dialog)
+        if not sessions.acknowledge(call, dialog, invite.request, response):
             return
-        dialog = Dialog.of_response(call.invite.request, response)
-        # an ACK cannot be challenged: what satisfied the INVITE goes along (section 22.1)
-        sent = call.invite.request.headers
-        credentials = [(name, line) for name in CREDENTIALS for line in sent.lines(name)]
-        ack = sessions.request(dialog, "ACK", call.peer, headers=credentials, cseq=response.cseq)
-        call.acks[response.to_tag] = ack
-        sessions.layer.send(*call.acks[response.to_tag])
         if not call.allows(CallCause.SUCCESS):
             # the call stands with another branch of a fork, or is over: this one is not wanted
-            sessions.bye(dialog, call, now, None)
+            sessions.end_fork(call, dialog, now)
             return
         sessions.layer.timers.cancel(call.cancel_timer)
+        sdp = response.body
+        if branch is not None and (branch.agreed or not sdp):
+            sdp = branch.sdp
+        sessions.forget_early(call)
         sessions.enter(call, dialog)
         if call.state in (CallState.ABANDONED, CallState.CANCELLING):
             sessions.end(call, CallCause.SUCCESS, now, None)
             sessions.events.append(CallFailed(call, 487, "answered while it was cancelled", None, False))
         else:
             call.step(CallCause.SUCCESS)
-            call.remote_sdp = response.body
-            sessions.events.append(CallAnswered(call, response.body))
+            call.remote_sdp = sdp
+            self._changes.agreed(call, response, now)
+            sessions.events.append(CallAnswered(call, sdp))

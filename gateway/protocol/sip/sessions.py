@@ -1,4 +1,4 @@
-"""What inbound and outbound calls share: the table of dialogs, BYE, repeated 2xx, requests inside a call."""
+"""What inbound and outbound calls share: the table of dialogs, sending inside one, BYE, repeated 2xx."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from gateway.protocol.sip.address import DEFAULT_PORTS, Address, transport_named
 from gateway.protocol.sip.call import (
+    AnswerReceived,
     Call,
     CallAnswered,
     CallCancelled,
@@ -21,15 +22,16 @@ from gateway.protocol.sip.call import (
 )
 from gateway.protocol.sip.dialog import Dialog, DialogId
 from gateway.protocol.sip.digest import Digest
-from gateway.protocol.sip.grammar import readable
 from gateway.protocol.sip.layer import TransactionLayer
-from gateway.protocol.sip.message import Request, respond
+from gateway.protocol.sip.message import CREDENTIALS, Request, Response, respond
+from gateway.protocol.sip.reason import NORMAL_CLEARING, TIMER_EXPIRY, q850, reason_of
 from gateway.protocol.sip.timers import LIFETIME, T1, T2
-from gateway.protocol.sip.transaction import ServerTransaction
+from gateway.protocol.sip.transaction import ClientTransaction, ServerTransaction
 from gateway.protocol.sip.uri import sip_uri
 
 SDP = "application/sdp"
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY"
+SUPPORTED = "100rel, timer"
 Fields = Iterable[tuple[str, str]]
 
 
@@ -49,7 +51,7 @@ class Sessions:
         self.digest_of = digest_of
         self.user_agent = user_agent
         self.calls: set[Call] = set()  # every call that is not ENDED
-        self.dialogs: dict[DialogId, Call] = {}
+        self.dialogs: dict[DialogId, tuple[Call, Dialog]] = {}
         self.invites: set[tuple[str, str, int]] = set()  # Call-ID, From tag, CSeq of inbound calls
         self.events: deque[SipEvent] = deque()
 
@@ -64,18 +66,40 @@ class Sessions:
 
     def enter(self, call: Call, dialog: Dialog) -> None:
         call.dialog = dialog
-        self.dialogs[dialog.id] = call
+        self.dialogs[dialog.id] = call, dialog
+
+    def dialog_of(self, request: Request) -> tuple[Call, Dialog] | tuple[None, None]:
+        """Which call a request of the peer belongs to."""
+        return self.dialogs.get((request.call_id, request.to_tag, request.from_tag), (None, None))
 
     def leave(self, call: Call) -> None:
         """The call is ENDED: drop it and its timers."""
-        self.stop_repeating(call)
+        self._stop_timers(call)
         self.layer.timers.cancel(call.cancel_timer)
+        self.forget_early(call)
         self.calls.discard(call)
         if isinstance(call.invite, ServerTransaction):
             request = call.invite.request
             self.invites.discard((request.call_id, request.from_tag, request.cseq))
         if call.dialog is not None:
             self.dialogs.pop(call.dialog.id, None)
+
+    def forget_early(self, call: Call) -> None:
+        """The INVITE has its final response: what other branches of a fork said counts no more."""
+        for early in call.early.values():
+            self.dialogs.pop(early.dialog.id, None)
+        call.early.clear()
+
+    def _stop_timers(self, call: Call) -> None:
+        self.stop_repeating(call)
+        timers = self.layer.timers
+        if call.reliable is not None:
+            timers.cancel(call.reliable.timer)
+        if call.change is not None:
+            timers.cancel(call.change.retry)
+        if call.session_timer is not None:
+            timers.cancel(call.session_timer.refresh)
+            timers.cancel(call.session_timer.expiry)
 
     def respond(
         self,
@@ -122,28 +146,66 @@ class Sessions:
             transport = "tls"
         return Address(host, hop.port or DEFAULT_PORTS[transport], transport)
 
-    def request(
-        self, dialog: Dialog, method: str, peer: Address, *, headers: Fields = (), cseq: int | None = None
-    ) -> tuple[Request, Address]:
-        """A request inside the dialog, and where it goes."""
-        address = self.address_of(dialog, peer)
-        return dialog.request(method, self.layer.via(address.transport), headers=headers, cseq=cseq), address
+    def send(
+        self,
+        call: Call,
+        dialog: Dialog,
+        method: str,
+        now: float,
+        *,
+        user: object,
+        headers: Fields = (),
+        sdp: bytes = b"",
+    ) -> ClientTransaction:
+        """Send a request inside a dialog of the call; the responses are for `user`."""
+        address = self.address_of(dialog, call.peer)
+        request = dialog.request(
+            method,
+            self.layer.via(address.transport),
+            headers=[*headers, ("User-Agent", self.user_agent)],
+            body=sdp,
+            content_type=SDP,
+        )
+        return self.layer.request(request, address, now, user, call.digest)
+
+    def acknowledge(self, call: Call, dialog: Dialog, invite: Request, response: Response) -> bool:
+        """ACK for a 2xx to an INVITE of ours; the same again for a repetition, which gives False."""
+        key = response.cseq, response.to_tag
+        known = call.acks.get(key)
+        if known is None:
+            address = self.address_of(dialog, call.peer)
+            # an ACK cannot be challenged: what satisfied the INVITE goes along (section 22.1)
+            credentials = [(name, line) for name in CREDENTIALS for line in invite.headers.lines(name)]
+            ack = dialog.request(
+                "ACK", self.layer.via(address.transport), headers=credentials, cseq=response.cseq
+            )
+            call.acks[key] = ack, address
+        self.layer.send(*call.acks[key])
+        return known is None
 
     # --- ending
-
-    def bye(self, dialog: Dialog, call: Call, now: float, user: Call | None) -> None:
-        """Send BYE.  `user` is told when it is done; None for the dialog of a fork."""
-        request, address = self.request(dialog, "BYE", call.peer, headers=[("User-Agent", self.user_agent)])
-        self.layer.request(request, address, now, user, call.digest)
 
     def end(self, call: Call, cause: CallCause, now: float, by: EndedBy | None) -> None:
         """Step to ENDING: BYE, and the event unless `by` is None."""
         call.step(cause)
-        self.stop_repeating(call)
+        self._stop_timers(call)
+        self.drop_offer(call, now)
         assert call.dialog is not None  # every state that leads to ENDING has one
-        self.bye(call.dialog, call, now, call)
+        late = by in (EndedBy.NO_ACK, EndedBy.LOST)
+        reason = q850(TIMER_EXPIRY if late else NORMAL_CLEARING)
+        self.send(call, call.dialog, "BYE", now, user=call, headers=[reason])
         if by is not None:
             self.events.append(CallEnded(call, by, ""))
+
+    def end_fork(self, call: Call, dialog: Dialog, now: float) -> None:
+        """BYE for a 2xx that came too late, or from another branch than the one that the call stands with."""
+        self.send(call, dialog, "BYE", now, user=None, headers=[q850(NORMAL_CLEARING)])
+
+    def drop_offer(self, call: Call, now: float) -> None:
+        """Their re-INVITE or UPDATE that the application has not judged yet (sections 9.2, 15.1.2)."""
+        if call.offer is not None:
+            self.respond(call.offer, 487, now)
+            call.offer = None
 
     def bye_done(self, call: Call) -> None:
         if call.allows(CallCause.BYE_DONE):
@@ -152,7 +214,9 @@ class Sessions:
 
     # --- 2xx until ACK
 
-    def accept(self, call: Call, transaction: ServerTransaction, sdp: bytes, now: float) -> None:
+    def accept(
+        self, call: Call, transaction: ServerTransaction, sdp: bytes, now: float, headers: Fields = ()
+    ) -> None:
         """Answer an INVITE or re-INVITE by 200, again and again until its ACK."""
         response = respond(
             transaction.request,
@@ -162,6 +226,8 @@ class Sessions:
                 *record_route(transaction.request),
                 self.contact(call),
                 ("Allow", ALLOW),
+                ("Supported", SUPPORTED),
+                *headers,
                 ("Server", self.user_agent),
             ],
             body=sdp,
@@ -190,58 +256,38 @@ class Sessions:
         self._wait_for_ack(call, unacked, now)
 
     def ack_received(self, ack: Request, now: float) -> None:
-        call = self.dialogs.get((ack.call_id, ack.to_tag, ack.from_tag))
+        call, _ = self.dialog_of(ack)
         if call is None or call.unacked is None or call.unacked.transaction.request.cseq != ack.cseq:
             return
+        invite = call.unacked.transaction.request
         self.stop_repeating(call)
+        if not invite.body:  # our 200 was the offer
+            call.remote_sdp = ack.body
         if call.state is CallState.CLOSING:
             self.end(call, CallCause.ACK, now, EndedBy.LOCAL)
         elif call.state is CallState.ANSWERED:
             call.step(CallCause.ACK)
-            call.remote_sdp = call.remote_sdp or ack.body
             self.events.append(CallAnswered(call, ack.body))
+        elif not invite.body:
+            self.events.append(AnswerReceived(call, ack.body))
 
-    # --- requests inside a dialog
-
-    def request_received(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        call = self.dialogs.get((request.call_id, request.to_tag, request.from_tag))
-        if call is None or call.dialog is None:
-            self.respond(transaction, 481, now)
-        elif request.cseq <= call.dialog.remote_cseq:
-            self.respond(transaction, 500, now, reason="CSeq Out Of Order")
-        elif request.method == "BYE":
-            self._bye_received(call, transaction, request, now)
-        elif request.method == "INVITE":
-            self._reinvite_received(call, transaction, request, now)
-        else:  # INFO, OPTIONS
-            call.dialog.refresh(request)
-            self.respond(transaction, 200, now, headers=[("Allow", ALLOW)])
-
-    def _bye_received(self, call: Call, transaction: ServerTransaction, request: Request, now: float) -> None:
+    def bye_received(self, call: Call, transaction: ServerTransaction, request: Request, now: float) -> None:
         self.respond(transaction, 200, now)
-        reason = readable(request.headers.get("Reason"))
+        reason = reason_of(request)
         before = call.state
-        call.step(CallCause.REMOTE_BYE)  # every state of a call with a dialog has it
-        if before in (CallState.INCOMING, CallState.RINGING) and isinstance(call.invite, ServerTransaction):
+        self.drop_offer(call, now)
+        if not call.allows(CallCause.REMOTE_BYE):
+            return  # from a phone that only rings: its refusal of the INVITE counts
+        call.step(CallCause.REMOTE_BYE)
+        if before in _UNANSWERED and isinstance(call.invite, ServerTransaction):
             self.respond(call.invite, 487, now, to_tag=call.local_tag)
             self.events.append(CallCancelled(call, reason))
         elif before is not CallState.ENDING:
             self.events.append(CallEnded(call, EndedBy.REMOTE, reason))
         self.leave(call)
 
-    def _reinvite_received(
-        self, call: Call, transaction: ServerTransaction, request: Request, now: float
-    ) -> None:
-        """A refresh of the same session gets the same answer; a change is refused, and the session stays."""
-        assert call.dialog is not None
-        if call.state is not CallState.ESTABLISHED or call.unacked is not None:
-            # ours or theirs is still open (section 14.2)
-            self.respond(transaction, 491, now)
-        elif request.body and request.body != call.remote_sdp:
-            self.respond(transaction, 488, now)
-        else:
-            call.dialog.refresh(request)
-            self.accept(call, transaction, call.local_sdp, now)
+
+_UNANSWERED = (CallState.INCOMING, CallState.RINGING, CallState.ACCEPTING)
 
 
 def record_route(request: Request) -> Fields:

@@ -83,6 +83,11 @@ def host_port(host: str, port: int | None) -> str:
     return place if port is None else f"{place}:{port}"
 
 
+def without_headers(uri: str) -> str:
+    """A sip URI as a Request-URI: what a `?` brings may not stand there (section 19.1.1)."""
+    return uri.partition("?")[0]
+
+
 def sip_uri(user: str, host: str, port: int | None) -> str:
     """A sip URI's text; characters that may not stand in a user part are escaped."""
     place = host_port(host, port)

@@ -57,6 +57,7 @@ class FakePhone:
         self.calls: list[Call] = []
         self.offers: list[bytes] = []
         self.cannot_send = False
+        self.answers_inside: list[bytes | int] = []  # to re-INVITE and UPDATE
 
     def invite(self, *, target: tuple[str, int], to_number: str, from_number: str, sdp: bytes) -> Call:
         call = Call(
@@ -73,6 +74,12 @@ class FakePhone:
         if self.cannot_send:
             self.fails(call, 503, unreachable=True)
         return call
+
+    def accept_offer(self, call: Call, sdp: bytes) -> None:
+        self.answers_inside.append(sdp)
+
+    def refuse_offer(self, call: Call, status: int = 488) -> None:
+        self.answers_inside.append(status)
 
     def hang_up(self, call: Call) -> None:
         if not call.allows(CallCause.HANG_UP):

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from gateway.config.model import Seconds
+from gateway.protocol import sdp
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sip.address import Address
-from gateway.protocol.sip.call import CallState
+from gateway.protocol.sip.call import CallState, OfferReceived
 from gateway.values.outcome import Result
 
 OURS, CUSTOMER = "+442079460000", "+447700900123"
@@ -55,6 +56,19 @@ async def test_the_prompt_is_played_in_the_codec_that_was_agreed(exchange: Any) 
     it.phone.answers(call, it.answer_sdp(Codec.PCMA))
     await it.until(lambda: it.media[0].played)
     assert it.media[0].played == [b"a/prompts/hello.wav"]
+
+
+async def test_a_call_put_on_hold_is_followed(exchange: Any) -> None:
+    it = exchange()
+    call = await it.dial()
+    it.phone.answers(call, it.answer_sdp())
+    await it.until(lambda: it.media[0].played)
+    held = sdp.build_offer("127.0.0.9", 30_002, (Codec.PCMU,), session_id=1, direction=sdp.Direction.SENDONLY)
+    it.channel.event(OfferReceived(call, held))
+    assert it.media[0].target.remote_port == 30_002
+    assert not it.media[0].target.direction.sends
+    [answer] = it.phone.answers_inside
+    assert b"a=recvonly" in answer
 
 
 async def test_a_person_who_hangs_up_first_ends_the_call(exchange: Any) -> None:

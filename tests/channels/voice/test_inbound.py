@@ -22,6 +22,7 @@ from gateway.protocol.sip.call import (
     CallState,
     Direction,
     EndedBy,
+    OfferReceived,
     SipEvent,
 )
 from gateway.transport.rtp_ports import NoPortFree
@@ -58,6 +59,12 @@ class FakePhone:
     def reject(self, call: Call, status: int, reason: str = "") -> None:
         call.step(CallCause.REJECT)
         self.did.append(f"reject {status}")
+
+    def accept_offer(self, call: Call, sdp: bytes) -> None:
+        self.answers.append(sdp)
+
+    def refuse_offer(self, call: Call, status: int = 488) -> None:
+        self.did.append(f"refuse {status}")
 
     def hang_up(self, call: Call) -> None:
         call.step(CallCause.HANG_UP)
@@ -149,6 +156,17 @@ async def test_it_is_answered_once_with_the_caller_s_codec(ring: Any) -> None:
     assert it.events == ["call.answered", "call.ended"]
     assert (it.record.ended_by, it.record.codec, it.record.packets_received) == ("caller", "PCMU", 250)
     assert it.media.closed and it.call.gone.result() == "the caller hung up"
+
+
+async def test_the_stream_follows_a_caller_who_moves(ring: Any) -> None:
+    it = ring(offer())
+    it.call.event(OfferReceived(it.sip, offer()))
+    assert it.media.target is None, "there is no stream before the answer"
+    await it.call.answer()
+    moved = sdp.build_offer("127.0.0.9", 30_002, (Codec.PCMA,), session_id=1)
+    it.call.event(OfferReceived(it.sip, moved))
+    assert (it.media.target.remote_port, it.media.target.codec) == (30_002, Codec.PCMA)
+    assert len(it.phone.answers) == 2
 
 
 async def test_words_answer_it_by_themselves(ring: Any) -> None:

@@ -102,14 +102,35 @@ class Wire:
         assert isinstance(event, IncomingCall)
         return event.call, invite
 
-    def answered(self) -> tuple[Call, Response]:
+    def answered(self, **fields: object) -> tuple[Call, Response]:
         """An inbound call that stands."""
-        call, _ = self.call()
+        call, _ = self.call(**fields)
         self.agent.answer(call, b"answer", self.now)
         ok = self.sent()[0]
-        self.send(self.request("ACK", to_tag=ok.to_tag))
+        self.send(self.inside(call, "ACK", 1))
         self.events()
         return call, ok
+
+    def dialled(self, headers: tuple[tuple[str, str], ...] = ()) -> tuple[Call, Request]:
+        """An outbound call that stands."""
+        call, invite = self.dial()
+        self.reply(invite, 200, body=b"answer", headers=headers)
+        assert self.words() == ["ACK"]
+        self.events()
+        return call, invite
+
+    def inside(self, call: Call, method: str, cseq: int, **fields: object) -> Request:
+        """A request of the peer in the dialog of a call."""
+        assert call.dialog is not None
+        dialog = call.dialog
+        return self.request(
+            method,
+            call_id=dialog.call_id,
+            to_tag=dialog.local_tag,
+            from_tag=dialog.remote_tag,
+            cseq=cseq,
+            **fields,
+        )
 
     def dial(self) -> tuple[Call, Request]:
         """An INVITE of ours; it is taken."""

@@ -23,13 +23,14 @@ from gateway.protocol.sip.call import (
 )
 from gateway.protocol.sip.timers import LIFETIME
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY"
 
 
 def test_options_says_what_is_supported(wire) -> None:
     wire.send(wire.request("OPTIONS"))
     (ok,) = wire.sent()
     assert (ok.status, ok.headers.get("Allow"), ok.headers.get("Accept")) == (200, ALLOW, "application/sdp")
+    assert ok.headers.get("Supported") == "100rel, timer"
     assert ok.to_tag
     assert wire.events() == []
 
@@ -38,9 +39,13 @@ def test_options_says_what_is_supported(wire) -> None:
     ("SUBSCRIBE", "sip:a@b", (), 405, ("Allow", ALLOW)),
     ("INVITE", "urn:service:sos", (), 416, None),
     ("INVITE", "sip:a@b@c", (), 400, None),
-    ("INVITE", "sip:a@b", (("Require", "100rel, nothing"),), 420, ("Unsupported", "100rel")),
+    ("INVITE", "sip:a@b", (("Require", "100REL, nothing"),), 420, ("Unsupported", "nothing")),
+    ("REFER", "sip:a@b", (), 405, ("Allow", ALLOW)),
     ("BYE", "sip:a@b", (), 481, None),
     ("INFO", "sip:a@b", (), 481, None),
+    ("UPDATE", "sip:a@b", (), 481, None),
+    ("PRACK", "sip:a@b", (), 481, None),
+    ("NOTIFY", "sip:a@b", (), 481, None),
 ])  # fmt: skip
 def test_what_is_not_supported_is_refused_as_the_standard_says(
     wire,
@@ -65,9 +70,9 @@ def test_a_request_with_no_hop_left_gets_483(wire) -> None:
 
 
 def test_both_unsupported_options_are_named(wire) -> None:
-    wire.send(wire.request("INVITE", headers=(("Require", "100rel, nothing"),)))
+    wire.send(wire.request("INVITE", headers=(("Require", "precondition, timer, nothing"),)))
     (refusal,) = wire.sent()
-    assert refusal.headers.lines("Unsupported") == ["100rel", "nothing"]
+    assert refusal.headers.lines("Unsupported") == ["precondition", "nothing"]
 
 
 def test_strangers_are_forbidden(wire) -> None:

@@ -181,6 +181,16 @@ def test_hanging_up_before_the_ack_waits_for_it(wire) -> None:
     assert wire.events() == [CallEnded(call, EndedBy.LOCAL, "")]
 
 
+def test_a_refusal_and_a_bye_carry_a_q850_cause(wire) -> None:
+    call, _ = wire.call()
+    wire.agent.reject(call, 486, wire.now)
+    (busy,) = wire.sent()
+    assert busy.headers.get("Reason") == 'Q.850;cause=17;text="User busy"'
+    talking, _ = wire.answered(call_id="c2")
+    wire.agent.hang_up(talking, wire.now)
+    assert wire.sent()[-1].headers.get("Reason") == 'Q.850;cause=16;text="Normal call clearing"'
+
+
 def test_hanging_up_while_it_rings_is_480(wire) -> None:
     call, _ = wire.call()
     wire.agent.ring(call, wire.now)
@@ -195,6 +205,22 @@ def test_the_same_call_by_two_paths_is_one(wire) -> None:
     wire.agent.reject(call, 486, wire.now)
     wire.sent()
     wire.send(wire.request("INVITE", cseq=2))
+    assert wire.words() == ["100 INVITE"]
+
+
+def test_a_request_of_ours_that_came_back_is_a_loop(wire) -> None:
+    _, ours = wire.dial()
+    back = wire.request("INVITE", ours.uri, call_id=ours.call_id, from_tag=ours.from_tag)
+    back.headers.add("Via", "SIP/2.0/UDP not a via")
+    back.headers.add("Via", ours.headers.get("Via"))
+    wire.send(back)
+    assert wire.words() == ["482 INVITE"]
+    # retargeted by a proxy, a call of ours to a number of ours is a call as any other
+    spiral = wire.request(
+        "INVITE", "sip:+442079460000@192.0.2.1", call_id=ours.call_id, from_tag=ours.from_tag
+    )
+    spiral.headers.add("Via", ours.headers.get("Via"))
+    wire.send(spiral)
     assert wire.words() == ["100 INVITE"]
 
 

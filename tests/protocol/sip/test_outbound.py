@@ -31,8 +31,8 @@ def test_a_call_that_is_answered_and_hung_up_here(wire) -> None:
     assert (ack.method, ack.uri, ack.cseq, ack.to_tag) == ("ACK", "sip:bob@192.0.2.2:5070", invite.cseq, "p")
     assert ack.via.branch != invite.via.branch
     assert wire.events() == [
-        CallProgress(call, 180, b""),
-        CallProgress(call, 183, b"early"),
+        CallProgress(call, 180, b"", "p"),
+        CallProgress(call, 183, b"early", "p"),
         CallAnswered(call, b"answer"),
     ]
     wire.agent.hang_up(call, wire.now)
@@ -78,7 +78,7 @@ def test_a_forked_second_200_is_acknowledged_and_ended(wire) -> None:
 
 
 @pytest.mark.parametrize(("status", "reason", "retry"), [
-    (486, "Busy Here", None), (603, "Decline", None), (404, "Not Found", None), (302, "", None),
+    (486, "Busy Here", None), (603, "Decline", None), (404, "Not Found", None), (380, "", None),
     (503, "Service Unavailable", 120),
 ])  # fmt: skip
 def test_a_refusal_is_acknowledged_and_told(wire, status: int, reason: str, retry: int | None) -> None:

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.sip.reason import Reason, parse_reason
+from gateway.protocol.sip.headers import Via
+from gateway.protocol.sip.message import make_request
+from gateway.protocol.sip.reason import NORMAL_CLEARING, Reason, parse_reason, q850, reason_of, refusal
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,30 @@ def test_a_long_text_is_cut() -> None:
 def test_no_text_is_an_error(value: str) -> None:
     reason = parse_reason(value)
     assert 0 <= reason.q850 <= 127
+
+
+def test_every_reason_field_of_a_message_counts() -> None:
+    lines = ["SIP;cause=200", 'Q.850;cause=31;text="x\udcff"']
+    bye = make_request(
+        "BYE",
+        "sip:h",
+        via=Via("UDP", "h", None, {}),
+        from_="<sip:a@h>;tag=1",
+        to="<sip:b@h>;tag=2",
+        call_id="c",
+        cseq=1,
+        headers=[("Reason", line) for line in lines],
+    )
+    assert reason_of(bye) == 'SIP;cause=200, Q.850;cause=31;text="x\ufffd"'
+    assert parse_reason(reason_of(bye)).q850 == 31
+
+
+@pytest.mark.parametrize(("status", "cause"), [(486, 17), (603, 21), (480, 18), (404, 1), (503, 41)])
+def test_a_refusal_of_ours_tells_the_telephone_network_why(status: int, cause: int) -> None:
+    ((name, value),) = refusal(status)
+    assert (name, parse_reason(value).q850) == ("Reason", cause)
+
+
+def test_what_is_no_affair_of_the_telephone_network_has_no_cause() -> None:
+    assert refusal(488) == []
+    assert q850(NORMAL_CLEARING) == ("Reason", 'Q.850;cause=16;text="Normal call clearing"')
