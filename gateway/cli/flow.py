@@ -8,16 +8,20 @@ from collections.abc import Iterable
 import click
 
 from gateway.cli.lint import lint as faults_of
+from gateway.cli.lint import tests_of, without_tests
 from gateway.cli.output import clean, listing, moment, print_json
 from gateway.cli.picture import mermaid, tree
 from gateway.cli.settings import config_option, json_option, look, service_of, settings
 from gateway.config.load import load
 from gateway.config.model import Gateway
-from gateway.flows.definition import Flow, read
+from gateway.flows.definition import Flow, bundled, read
+from gateway.flows.schema import document
+from gateway.flows.trial import Verdict, edges_of
 from gateway.observe.why import sentence
 from gateway.store.base import Store
 from gateway.values.clock import iso
 from gateway.values.event import Event
+from gateway.values.fault import Fault
 from gateway.values.work import Run
 
 
@@ -106,7 +110,7 @@ def lint(as_json: bool, config: str) -> None:
             click.echo(str(fault))
         if not faults:
             click.echo("no findings in the flows")
-    click.get_current_context().exit(1 if faults else 0)
+    click.get_current_context().exit(1 if any(not fault.warning for fault in faults) else 0)
 
 
 @flow.command(
@@ -151,10 +155,92 @@ def trace(run_id: str, as_json: bool, config: str) -> None:
         click.echo(clean(f"$({name}) = {value}"))
 
 
+@flow.command(
+    epilog="""\b
+Examples:
+  gateway flow test
+  gateway flow test survey --json
+"""
+)
+@click.argument("name", required=False, default="")
+@json_option
+@config_option
+def test(name: str, as_json: bool, config: str) -> None:
+    """Run the tests that stand beside the flows, on a clock of their own; exit with 1 if one fails.
+
+    NAME is FLOW, SERVICE/FLOW or SERVICE/; all flows without it.  Says which ways no test has taken, too.
+    """
+    gateway = settings(config, lint=without_tests)
+    service, slash, short = name.rpartition("/")
+    if slash:
+        service_of(gateway, service)
+    elif name:
+        _find(gateway, name)
+    results = []
+    for service_name, found in gateway.services.items():
+        if service and service != service_name:
+            continue
+        for tested, verdicts, faults in tests_of(service_name, found):
+            if not short or tested.name == short:
+                results.append((service_name, tested, verdicts, faults))
+    failed = any(faults or any(v.failures for v in verdicts) for _, _, verdicts, faults in results)
+    if as_json:
+        print_json([_report(*result) for result in results])
+    else:
+        for result in results:
+            _told(*result)
+    click.get_current_context().exit(1 if failed else 0)
+
+
+def _report(service: str, flow: Flow, verdicts: list[Verdict], faults: list[Fault]) -> dict[str, object]:
+    edges, missed = _covered(flow, verdicts)
+    return {
+        "service": service,
+        "flow": flow.name,
+        "version": flow.version,
+        "tests": [{"name": v.name, "passed": not v.failures, "failures": list(v.failures)} for v in verdicts],
+        "faults": [str(fault) for fault in faults],
+        "edges": {"all": edges, "taken": edges - len(missed), "missed": missed},
+    }
+
+
+def _told(service: str, flow: Flow, verdicts: list[Verdict], faults: list[Fault]) -> None:
+    edges, missed = _covered(flow, verdicts)
+    passed = sum(not verdict.failures for verdict in verdicts)
+    covered = f"{edges - len(missed)} of {edges} edges taken"
+    tests = f"{passed} of {len(verdicts)} tests passed" if verdicts else "no tests"
+    click.echo(f"{service}/{flow.name}: {tests}, {covered}")
+    for fault in faults:
+        click.echo(f"  {fault}")
+    for verdict in verdicts:
+        for failure in verdict.failures:
+            click.echo(clean(f"  {verdict.name}: {failure}"))
+    if verdicts and missed:
+        click.echo(f"  no test takes: {', '.join(missed)}")
+
+
+def _covered(flow: Flow, verdicts: list[Verdict]) -> tuple[int, list[str]]:
+    """How many edges there are, and those that no test has taken, as "NODE EVENT"."""
+    edges = edges_of(flow)
+    taken = {edge for verdict in verdicts for edge in verdict.edges}
+    return len(edges), [f"{node} {event}" for name, node, event in edges if (name, node, event) not in taken]
+
+
+@flow.command(
+    epilog="""\b
+Example:
+  gateway flow schema > flow.schema.json
+"""
+)
+def schema() -> None:
+    """Print the JSON Schema of a flow's table, for editors and other programs."""
+    print_json(document())
+
+
 def _flows(gateway: Gateway) -> Iterable[tuple[str, Flow]]:
     for name, service in gateway.services.items():
         for flow_name, written in service.flows.items():
-            yield name, read(flow_name, written)
+            yield name, read(flow_name, bundled(written, service.integrations))
 
 
 def _find(gateway: Gateway, name: str) -> Flow:

@@ -8,8 +8,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.config.model import Service
-from gateway.flows import calls, definition
+from gateway.flows import calls, definition, trial
+from gateway.flows.definition import Flow
 from gateway.flows.lint import Surroundings
+from gateway.flows.trial import Verdict
 from gateway.rules import skip
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
@@ -19,15 +21,21 @@ from gateway.values.fault import Fault
 
 def lint(services: Mapping[str, Service]) -> list[Fault]:
     """`services` by file name; paths from "services.NAME" on."""
+    return _found(services, tests=True)
+
+
+def without_tests(services: Mapping[str, Service]) -> list[Fault]:
+    """The same, for those who run the tests of flows themselves."""
+    return _found(services, tests=False)
+
+
+def _found(services: Mapping[str, Service], *, tests: bool) -> list[Fault]:
     # a suspended service has no rules to run, but its file is to be right on the day it comes back
     live = {name: replace(service, status="live") for name, service in services.items()}
     flows = [
-        Fault(f"services.{name}.{fault.path}", fault.what)
+        Fault(f"services.{name}.{fault.path}", fault.what, warning=fault.warning)
         for name, service in services.items()
-        for flow, table in service.flows.items()
-        for fault in definition.faults(
-            flow, definition.bundled(table, service.integrations), _around(service)
-        )
+        for fault in flow_faults(name, service, tests=tests)
     ]
     flows += [fault for name, service in services.items() for fault in _callless(name, service)]
     deaf = [
@@ -37,6 +45,36 @@ def lint(services: Mapping[str, Service]) -> list[Fault]:
     ]
     rules = [*Ruleset.build(live).faults, *skip.faults(services)]
     return [*Keywords.build(services).conflicts(), *rules, *flows, *deaf]
+
+
+def tests_of(
+    name: str, service: Service, around: Surroundings | None = None
+) -> Iterator[tuple[Flow, list[Verdict], list[Fault]]]:
+    """Each flow that can run, with what came of its tests and what is wrong with how they are written."""
+    flows = {}
+    for flow, table in service.flows.items():
+        whole = definition.bundled(table, service.integrations)
+        if not definition.faults(flow, whole, around or _around(service)):
+            flows[flow] = definition.read(flow, whole)
+    for flow, read in flows.items():
+        trials, faults = trial.read(f"flows.{flow}.tests", service.flows[flow].get("tests", []))
+        yield read, trial.tried(read, flows, trials, name), faults
+
+
+def flow_faults(name: str, service: Service, *, tests: bool) -> Iterator[Fault]:
+    """What is wrong with a service's flows, and the tests of theirs that fail; paths from "flows" on.  Of a
+    draft it is a warning: it may be incomplete."""
+    around = _around(service)
+    for flow, table in service.flows.items():
+        for fault in definition.faults(flow, definition.bundled(table, service.integrations), around):
+            yield replace(fault, warning=table.get("draft") is True)
+    for read, verdicts, faults in tests_of(name, service, around) if tests else ():
+        draft = service.flows[read.name].get("draft") is True
+        yield from (replace(fault, warning=draft) for fault in faults)
+        for n, verdict in enumerate(verdicts):
+            for failure in verdict.failures:
+                what = f'"{verdict.name}" fails: {failure}'
+                yield Fault(f"flows.{read.name}.tests[{n}]", what, warning=draft)
 
 
 def _around(service: Service) -> Surroundings:

@@ -13,7 +13,7 @@ import click
 
 from gateway.cli.check import CONFIG
 from gateway.cli.lint import lint
-from gateway.config.load import load
+from gateway.config.load import Lint, load
 from gateway.config.model import Gateway, Service
 from gateway.config.shape import Reader
 from gateway.store.sqlite import SqliteStore, path_of
@@ -33,7 +33,7 @@ def config_option(command: Command) -> Command:
     return _option(command)
 
 
-def settings(config: str) -> Gateway:
+def settings(config: str, *, lint: Lint = lint) -> Gateway:
     """The whole configuration, secrets as they are written; what is wrong with it ends the command."""
     loaded = load(config, environ=os.environ, lint=lint, secrets=False)
     if loaded.gateway is None:

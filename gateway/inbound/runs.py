@@ -17,12 +17,12 @@ from gateway.flows import definition, effects, engine
 from gateway.flows.call_effects import Answer, CallEffect, Collect, Detect, HangUp, Patch, Play, Record
 from gateway.flows.definition import Flow
 from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Start, Stop, TimeUp
+from gateway.flows.simulation import LIMIT_DEPTH, called
 from gateway.inbound.actions import Subject
 from gateway.inbound.acts import Acts, Perform
 from gateway.inbound.open_runs import OpenRuns
 from gateway.outbound.accept import Accepting, Owing
 from gateway.rules import variables
-from gateway.rules.variables import GROUPS
 from gateway.store.base import Delete, Store, Unit
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput
@@ -33,7 +33,6 @@ from gateway.values.work import Effect, FlowVersion, Run
 
 log = logging.getLogger(__name__)
 
-LIMIT_DEPTH = 5  # flows that have begun each other
 _KEYS = 10_000  # session keys after which those that are over are looked for
 _ON_CALL = "call"  # kind of effect
 _CALL_LOST = "the gateway was restarted while the call was up"
@@ -376,19 +375,7 @@ class Runs:
             found = self._current.get((run.service, effect.flow))
             if found is None:
                 raise BadInput(f"service {run.service!r} has no flow {effect.flow!r}")
-            inherited = {name: value for name, value in run.data.items() if name.partition(".")[0] in GROUPS}
-            began = Start(
-                run_id=self._new_id(),
-                service=run.service,
-                customer=run.customer,
-                number=run.number,
-                variables={k: v for k, v in inherited.items() if not k.startswith("session.")}
-                | effect.variables,
-                node=effect.node,
-                parent=run.id,
-                parent_key=effect.key,
-                depth=run.depth + 1,
-            )
+            began = called(run, effect, self._new_id())
             self._begin(unit, found, began, run.id)
         except (BadInput, ValueError) as error:
             return EffectDone(effect.key, "error", {"run": "", "code": 102, "reason": str(error)})

@@ -1,6 +1,9 @@
 import json
 from typing import Any
 
+from click.testing import CliRunner
+
+from gateway.cli import main
 from gateway.flows import engine
 from gateway.flows.definition import read
 from gateway.flows.inputs import EffectDone, MessageIn, Start
@@ -120,3 +123,48 @@ def test_a_session_that_is_not_there(place: Any) -> None:
     result = place.run("flow", "trace", "r1")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "no session has the id r1" in result.stderr
+
+
+TESTED = """
+name = "Quiz"
+assets = ["12345"]
+[flows.quiz]
+start = "ask"
+[flows.quiz.nodes.ask]
+type = "send-sms"
+text = "Ready?"
+on = { success = "end", error = "end:2" }
+[[flows.quiz.tests]]
+name = "asked"
+steps = [{ expect = "Ready" }, { end = 0 }]
+"""
+
+
+def test_the_tests_of_flows_are_run_and_the_ways_that_they_take_are_counted(place: Any) -> None:
+    place.write("services/quiz.toml", TESTED)
+    result = place.run("flow", "test", "quiz")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "quiz/quiz: 1 of 1 tests passed, 1 of 2 edges taken",
+        "  no test takes: ask error",
+    ]
+    [report] = json.loads(place.run("flow", "test", "quiz/", "--json").stdout)
+    assert report["edges"] == {"all": 2, "taken": 1, "missed": ["ask error"]}
+    assert report["tests"] == [{"name": "asked", "passed": True, "failures": []}]
+
+
+def test_a_test_that_fails_says_why_and_keeps_the_flow_from_being_loaded(place: Any) -> None:
+    place.write("services/quiz.toml", TESTED.replace('expect = "Ready"', 'expect = "Steady"'))
+    result = place.run("flow", "test", "quiz")
+    assert result.exit_code == 1
+    assert 'asked: step 1: no text contains "Steady"; sent were "Ready?"' in result.stdout
+    assert '"asked" fails: step 1' in place.run("flow", "lint").stdout
+    place.write(
+        "services/quiz.toml",
+        TESTED.replace('"Ready"', '"Steady"').replace("start =", "draft = true\nstart ="),
+    )
+    assert "warning: " in place.run("flow", "lint").stdout
+
+
+def test_the_schema_is_printed() -> None:
+    assert json.loads(CliRunner().invoke(main, ["flow", "schema"]).stdout)["title"] == "A flow of trunkline"

@@ -1,0 +1,228 @@
+"""A session on a virtual clock: the engine, with a world around it that answers as it is told to.
+
+Nothing is sent and nothing waited for, so that a week passes in a millisecond.  Texts, calls and chains
+succeed, chance is the same each time, and what a web server answers must be given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway.flows import effects, engine
+from gateway.flows.definition import Flow
+from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Recorded, Start, TimeUp
+from gateway.rules import variables
+from gateway.rules.variables import GROUPS
+from gateway.values.work import LogbookRow, Run
+
+LIMIT_DEPTH = 5
+LIMIT_INPUTS = 1_000  # that may follow each other without anything from outside
+
+
+class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of an effect: by default it succeeds.  `status` and `json` or `body` are for http."""
+
+    event: str = ""
+    status: int = 0
+    body: str = ""
+    json: Any = None
+    data: dict[str, Any] = {}
+
+
+class World(Struct, kw_only=True):
+    """What is outside, and what has been heard of it there."""
+
+    answers: dict[str, list[Answer]] = {}  # by node; the last one stays
+    opted_out: bool = False
+    texts: list[str] = []
+    said: list[str] = []  # words spoken in calls
+    notified: list[dict[str, Any]] = []
+    events: list[tuple[str, dict[str, Any]]] = []
+    rows: list[LogbookRow] = []
+
+
+class Simulation:
+    """A session of `flow`; `flows` are those that it may call."""
+
+    def __init__(self, flow: Flow, flows: Mapping[str, Flow], world: World) -> None:
+        self._flow, self._flows, self.world = flow, flows, world
+        self._stack: list[tuple[Run, Flow]] = []  # the youngest last
+        self.now = 0.0
+        self.edges: set[tuple[str, str, str]] = set()  # flow, node, event
+        self.inputs: list[Recorded] = []  # of the first session
+        self._todo: list[tuple[str, Input]] = []
+        self._budget = 0
+
+    @property
+    def run(self) -> Run:
+        """The session, as it is now."""
+        return self._stack[0][0]
+
+    def begin(self, began: Start, now: float) -> None:
+        self.now = now
+        self._budget = LIMIT_INPUTS
+        self.inputs.append(Recorded(now, began))
+        self._apply(self._flow, engine.start(self._flow, began, now))
+        self._settle()
+
+    def resume(self, run: Run, now: float) -> None:
+        """Go on with a session that has been somewhere already."""
+        self.now = now
+        self._stack = [(run, self._flow)]
+
+    def text(self, text: str) -> None:
+        """The customer writes; the youngest session that listens takes it."""
+        run = self.run
+        seen = variables.sms(sender=run.customer, recipient=run.number, text=text)
+        listening = [r for r, f in self._stack if r.state != "ended" and _listens(f)]
+        self._give((listening[-1] if listening else run).id, MessageIn(seen["sms"]))
+
+    def event(self, type: str, data: dict[str, Any]) -> None:
+        for run, _ in list(self._stack):
+            if type in run.waiting.split():
+                self._give(run.id, EventIn(type, data))
+
+    def forward(self, seconds: float) -> None:
+        """Time passes; what becomes due meanwhile happens at its time."""
+        until = self.now + seconds
+        for _ in range(LIMIT_INPUTS):
+            due = [run.due for run, _ in self._stack if run.state != "ended" and 0 < run.due <= until]
+            if not due:
+                break
+            self.now = max(self.now, min(due))
+            for run, _ in list(self._stack):
+                if run.state != "ended" and 0 < run.due <= self.now:
+                    self._give(run.id, TimeUp())
+        self.now = until
+
+    def give(self, input: Input) -> None:
+        """Any input, to the session itself."""
+        self._give(self.run.id, input)
+
+    def _give(self, run: str, input: Input) -> None:
+        self._budget = LIMIT_INPUTS
+        self._todo.append((run, input))
+        self._settle()
+
+    def _settle(self) -> None:
+        while self._todo and self._budget:
+            self._budget -= 1
+            id, input = self._todo.pop(0)
+            for run, flow in self._stack:
+                if run.id == id and run.state != "ended":
+                    if run is self.run:
+                        self.inputs.append(Recorded(self.now, input))
+                    self._apply(flow, engine.advance(run, flow, input, self.now))
+                    break
+        self._todo.clear()
+
+    def _apply(self, flow: Flow, advance: engine.Advance) -> None:
+        run = advance.run
+        for place, (other, _) in enumerate(self._stack):
+            if other.id == run.id:
+                self._stack[place] = (run, flow)
+                break
+        else:
+            self._stack.append((run, flow))
+        for event in advance.events:
+            if event.type == "node.left":
+                self.edges.add((flow.name, event.data["node"], event.data["event"]))
+        self.world.rows += advance.rows
+        for effect in advance.effects:
+            self._carry_out(run, flow, effect)
+        if run.state == "ended" and run.parent:
+            own = {name: value for name, value in run.data.items() if "." not in name}
+            data = {"run": run.id, "code": run.result, "reason": run.reason, "data": own}
+            event_name = "done" if run.result == 0 else "error"
+            self._todo.append((run.parent, EffectDone(run.parent_key, event_name, data)))
+
+    def _carry_out(self, run: Run, flow: Flow, effect: effects.Effect) -> None:
+        event, data = "success", dict[str, Any]()
+        match effect:
+            case effects.SendSms(text=text):
+                self.world.texts.append(text)
+                data = {"transid": f"sms-{effect.key}", "status": "sent"}
+            case effects.PlaceCall(text=text):
+                self.world.said.append(text)
+                event, data = "answered", {"transid": f"call-{effect.key}", "result": "answered"}
+            case effects.StartChain():
+                data = {"transid": f"chain-{effect.key}", "status": "delivered"}
+            case effects.HttpRequest() if run.node not in self.world.answers:
+                event, data = "error", {"status": 0, "reason": f"no answer is given for node {run.node}"}
+            case effects.Draw(octets=octets):
+                data = {"hex": hashlib.shake_256(effect.key.encode()).hexdigest(octets)}
+            case effects.UseConsent(what=what):
+                if what != "check":
+                    self.world.opted_out = what == "out"
+                event = "opted-out" if self.world.opted_out else "opted-in"
+            case effects.RaiseEvent(name=name, data=raised):
+                self.world.events.append((name, raised))
+            case effects.Notify(body=body):
+                self.world.notified.append(body)
+            case effects.StartFlow():
+                if run.node not in self.world.answers:
+                    self._call(run, effect)
+                    return
+                event = "done"
+            case _:
+                event = flow.nodes[run.node].outcomes()[0]
+        self._todo.append((run.id, self._answered(run, EffectDone(effect.key, event, data))))
+
+    def _answered(self, run: Run, done: EffectDone) -> EffectDone:
+        """What the test says becomes of it, or else the usual."""
+        given = self.world.answers.get(run.node)
+        if not given:
+            return done
+        answer = given[0] if len(given) == 1 else given.pop(0)
+        data = {**done.data, **answer.data}
+        event = answer.event or done.event
+        if answer.status or answer.body or answer.json is not None:
+            body = answer.body if answer.json is None else _json(answer.json)
+            status = answer.status or 200
+            data |= {"status": status, "body": body, "reason": ""}
+            event = answer.event or ("success" if 200 <= status < 300 else "error")
+        return EffectDone(done.key, event, data)
+
+    def _call(self, run: Run, effect: effects.StartFlow) -> None:
+        flow = self._flows.get(effect.flow)
+        if flow is None or run.depth >= LIMIT_DEPTH:
+            reason = (
+                f"no flow {effect.flow}" if flow is None else f"flows have begun flows {LIMIT_DEPTH} deep"
+            )
+            self._todo.append((run.id, EffectDone(effect.key, "error", {"code": 102, "reason": reason})))
+            return
+        began = called(run, effect, f"{run.id}.{run.effects}")
+        self._apply(flow, engine.start(flow, began, self.now))
+
+
+def called(run: Run, effect: effects.StartFlow, id: str) -> Start:
+    """How the session begins that a call-flow node asks for: it sees what the event was that began ours."""
+    inherited = {
+        name: value
+        for name, value in run.data.items()
+        if name.partition(".")[0] in GROUPS and not name.startswith("session.")
+    }
+    return Start(
+        run_id=id,
+        service=run.service,
+        customer=run.customer,
+        number=run.number,
+        variables=inherited | effect.variables,
+        node=effect.node,
+        parent=run.id,
+        parent_key=effect.key,
+        depth=run.depth + 1,
+    )
+
+
+def _listens(flow: Flow) -> bool:
+    return any(node.listens_to("message") for node in flow.nodes.values())
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
