@@ -211,6 +211,7 @@ class Daemon:
             accepting=Counted(self.outbound, partial(self.metrics.accepted, by="flow")),
             owing=self._notifier,
             consents=self._consents,
+            customers=self._customers,
             record=self.outbound.record,
             fetch=self._fetcher.start,
             randomness=secrets.token_bytes,

@@ -8,6 +8,7 @@ answer with inputs.EffectDone under the same key.
     HttpRequest   success, error, timeout                                      status, body, reason
     StartFlow     done, error                                                  run, code, reason, data
     Draw          success                                                      hex
+    UseProfile    success, missing, error                                      attributes, customerid
     UseConsent    opted-in, opted-out, error                                   reason
     RaiseEvent    success, error                                               id, reason
     Notify        success, error                                               reason
@@ -92,6 +93,14 @@ class Draw(Struct, frozen=True, kw_only=True, tag="draw", tag_field="act"):
     octets: int
 
 
+class UseProfile(Struct, frozen=True, kw_only=True, tag="profile", tag_field="act"):
+    """Look the customer's profile up, after changing `attributes` of it; None takes one away."""
+
+    key: str
+    address: str
+    attributes: dict[str, Any] = {}
+
+
 class UseConsent(Struct, frozen=True, kw_only=True, tag="consent", tag_field="act"):
     """Note that the customer has opted in or out, or only ask."""
 
@@ -124,6 +133,7 @@ Effect = (
     | HttpRequest
     | StartFlow
     | Draw
+    | UseProfile
     | UseConsent
     | RaiseEvent
     | Notify

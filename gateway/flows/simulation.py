@@ -39,6 +39,7 @@ class World(Struct, kw_only=True):
 
     answers: dict[str, list[Answer]] = {}  # by node; the last one stays
     opted_out: bool = False
+    profile: dict[str, Any] = {}
     texts: list[str] = []
     said: list[str] = []  # words spoken in calls
     notified: list[dict[str, Any]] = []
@@ -156,6 +157,11 @@ class Simulation:
                 event, data = "error", {"status": 0, "reason": f"no answer is given for node {run.node}"}
             case effects.Draw(octets=octets):
                 data = {"hex": hashlib.shake_256(effect.key.encode()).hexdigest(octets)}
+            case effects.UseProfile(attributes=changes):
+                known = {**self.world.profile, **changes}
+                self.world.profile = {name: value for name, value in known.items() if value is not None}
+                event = "success" if self.world.profile else "missing"
+                data = {"attributes": self.world.profile, "customerid": ""}
             case effects.UseConsent(what=what):
                 if what != "check":
                     self.world.opted_out = what == "out"

@@ -47,6 +47,7 @@ class Given(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = {}  # session variables, or groups as rules see them: { call = { from = "…" } }
     at: str = _BEGIN
     opted_out: bool = False
+    profile: dict[str, Any] = {}  # what is known of the customer
     answers: dict[str, Answer | list[Answer]] = {}  # by node: what becomes of its effect, each time
 
 
@@ -117,7 +118,14 @@ class _Tried:
             for node, answer in given.answers.items()
         }
         self._world = World(
-            answers=answers, opted_out=given.opted_out, texts=[], said=[], notified=[], events=[], rows=[]
+            answers=answers,
+            opted_out=given.opted_out,
+            profile=dict(given.profile),
+            texts=[],
+            said=[],
+            notified=[],
+            events=[],
+            rows=[],
         )
         self._simulation = Simulation(flow, flows, self._world)
         seen = dict(given.variables)

@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.config.model import Service
 from gateway.directory.consent import Consents
+from gateway.directory.customer import Customers
 from gateway.flows import effects
 from gateway.flows.inputs import EffectDone
 from gateway.outbound.accept import Accepting, Owing, SendRequest
@@ -38,6 +39,7 @@ class Acts:
         accepting: Accepting,
         owing: Owing,
         consents: Consents,
+        customers: Customers,
         clock: Clock,
         fetch: Callable[[Effect], None],
         randomness: Callable[[int], bytes],
@@ -47,6 +49,7 @@ class Acts:
         self._accepting = accepting
         self._owing = owing
         self._consents = consents
+        self._customers = customers
         self._clock = clock
         self._fetch = fetch
         self._randomness = randomness
@@ -56,6 +59,7 @@ class Acts:
             effects.StartChain: self._chain,
             effects.HttpRequest: self._http,
             effects.Draw: self._draw,
+            effects.UseProfile: self._profile,
             effects.UseConsent: self._consent,
             effects.Notify: self._notify,
             **others,
@@ -137,6 +141,18 @@ class Acts:
 
     def _draw(self, unit: Unit, run: Run, effect: effects.Draw) -> EffectDone:
         return EffectDone(effect.key, "success", {"hex": self._randomness(effect.octets).hex()})
+
+    def _profile(self, unit: Unit, run: Run, effect: effects.UseProfile) -> EffectDone:
+        if not effect.address:
+            raise BadInput("nobody is known whose profile it would be: the number is withheld")
+        if effect.attributes:
+            now = self._clock.now()
+            self._customers.set(unit, run.service, effect.address, effect.attributes, now)
+        found = self._customers.get(run.service, effect.address)
+        if found is None:
+            return EffectDone(effect.key, "missing", {"attributes": {}, "customerid": ""})
+        data = {"attributes": found.attributes, "customerid": found.customerid}
+        return EffectDone(effect.key, "success", data)
 
     def _consent(self, unit: Unit, run: Run, effect: effects.UseConsent) -> EffectDone:
         if not effect.address:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from gateway.config.model import Service
 from gateway.directory.consent import Consents
+from gateway.directory.customer import Customers
 from gateway.flows import definition, effects, engine
 from gateway.flows.call_effects import Answer, CallEffect, Collect, Detect, HangUp, Patch, Play, Record
 from gateway.flows.definition import Flow
@@ -79,6 +80,7 @@ class Runs:
         accepting: Accepting,
         owing: Owing,
         consents: Consents,
+        customers: Customers,
         record: Callable[[Unit], None],
         fetch: Callable[[Effect], None],
         randomness: Callable[[int], bytes],
@@ -92,6 +94,7 @@ class Runs:
             accepting=accepting,
             owing=owing,
             consents=consents,
+            customers=customers,
             clock=clock,
             fetch=fetch,
             randomness=randomness,

@@ -12,6 +12,7 @@ from gateway.flows.effects import (
     StartChain,
     StartFlow,
     UseConsent,
+    UseProfile,
 )
 from gateway.values.outcome import Result
 
@@ -25,6 +26,7 @@ from gateway.values.outcome import Result
         StartChain(key="run/4", name="alert", recipient="+447700900123", variables={"what": "x"}),
         StartFlow(key="run/5", flow="verify", variables={"n": 1}),
         Draw(key="run/6", octets=16),
+        UseProfile(key="run/7", address="+447700900123", attributes={"a": None}),
         UseConsent(key="run/8", address="+447700900123", what="in"),
         RaiseEvent(key="run/9", name="paid", data={"n": 1}),
         Notify(key="run/10", url="https://x.example/"),

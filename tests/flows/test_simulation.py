@@ -86,6 +86,15 @@ def test_consent_events_and_notifications_are_noted() -> None:
     assert (world.opted_out, world.events, world.notified) == (True, [("gone", {"n": 1})], [{"x": "y"}])
 
 
+def test_a_profile_is_kept() -> None:
+    ends = {"success": "b", "missing": "end:3", "error": "end"}
+    ask = {"type": "profile", "save": {"x": "name"}, "on": ends}
+    tell = {"type": "end", "reason": "$(x)"}
+    assert begun(flow("f", ask, tell)).run.result == 3
+    assert begun(flow("f", ask, tell), profile={"name": "Ann"}).run.reason == "Ann"
+    assert begun(flow("f", ask | {"set": {"name": "Bob"}}, tell), profile={"a": 1}).run.reason == "Bob"
+
+
 def test_what_was_given_can_be_replayed(pizza: dict[str, Any]) -> None:
     order = read("order", pizza)
     simulation = begun(order)

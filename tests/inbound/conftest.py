@@ -201,6 +201,7 @@ class World:
             accepting=self.outbound,
             owing=self.notifier,
             consents=self.consents,
+            customers=self.customers,
             record=self.outbound.record,
             fetch=self.fetches.append,
             randomness=lambda octets: bytes(range(octets)),

@@ -50,6 +50,18 @@ async def test_consent_is_noted_and_asked_for(open_world: Any) -> None:
     assert [c.reason for c in await world.store.opted_out()] == ["flow leave, node it"]
 
 
+async def test_a_profile_is_changed_and_read(open_world: Any) -> None:
+    ends = 'on = { success = "end:1", missing = "end:2", error = "end:3" }'
+    write = f'type = "profile"\nset = {{ size = "$(sms.text)" }}\n{ends}'
+    read = f'type = "profile"\nsave = {{ size = "size" }}\n{ends}'
+    world = await open_world(shop=SHOP + flow("write", write) + flow("read", read))
+    await begin(world, "read")
+    assert (await ran(world, "read")).result == 2
+    await begin(world, "write")
+    assert (await ran(world, "write")).result == 1
+    assert world.customers.known("shop", CUSTOMER)["size"] == "Hi"
+
+
 async def test_a_notification_is_owed_to_the_node_s_url_or_to_the_service(open_world: Any) -> None:
     node = 'type = "notify"\nbody = { text = "$(sms.text)" }\n' + ENDS
     world = await open_world(shop=SHOP + flow("a", node + '\nurl = "https://x.example/"') + flow("b", node))

@@ -29,6 +29,7 @@ from gateway.flows.nodes.notify import NotifyNode
 from gateway.flows.nodes.parse import ParseNode
 from gateway.flows.nodes.patch import PatchNode
 from gateway.flows.nodes.play import PlayNode
+from gateway.flows.nodes.profile import ProfileNode
 from gateway.flows.nodes.receive import ReceiveNode
 from gateway.flows.nodes.record import RecordNode
 from gateway.flows.nodes.say import SayNode
@@ -61,6 +62,7 @@ OWN: Mapping[str, type[Node]] = {
         RecordNode,
         PatchNode,
         HangUpNode,
+        ProfileNode,
         ConsentNode,
         EventNode,
         NotifyNode,
