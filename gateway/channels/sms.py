@@ -12,6 +12,7 @@ from gateway.channels.base import Carrier, Report
 from gateway.channels.segmentation import Cutter
 from gateway.channels.submit_sm import Maker, validity_period
 from gateway.config.model import Bind
+from gateway.content.otp import Codes
 from gateway.protocol.smpp.pdu import SubmitSm
 from gateway.protocol.smpp.receipt import response_id
 from gateway.protocol.sms.segments import TooManySegments, count
@@ -118,6 +119,7 @@ class SmsChannel:
         clock: Clock,
         routes: Callable[[Message, StepPlan], list[str]],
         refusal: Callable[[str, str], str],
+        codes: Codes,
         enqueue: Callable[[Flight], bool],
         state: Callable[[str], tuple[bool, str]],
         report: Report,
@@ -130,6 +132,7 @@ class SmsChannel:
         self._clock = clock
         self._routes = routes
         self._refusal = refusal
+        self._codes = codes
         self._enqueue = enqueue
         self._state = state
         self._report = report
@@ -177,7 +180,7 @@ class SmsChannel:
         # the same after a restart, or parts sent before and after it would not come together
         reference = zlib.crc32(f"{message.id}/{index}".encode()) & 0xFFFF
         try:
-            cuts = way.cutter.segments(step.text, reference, step.form)
+            cuts = way.cutter.segments(self._words(message, step), reference, step.form)
         except TooManySegments as error:
             self._report(message.id, index, _rejected("", str(error), carrier), ())
             return True
@@ -202,6 +205,12 @@ class SmsChannel:
             return True
         del self._flying[flight.key]
         return False
+
+    def _words(self, message: Message, step: StepPlan) -> str:
+        """What goes on air: a one-time password is known here and nowhere before."""
+        if step.code is None:
+            return step.text
+        return self._codes.reveal(step.text, step.code, message.service, message.recipient)
 
     def _left(self, expires: float) -> bytes:
         """What is left now: a segment may have waited in the bind's queue for long."""

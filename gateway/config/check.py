@@ -6,6 +6,7 @@ Paths begin at the whole: "smpp.binds.north.window", "services.pizza.keywords.OR
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from gateway.config.check_links import links
 from gateway.config.check_service import Carriers, service_faults
@@ -24,8 +25,20 @@ def _services(gateway: Gateway) -> Iterator[Fault]:
     carriers = Carriers.of(gateway)
     for name, service in gateway.services.items():
         yield from service_faults(name, service, carriers)
+    yield from _link_base(gateway)
     yield from _one_key_each(gateway.services)
     yield from _one_answer_each(gateway.services)
+
+
+def _link_base(gateway: Gateway) -> Iterator[Fault]:
+    """What smart links begin with, and where they are without it."""
+    base = gateway.http.links
+    parts = urlsplit(base)
+    if base and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/")):
+        yield Fault("http.links", f'"{base}" is no URL without a path; write "https://s.example.org"')
+    for name, service in gateway.services.items():
+        if service.links and not base:
+            yield Fault(f"services.{name}.links", "lead nowhere yet: set links in [http] to a URL of yours")
 
 
 def _one_key_each(services: Mapping[str, Service]) -> Iterator[Fault]:

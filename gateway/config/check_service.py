@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import phonenumbers
 from msgspec import Struct
 
 from gateway.config.check_nlp import nlp_faults
+from gateway.config.check_otp import otp_faults
 from gateway.config.model import (
     Action,
     Bind,
@@ -21,6 +23,7 @@ from gateway.config.model import (
     Rule,
     Send,
     Service,
+    SmartLink,
     Step,
     Template,
 )
@@ -37,6 +40,7 @@ _AUTHS: Mapping[str, tuple[str, ...]] = {
     "hmac": ("secret",),
 }
 _MOST_RETRIES = 10  # of a step
+_LINK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_TOGETHER = 1000  # notifications in one POST
 
 
@@ -118,6 +122,10 @@ class _Checked:
         for index, number in enumerate(service.test_numbers):
             if _canonical([number]).get(number) != number:
                 yield Fault(f"{path}.test_numbers[{index}]", f"{number} is no number like +447700900123")
+        yield from otp_faults(f"{path}.otp", service.otp)
+        yield from self._otp_sender()
+        for name, link in service.links.items():
+            yield from self._link(f"{path}.links.{name}", name, link)
         if service.nlp is not None:
             yield from nlp_faults(f"{path}.nlp", service.nlp)
         for name, flow in service.flows.items():
@@ -275,6 +283,20 @@ class _Checked:
         bind = self._carriers.binds.get(name)
         if bind is not None and bind.mode == "receiver":
             yield Fault(path, f"bind {name} is a receiver, which cannot send")
+
+    def _otp_sender(self) -> Iterator[Fault]:
+        if self._service.otp.sender:
+            yield from self._asset(f"{self._path}.otp.from", self._service.otp.sender)
+
+    def _link(self, path: str, name: str, link: SmartLink) -> Iterator[Fault]:
+        if not _LINK_NAME.fullmatch(name):
+            yield Fault(path, f'"{name}" cannot stand in $(link.NAME): letters, digits and underscores')
+        if not link.other:
+            yield Fault(f"{path}.other", "must not be empty: it is where most links lead")
+        for key in ("other", "android", "ios", "after"):
+            yield from _url(f"{path}.{key}", getattr(link, key))
+        if link.expires <= 0:
+            yield Fault(f"{path}.expires", "must be longer than 0")
 
     def _flow(self, path: str, flow: Mapping[str, Any]) -> Iterator[Fault]:
         """What a flow's own lint cannot know: whether there is telephony at all."""

@@ -43,6 +43,8 @@ class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: str = "127.0.0.1:8080"
     queue: int = 20_000  # accepted messages that may wait for a carrier before 429
+    # what the smart links in texts begin with, "https://s.example.org": a name of ours, whose /l/ leads here
+    links: str = ""
 
 
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -431,6 +433,41 @@ class Logbook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retention: Seconds = Seconds(90 * 86400)  # rows go when they are so old
 
 
+class OtpGuard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a range of numbers is taken for one that codes are pumped to."""
+
+    prefix: int = 6  # digits that make a range
+    window: Seconds = Seconds(3600)
+    least: int = 30  # codes sent within it before it is judged; 0: never
+    ratio: float = 0.1  # of them that are entered at least
+    hold: Seconds = Seconds(3600)
+
+
+class OtpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One-time passwords of the service; requests and flows may say otherwise."""
+
+    format: Literal["numeric", "alphabetic", "alphanumeric"] = "numeric"
+    length: int = 6
+    validity: Seconds = Seconds(300)
+    attempts: int = 5  # wrong codes before it is locked until it expires
+    resend: Literal["same", "new"] = "same"
+    cooldown: Seconds = Seconds(30)  # between two codes to a number
+    sends: int = 3  # of one code
+    text: str = "$(code) is your code. It is valid for $(minutes) minutes."
+    sender: str = field(default="", name="from")
+    guard: OtpGuard = field(default_factory=OtpGuard)
+
+
+class SmartLink(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where $(link.NAME) in a text leads, by the customer's device."""
+
+    other: str  # URL
+    android: str = ""  # empty: as others
+    ios: str = ""
+    expires: Seconds = Seconds(30 * 86400)
+    after: str = ""  # the page that it leads to then; empty: a page of ours that says so
+
+
 Language = Literal["en", "de", "fr", "es", "it", "pt", "tr"]  # those that text/ knows
 Stage = Literal["normalise", "language", "profanity", "entities", "intent", "sentiment"]
 
@@ -506,6 +543,8 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     chains: dict[str, Chain] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
     nlp: Nlp | None = None
+    links: dict[str, SmartLink] = field(default_factory=dict)
+    otp: OtpSettings = field(default_factory=OtpSettings)
     flows: dict[str, dict[str, Any]] = field(default_factory=dict)  # read by flows.definition
     auths: dict[str, Auth] = field(default_factory=dict)
     integrations: dict[str, Integration] = field(default_factory=dict)
@@ -518,6 +557,9 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration."""
 
     state_directory: str = "state"  # systemd's $STATE_DIRECTORY wins
+    # from which one-time passwords and the tokens of links are made: 32 characters and more; empty: made
+    # once, and kept beside the store as secret.key
+    secret: Secret = Secret("")
     store: Store = field(default_factory=Store)
     http: Http = field(default_factory=Http)
     log: Log = field(default_factory=Log)

@@ -23,7 +23,10 @@ from gateway.channels.voice.inbound import InboundCall, Reception
 from gateway.channels.voice.prompts import PromptCache
 from gateway.config.load import Loaded
 from gateway.config.model import Account, Bind, Gateway, Service, receipts_about
+from gateway.content.otp import Codes
+from gateway.content.smart_link import Tokens
 from gateway.daemon.reload import Reload, changed_binds, needs_restart
+from gateway.daemon.secret import secret_of
 from gateway.daemon.sip import SipSide
 from gateway.daemon.smpp import SmppSide
 from gateway.directory.consent import Consents
@@ -51,8 +54,10 @@ from gateway.outbound.accept import Counted, Planner
 from gateway.outbound.authorise import Authoriser
 from gateway.outbound.control import Control
 from gateway.outbound.fetch import Fetcher
+from gateway.outbound.links import Links
 from gateway.outbound.notify.hub import Hub
 from gateway.outbound.notify.notifier import Notifier
+from gateway.outbound.otp import Otps
 from gateway.outbound.pipeline import HELD, OutboundPipeline
 from gateway.outbound.queries import TIMER as QUERY_TIMER
 from gateway.outbound.queries import Queries
@@ -114,6 +119,26 @@ class Daemon:
         )
         self._consents = Consents()
         self._customers = Customers()
+        secret = secret_of(config.secret, state_directory)
+        codes = self._codes = Codes(secret)
+        self._otps = Otps(
+            services=self._services,
+            codes=codes,
+            clock=self._clock,
+            new_id=self._new_id,
+            randomness=secrets.token_bytes,
+            count=self.metrics.otp,
+        )
+        self._links = Links(
+            services=self._services,
+            base=config.http.links,
+            tokens=Tokens(secret),
+            clock=self._clock,
+            store=self.store,
+            record=lambda unit: self.outbound.record(unit),
+            clicked=lambda *what: self.consequences.of_click(*what),
+            count=self.metrics.link,
+        )
         self._book = SegmentBook(self.store)
         self._timers = Timers(self._clock, self._fire, appointments={HELD})
         self._routes = Routes(self._binds)
@@ -123,6 +148,7 @@ class Daemon:
             clock=self._clock,
             routes=self._candidates,
             refusal=partial(self._consents.refusal, channel="sms"),
+            codes=codes,
             enqueue=lambda flight: self._smpp.enqueue(flight),
             state=lambda bind: self._smpp.state(bind),
             report=lambda *news: self.outbound.report(*news),
@@ -143,6 +169,7 @@ class Daemon:
             consequences=self._of_status,
             queue_limit=config.http.queue,
             skip=self._skip,
+            put_links=self._links.put_in,
         )
         self._receipts = Receipts(
             store=self.store,
@@ -275,6 +302,9 @@ class Daemon:
                 segments=self._sms.count,
                 preview=self._preview,
                 metrics=self.metrics,
+                accepting=self.outbound,
+                otps=self._otps,
+                links=self._links,
                 health=self._health,
                 stopping=lambda: self._stopping,
             ),
@@ -307,6 +337,8 @@ class Daemon:
         await self._listening.load(self.store)
         await self._customers.load(self.store)
         await self._events.load(self.store)
+        await self._otps.load(self.store)
+        await self._links.load()
         await self._runs.load(self.store)
         await self._book.load(self._clock.now())
         await self._notifier.load()
@@ -446,6 +478,7 @@ class Daemon:
             prompts=self._prompts,
             new_id=self._new_id,
             refusal=partial(self._consents.refusal, channel="voice"),
+            codes=self._codes,
             hand_over=lambda key, carrier: self._hand_over([key], carrier),
             report=self.outbound.report,
             session_id=sip.session_id,
@@ -529,6 +562,10 @@ class Daemon:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             try:
                 self._receipts.expire(self._clock.now())
+                unit = Unit()
+                self._otps.expire(unit)
+                if unit.writes:
+                    self.outbound.record(unit)
                 now = self._clock.monotonic()
                 if (due := self._reassembly.deadline()) is not None and due <= now:
                     await self.inbound.expire_parts()
@@ -591,6 +628,8 @@ class Daemon:
             "outcomes_unrecorded": self.outbound.unrecorded,
             "notifications_in_memory": self._notifier.waiting,
             "runs_open": len(self._runs),
+            "otps": len(self._otps),
+            "otp_holds": self._otps.holds,
             "timers": len(self._timers),
             "store_queue": self.store.queued,
             "receipts_matched_total": self._receipts.matched,

@@ -13,7 +13,7 @@ from gateway.values.errors import GatewayError
 
 log = logging.getLogger(__name__)
 
-_FIXED = ("store", "http", "log", "state_directory")
+_FIXED = ("store", "http", "log", "state_directory", "secret")
 
 
 class Reload:

@@ -8,7 +8,18 @@ from typing import Any
 from aiohttp import web
 
 from gateway.config.endpoint import host_port
-from gateway.http import calls, customers, events, messages, openapi, preview, status, submission
+from gateway.http import (
+    calls,
+    customers,
+    events,
+    links,
+    messages,
+    openapi,
+    otp,
+    preview,
+    status,
+    submission,
+)
 from gateway.http.auth import KEYS, Keys
 from gateway.http.deps import DEPS, Deps
 from gateway.http.front import Front
@@ -22,7 +33,8 @@ def build(deps: Deps) -> web.Application:
     app = web.Application(middlewares=[problems], client_max_size=submission.BATCH_LIMIT_OCTETS)
     app[DEPS] = deps
     app[KEYS] = Keys(deps.services)
-    for resource in (messages, calls, preview, customers, events, status, openapi):
+    app[links.PACE] = links.Pace()
+    for resource in (messages, calls, preview, customers, events, otp, links, status, openapi):
         app.router.add_routes(resource.routes())
     return app
 

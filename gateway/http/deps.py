@@ -15,7 +15,9 @@ from gateway.directory.customer import Customers
 from gateway.inbound.custom import CustomEvents
 from gateway.observe.health import CarrierState
 from gateway.observe.metrics import Metrics
-from gateway.outbound.accept import SendRequest
+from gateway.outbound.accept import Accepting, SendRequest
+from gateway.outbound.links import Links
+from gateway.outbound.otp import Otps
 from gateway.store.base import Store
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput
@@ -80,6 +82,9 @@ class Deps:
     carriers: Callable[[], Sequence[CarrierState]]
     health: Callable[[], list[str]]  # what is wrong, as sentences
     metrics: Metrics
+    accepting: Accepting  # one message, in a unit with what belongs to it
+    otps: Otps
+    links: Links
     stopping: Callable[[], bool] = lambda: False
 
 

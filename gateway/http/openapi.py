@@ -12,6 +12,7 @@ from gateway.http.auth import HEADER
 from gateway.http.calls import CallList, CallStory
 from gateway.http.customers import ConsentIn, CustomerOut, Erased, ProfileIn
 from gateway.http.events import EventsIn, EventsOut
+from gateway.http.links import COUNTED_DAYS, LinksOut
 from gateway.http.models import (
     Accepted,
     BatchIn,
@@ -21,6 +22,7 @@ from gateway.http.models import (
     MessageStory,
     Refused,
 )
+from gateway.http.otp import CheckIn, CheckOut, OtpIn, OtpOut
 from gateway.http.preview import PreviewIn, PreviewOut
 from gateway.http.problem import JSON, ProblemBody
 from gateway.values.outcome import Status
@@ -43,6 +45,11 @@ _MODELS = (
     Erased,
     EventsIn,
     EventsOut,
+    OtpIn,
+    OtpOut,
+    CheckIn,
+    CheckOut,
+    LinksOut,
     ProblemBody,
 )
 Json = dict[str, Any]
@@ -96,6 +103,9 @@ def document() -> Json:
         _parameter("before", "query", {"type": "string"}, "older than the call of this id"),
         _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 500}, "calls in a page"),
     ]
+    otp_id = _parameter("id", "path", {"type": "string"}, "the `id` of a one-time password")
+    no_otp = {"404": "The service has no such one-time password"}
+    not_now = {**sending, "429": "No code is sent now: reason says why, Retry-After until when"}
     batch = _operation("Send up to 1,000 messages", "202", BatchOut, sending, body=BatchIn)
     either = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in (ProblemBody, BatchOut)]
     batch["responses"]["400"] = {
@@ -114,6 +124,36 @@ def document() -> Json:
             "/v2/messages/preview": {
                 "post": _operation(
                     "How a text would go on air; nothing is sent", "200", PreviewOut, reading, body=PreviewIn
+                )
+            },
+            "/v2/otp": {"post": _operation("Send a one-time password", "202", OtpOut, not_now, body=OtpIn)},
+            "/v2/otp/{id}": {
+                "get": _operation(
+                    "What has become of it", "200", OtpOut, {**problems, **no_otp}, parameters=[otp_id]
+                )
+            },
+            "/v2/otp/{id}/check": {
+                "post": _operation(
+                    "Check what the customer has entered",
+                    "200",
+                    CheckOut,
+                    {**reading, **no_otp},
+                    body=CheckIn,
+                    parameters=[otp_id],
+                )
+            },
+            "/v2/otp/{id}/resend": {
+                "post": _operation(
+                    "Send it again",
+                    "202",
+                    OtpOut,
+                    {**not_now, **no_otp, "409": "It was used, or has expired"},
+                    parameters=[otp_id],
+                )
+            },
+            "/v2/links": {
+                "get": _operation(
+                    f"Smart links of the last {COUNTED_DAYS} days, by name", "200", LinksOut, problems
                 )
             },
             "/v2/messages/{id}": {

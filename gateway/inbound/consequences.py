@@ -19,9 +19,11 @@ from gateway.protocol.smpp.fields import unpack_tlvs
 from gateway.rules import variables
 from gateway.rules.ruleset import Ruleset
 from gateway.store.base import Unit
+from gateway.values import link
 from gateway.values.call import Call, cdr
 from gateway.values.clock import Clock, iso
 from gateway.values.event import Event, Trigger
+from gateway.values.link import Link
 from gateway.values.message import Message, StepState
 from gateway.values.outcome import Result
 from gateway.values.story import reached
@@ -41,6 +43,10 @@ _CALL_EVENTS = {
     Result.UNREACHABLE: "unreachable",
     Result.NOT_AVAILABLE: "unreachable",
 }
+
+
+# Where the variables of an event are not in the group that it is called by
+_GROUPS = {str(Trigger.SMS_STATUS): "status", str(Trigger.LINK_CLICKED): "click"}
 
 
 class Waking(Protocol):
@@ -151,6 +157,11 @@ class Consequences:
         """Whether a rule of the service looks at such events."""
         return self._ruleset.concerns(service, event)
 
+    def of_click(self, unit: Unit, event: Event, opened: Link, device: str) -> None:
+        """A customer has opened a smart link."""
+        seen = variables.click(link=opened.name, device=device, count=opened.clicks, ref=opened.ref)
+        self.fire(unit, event, seen, customer=opened.address, number="", body=seen["click"])
+
     def fire(
         self,
         unit: Unit,
@@ -190,7 +201,7 @@ class Consequences:
         number: str,
         body: Mapping[str, object],
     ) -> None:
-        group = "status" if event.type == Trigger.SMS_STATUS else event.type.partition(".")[0]
+        group = _GROUPS.get(event.type, event.type.partition(".")[0])
         self._runs.event(unit, event.service, customer, event.type, seen.get(group, {}))
         opted_out = bool(self._consents.refusal(event.service, customer))
         seen = seen | variables.subject(
@@ -199,6 +210,8 @@ class Consequences:
             opted_out=opted_out,
             known=self._customers.known(event.service, customer),
         )
+        if (service := self._services.get(event.service)) is not None and service.links:
+            seen |= link.variables(service.links)
         subject = Subject(
             ref=event.ref,
             type=event.type,

@@ -27,6 +27,7 @@ from gateway.rules import reserved, variables
 from gateway.rules.keywords import Keywords, Match
 from gateway.rules.ruleset import Ruleset
 from gateway.store.base import Store, Unit
+from gateway.values import link
 from gateway.values.address import masked
 from gateway.values.clock import Clock, iso
 from gateway.values.errors import StoreError, Throttled
@@ -401,6 +402,8 @@ class InboundPipeline:
     ) -> Subject:
         seen = variables.sms(sender=sender, recipient=recipient, text=text, match=match)
         seen |= self._who(service, sender)
+        if (settings := self._services.get(service)) is not None and settings.links:
+            seen |= link.variables(settings.links)
         return Subject(
             ref=id,
             type=str(Trigger.SMS_RECEIVED),

@@ -30,6 +30,8 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "calls_shed": ("Calls turned away by 503: too many records wait for the store", ("trunk",)),
     "calls_in_flood": ("Calls of a flood: many callers of one range of numbers", ("trunk",)),
     "nlp_left_out": ("Stages of [nlp] that took too long, or failed", ("service", "stage")),
+    "otp": ("One-time passwords: issued, resent, refused, held, and what was entered", ("service", "what")),
+    "links": ("Looks at smart links, by people (click) and programs (preview)", ("service", "what")),
     "http_requests": ("Requests to the HTTP API", ("method", "route", "status")),
 }
 
@@ -80,6 +82,14 @@ class Metrics:
 
     def flood(self, trunk: str) -> None:
         self._counts["calls_in_flood"][trunk,] += 1
+
+    def otp(self, service: str, what: str) -> None:
+        """`what`: issued, resent, refused, held, success, invalid, expired, max-attempts."""
+        self._counts["otp"][service, what] += 1
+
+    def link(self, service: str, what: str) -> None:
+        """`what`: click, preview."""
+        self._counts["links"][service, what] += 1
 
     def nlp_left_out(self, service: str, stage: str) -> None:
         self._counts["nlp_left_out"][service, stage] += 1

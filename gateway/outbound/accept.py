@@ -11,9 +11,11 @@ from msgspec.structs import replace
 from gateway.config.model import Chain, Service, Step
 from gateway.content.template import render_sms, render_voice
 from gateway.store.base import Unit
+from gateway.values import link
 from gateway.values.address import Kind, canonical, kind, subscriber
 from gateway.values.errors import BadAddress, BadInput
 from gateway.values.message import Form, Message, StepPlan, StepRecord
+from gateway.values.otp import taken_out
 from gateway.values.outcome import Result
 from gateway.values.variables import UnknownVariable
 
@@ -248,9 +250,9 @@ class Planner:
         wav, language = request.wav, request.language
         try:
             if step.text:
-                text = render_sms(step.text, {**request.variables, "to": request.to})
+                text = render_sms(step.text, _variables(request, service))
             elif name:
-                variables = {**request.variables, "to": request.to}
+                variables = _variables(request, service)
                 template = service.templates.get(name)
                 if template is None:
                     known = ", ".join(service.templates) or "none"
@@ -271,6 +273,7 @@ class Planner:
             raise BadInput("a message needs `text`, `template` or `chain`", field="text", code="empty")
         if len(text) > MAX_TEXT:
             raise BadInput(f"{len(text)} characters; {MAX_TEXT} is the most", field="text", code="too_long")
+        text, code = taken_out(text)
         return StepPlan(
             channel=step.channel,
             sender=self.sender(request.service, step.sender or request.sender, step.channel),
@@ -281,5 +284,10 @@ class Planner:
             keep=request.keep,
             until=until,
             within_seconds=within_seconds,
+            code=code,
             form=form,
         )
+
+
+def _variables(request: SendRequest, service: Service) -> dict[str, Any]:
+    return {**link.variables(service.links), **request.variables, "to": request.to}

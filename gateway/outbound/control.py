@@ -70,7 +70,7 @@ class Control:
         now = self._clock.now()
         step, within = message.plan[0], change.validity_seconds
         if change.text is not UNSET:
-            step = replace(step, text=change.text)
+            step = replace(step, text=change.text, code=None)
         if change.form is not UNSET:
             step = replace(step, form=change.form)
         if within is not UNSET:

@@ -52,7 +52,9 @@ class OutboundPipeline:
         consequences: Consequences,
         queue_limit: int,
         skip: Skip,
+        put_links: Callable[[Unit, Message], Message] = lambda unit, message: message,
     ) -> None:
+        """`put_links` gives a message that is accepted the smart links that its texts name."""
         self._store = store
         self._clock = clock
         self._new_id = new_id
@@ -62,6 +64,7 @@ class OutboundPipeline:
         self._consequences = consequences
         self._queue_limit = queue_limit
         self._skip = skip
+        self._put_links = put_links
         self._tasks: set[asyncio.Task[None]] = set()
         self._memory = Memory(store)
         self._recorder = Recorder(store, self._memory, timers)
@@ -108,6 +111,7 @@ class OutboundPipeline:
     def accept(self, unit: Unit, request: SendRequest) -> Message:
         now = self._clock.now()
         message = self.planner.plan(request, request.id or self._new_id(), now)
+        message = self._put_links(unit, message)
         if request.not_before > now:
             self.hold(unit, message, request.not_before)
             return message

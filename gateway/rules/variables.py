@@ -7,6 +7,9 @@
     sms.rest                what followed the matched word, as typed; without a match the whole text
     nlp.NAME                what the service's [nlp] reads out of the text; text/pipeline.py has all of it
     nlp.offences            how often the customer has used offending words, this time included
+    link.NAME               in texts: a short URL of the customer's own, of the service's [links]
+    click.link, click.device, click.count   its name; android, ios, other; how often    link.clicked
+    click.ref               the message or session that it was made for
     call.from, call.to      canonical addresses; from is "" when withheld        call.*
     call.direction          in, out
     call.trunk              the trunk's name
@@ -40,7 +43,7 @@ from gateway.values.call import Call
 Variables = dict[str, Any]
 
 # What no node, session variable or chain variable may be called
-GROUPS = ("sms", "nlp", "call", "status", "session", "custom", "customer", "service")
+GROUPS = ("sms", "nlp", "link", "click", "call", "status", "session", "custom", "customer", "service")
 
 
 def subject(
@@ -110,6 +113,10 @@ def status(
 
 def session(*, id: str, flow: str, result: int, reason: str = "") -> Variables:
     return {"session": {"id": id, "flow": flow, "result": result, "reason": reason}}
+
+
+def click(*, link: str, device: str, count: int, ref: str) -> Variables:
+    return {"click": {"link": link, "device": device, "count": count, "ref": ref}}
 
 
 def custom(data: Mapping[str, Any]) -> Variables:

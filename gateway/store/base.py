@@ -18,7 +18,9 @@ from msgspec import Struct
 from gateway.values.call import Call
 from gateway.values.customer import Customer, Raised
 from gateway.values.event import Event
+from gateway.values.link import Link, LinkCounts
 from gateway.values.message import Consent, ConsentChange, Message, Offence, Part, Receipt, Segment
+from gateway.values.otp import Otp
 from gateway.values.work import Begun, Effect, FlowVersion, LogbookRow, Notification, Run, Timer
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ Record = (
     | FlowVersion
     | Run
     | LogbookRow
+    | Otp
+    | Link
 )
 
 # The table of each record and the fields that make its key; () = append only
@@ -64,13 +68,15 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
     FlowVersion: ("flow_versions", ("service", "flow", "version")),
     Run: ("runs", ("id",)),
     LogbookRow: ("logbook_rows", ("id",)),
+    Otp: ("otps", ("id",)),
+    Link: ("links", ("token",)),
 }
 
 
 class Delete(Struct, frozen=True):
     """Remove the row of `record` whose key fields, in TABLES' order, are `key`.  No row is no error."""
 
-    record: type[Effect | Begun | Timer | Notification | Part | LogbookRow | Customer | Raised]
+    record: type[Effect | Begun | Timer | Notification | Part | LogbookRow | Customer | Raised | Otp]
     key: tuple[str, ...]
 
 
@@ -262,6 +268,19 @@ class Store(Protocol):
     async def customers(self) -> list[Customer]: ...
     async def raised(self) -> list[Raised]:
         """Oldest first."""
+        ...
+
+    async def otps(self) -> list[Otp]:
+        """Oldest first."""
+        ...
+
+    async def link(self, token: str) -> Link | None: ...
+    async def last_link(self) -> int:
+        """The greatest `number` of all links; 0 without one."""
+        ...
+
+    async def link_counts(self, service: str, since: float) -> list[LinkCounts]:
+        """Of the links that were made at or after `since`, by name."""
         ...
 
     async def offences(self, service: str) -> list[Offence]:

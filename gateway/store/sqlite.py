@@ -34,7 +34,9 @@ from gateway.values.call import Call
 from gateway.values.customer import Customer, Raised
 from gateway.values.errors import StoreError, StoreUnusable
 from gateway.values.event import Event
+from gateway.values.link import Link, LinkCounts
 from gateway.values.message import Consent, ConsentChange, Message, Offence, Part, Receipt, Segment
+from gateway.values.otp import Otp
 from gateway.values.story import merged, told
 from gateway.values.work import Begun, Effect, FlowVersion, LogbookRow, Notification, Run, Timer
 
@@ -219,6 +221,20 @@ class SqliteStore:
 
     async def raised(self) -> list[Raised]:
         return await self._all(Raised, "raised")
+
+    async def otps(self) -> list[Otp]:
+        return await self._all(Otp, "otps")
+
+    async def link(self, token: str) -> Link | None:
+        return await self._one(Link, "link", token=token)
+
+    async def last_link(self) -> int:
+        [(last,)] = await self._rows("last_link")
+        return int(last or 0)
+
+    async def link_counts(self, service: str, since: float) -> list[LinkCounts]:
+        rows = await self._rows("link_counts", service=service, since=since)
+        return [LinkCounts(*row) for row in rows]
 
     async def offences(self, service: str) -> list[Offence]:
         return await self._all(Offence, "offences", service=service)

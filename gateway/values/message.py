@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from gateway.values.otp import Code
 from gateway.values.outcome import Result, Status
 
 
@@ -44,6 +45,7 @@ class StepPlan(Struct, frozen=True, gc=False, omit_defaults=True):
     keep: str = ""  # voice: how the run that waits for the call wants to have it: "call" | "patch"
     until: Result = Result.ACCEPTED
     within_seconds: float = 0.0  # 0: as long as the channel takes
+    code: Code | None = None  # the one-time password that `text` says, where it has masks for it
     form: Form | None = None  # sms: what `text` and the bind's settings do not say
     again: int = 0  # which repetition of the step before it is; 0 = it is none
     pause_seconds: float = 0.0  # a repetition: how long it waits for its turn

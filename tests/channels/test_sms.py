@@ -8,9 +8,11 @@ from msgspec.structs import replace
 from gateway.channels.base import Carrier
 from gateway.channels.sms import Flight, SmsChannel
 from gateway.config.model import Bind
+from gateway.content.otp import Codes
 from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.pdu import SubmitSm
 from gateway.values.message import Message, Segment, StepPlan, StepRecord
+from gateway.values.otp import Code
 from gateway.values.outcome import Outcome, Result
 
 BOB = "+447700900001"
@@ -59,6 +61,7 @@ class Bench:
             clock=FakeClock(),
             routes=lambda message, step: self.candidates,
             refusal=lambda service, address: self.refusal,
+            codes=Codes(b"key"),
             enqueue=self.enqueue,
             state=lambda name: self.up.get(name, (True, "")),
             report=lambda id, index, outcome, segments: self.reports.append(
@@ -533,3 +536,13 @@ def test_a_resend_that_finds_no_room_waits_in_the_store(resending: Bench) -> Non
     resending.room = False
     resending.answer(0, "in_doubt")
     assert resending.given_back == [("m1/0", "north")] and resending.outcomes == []
+
+
+def test_a_one_time_password_is_said_on_air_and_nowhere_before(plain: Bench) -> None:
+    said = Code("o1", 1, "numeric", 6, (6,))
+    step = StepPlan(channel="sms", sender="12345", text="Code: ******.", code=said)
+    assert plain.channel.send(message(plan=(step,)), 0, "north")
+    [flight] = plain.flights
+    code = Codes(b"key").code("alerts", BOB, said)
+    assert flight.pdus[0].short_message == f"Code: {code}.".encode()
+    assert code not in repr(flight.message)

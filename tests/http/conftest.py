@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from gateway.channels.base import Carrier
-from gateway.config.model import Chain, Secret, Service, Step, Template
+from gateway.config.model import Chain, Secret, Service, SmartLink, Step, Template
+from gateway.content.otp import Codes
+from gateway.content.smart_link import Tokens
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.http.app import HttpServer
@@ -20,6 +22,8 @@ from gateway.inbound.custom import CustomEvents
 from gateway.observe.metrics import Metrics
 from gateway.observe.system import IdSource, SystemClock
 from gateway.outbound.accept import Planner, SendRequest
+from gateway.outbound.links import Links
+from gateway.outbound.otp import Otps
 from gateway.outbound.pipeline import OutboundPipeline, Submitted
 from gateway.outbound.segments import SegmentBook
 from gateway.protocol.sms.national import Language
@@ -64,6 +68,9 @@ class Channel:
         pass
 
 
+CODES = Codes(b"key")
+
+
 class Moody(SqliteStore):
     """Counts commits, and refuses what comes: `full` is a disk, `crowded` its queue."""
 
@@ -94,7 +101,13 @@ def services() -> dict[str, Service]:
                 )
             },
         ),
-        "pizza": Service(name="Pizza", key=Secret("pizza-key"), assets=["PIZZA"]),
+        "pizza": Service(
+            name="Pizza",
+            key=Secret("pizza-key"),
+            assets=["PIZZA"],
+            templates={"offer": Template(text="See $(link.offer)")},
+            links={"offer": SmartLink(other="https://example.org/offer", ios="https://example.org/ios")},
+        ),
         "silent": Service(name="No API access", assets=["54321"]),
         "off": Service(name="Off", key=Secret("off-key"), status="suspended", assets=["777"]),
     }
@@ -126,13 +139,36 @@ class Api:
             consequences=lambda unit, message, at: None,
             queue_limit=100,
             skip=lambda message, step: "",
+            put_links=lambda *what: self.links.put_in(*what),
         )
         self.consents, self.customers = Consents(), Customers()
         self.owed: list[dict[str, Any]] = []
         self.events = CustomEvents(services=self.services, clock=clock, new_id=IdSource(clock), owing=self)
         self.metrics = Metrics()
         self.surprise: Exception | None = None
+        self.clicks: list[tuple[str, str]] = []
+        self.otps = Otps(
+            services=self.services,
+            codes=CODES,
+            clock=clock,
+            new_id=IdSource(clock),
+            randomness=lambda octets: bytes(octets),
+            count=self.metrics.otp,
+        )
+        self.links = Links(
+            services=self.services,
+            base="https://s.example.org",
+            tokens=Tokens(b"key"),
+            clock=clock,
+            store=store,
+            record=self.pipeline.record,
+            clicked=lambda unit, event, link, device: self.clicks.append((link.address, device)),
+            count=self.metrics.link,
+        )
         self.deps = Deps(
+            accepting=self.pipeline,
+            otps=self.otps,
+            links=self.links,
             submit_soon=self._submit_soon,
             store=store,
             services=self.services,

@@ -121,6 +121,9 @@ class Bench:
             carriers=list,
             health=list,
             metrics=self.metrics,
+            accepting=cast(Any, None),
+            otps=cast(Any, None),
+            links=cast(Any, None),
         )
         self.wires: list[Wire] = []
         self.front = Front(deps, Keys(self.services), lambda: cast(asyncio.Protocol, self.wires[-1]))

@@ -40,6 +40,9 @@ class Desk:
             carriers=list,
             health=list,
             metrics=Metrics(),
+            accepting=cast(Any, None),
+            otps=cast(Any, None),
+            links=cast(Any, None),
         )
 
     def submit_soon(self, requests: Sequence[SendRequest], done: Submitted) -> None:

@@ -18,6 +18,7 @@ import pytest
 from gateway.channels.base import Carrier
 from gateway.config.model import Bind, Service
 from gateway.config.shape import Reader
+from gateway.content.smart_link import Tokens
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.flows import effects
@@ -30,6 +31,7 @@ from gateway.inbound.reassembly import Reassembly, source_of
 from gateway.inbound.runs import Runs
 from gateway.observe.system import IdSource
 from gateway.outbound.accept import Planner
+from gateway.outbound.links import Links
 from gateway.outbound.pipeline import OutboundPipeline
 from gateway.outbound.segments import SegmentBook
 from gateway.protocol.smpp.fields import pack_tlvs
@@ -190,9 +192,19 @@ class World:
             consequences=lambda *what: self.consequences.of_status(*what),
             queue_limit=1000,
             skip=lambda message, step: "",
+            put_links=lambda *what: self.links.put_in(*what),
         )
         self.custom = CustomEvents(
             services=self.services, clock=self.clock, new_id=self.new_id, owing=self.notifier
+        )
+        self.links = Links(
+            services=self.services,
+            base="https://s.example.org",
+            tokens=Tokens(b"key"),
+            clock=self.clock,
+            store=self.store,
+            record=self.outbound.record,
+            clicked=lambda *what: self.consequences.of_click(*what),
         )
         self.runs = Runs(
             services=self.services,
@@ -260,6 +272,7 @@ class World:
         await self.listening.load(self.store)
         await self.customers.load(self.store)
         await self.custom.load(self.store)
+        await self.links.load()
         await self.runs.load(self.store)
         await self.reassembly.start(self.store)
         await self.timers.start(self.store)

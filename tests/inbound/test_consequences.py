@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from gateway.values.call import Call
 from gateway.values.event import Event, Trigger
 from gateway.values.message import Consent, Message
 from gateway.values.outcome import Result
+from tests.inbound.conftest import World
 
 CUSTOMER = "+447700900123"
 DLR = "https://shop.example/dlr"
@@ -294,3 +297,46 @@ async def test_calls_are_told_to_their_own_url_or_those_to_us_to_that_of_texts(
     event, call = missed()
     await happens(world, world.consequences, event, replace(call, direction=direction))
     assert [url for url, _ in world.notifier.owed] == ([told] if told else [])
+
+
+LINKED = """
+name = "Shop"
+assets = ["12345"]
+[links.offer]
+other = "https://example.org/offer"
+[keywords.OFFER]
+reply = "See $(link.offer)"
+[keywords.WAIT]
+flow = "wait"
+[rules.thanks]
+on = "link.clicked"
+when = 'click.link == "offer" && click.count == 1'
+do = [{ send = { to = "$(customer.address)", text = "Thank you ($(click.device)): $(link.offer)" } }]
+[flows.wait]
+start = "look"
+[flows.wait.nodes.look]
+type = "receive"
+await = ["link.clicked"]
+timeout = "1h"
+on = { "link.clicked" = "say", timeout = "end:103" }
+[flows.wait.nodes.say]
+type = "send-sms"
+text = "Seen on $(click.device)"
+on = { success = "end", error = "end:102" }
+"""
+
+
+async def test_a_click_reaches_rules_and_waiting_sessions(
+    open_world: Callable[..., Awaitable[World]], mo: Any
+) -> None:
+    world = await open_world(shop=LINKED)
+    await world.deliver(*mo("offer"), *mo("wait"))
+    [reply] = world.texts
+    assert re.fullmatch(r"See https://s\.example\.org/l/[0-9A-Za-z]{8}", reply)
+    link = await world.links.find(reply.rpartition("/")[2])
+    assert link is not None
+    world.links.open(link, "ios", by_program=False)
+    await world.settled()
+    assert world.texts[1] == "Seen on ios"
+    assert world.texts[2].startswith("Thank you (ios): https://s.example.org/l/")
+    assert world.texts[2] != reply

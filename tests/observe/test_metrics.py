@@ -30,6 +30,8 @@ def test_every_counter_can_be_counted_and_read() -> None:
     metrics.call("east", "in", "caller-cancelled")
     metrics.call_shed("east")
     metrics.flood("east")
+    metrics.otp("alerts", "issued")
+    metrics.link("alerts", "click")
     metrics.nlp_left_out("parcels", "intent")
     metrics.request("POST", "/v2/messages", 202)
     read = samples(metrics)
@@ -45,6 +47,8 @@ def test_every_counter_can_be_counted_and_read() -> None:
         ("trunkline_calls_total", ("caller-cancelled", "in", "east")): 1,
         ("trunkline_calls_shed_total", ("east",)): 1,
         ("trunkline_calls_in_flood_total", ("east",)): 1,
+        ("trunkline_otp_total", ("alerts", "issued")): 1,
+        ("trunkline_links_total", ("alerts", "click")): 1,
         ("trunkline_nlp_left_out_total", ("parcels", "intent")): 1,
         ("trunkline_http_requests_total", ("POST", "/v2/messages", "202")): 1,
     }

@@ -32,6 +32,8 @@ def everything() -> variables.Variables:
     return (
         variables.sms(sender="+447700900123", recipient="12345", text="order: Two", match=match)
         | variables.call(CALL)
+        | {"link": {"NAME": "$(link.NAME)"}}
+        | variables.click(link="offer", device="ios", count=1, ref="m1")
         | {"nlp": {"NAME": 1, "offences": 0}}
         | variables.status(value="failed", transid="t", sender="12345", recipient="+447700900123")
         | variables.session(id="r", flow="order", result=102)

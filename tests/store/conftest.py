@@ -12,7 +12,9 @@ from gateway.store.base import Store
 from gateway.store.sqlite import SqliteStore
 from gateway.values.call import Call
 from gateway.values.event import Event
+from gateway.values.link import Link
 from gateway.values.message import Consent, Message, Offence, Part, Receipt, Segment
+from gateway.values.otp import Otp
 from gateway.values.work import Effect, FlowVersion, Notification, Run, Timer
 
 BACKENDS: dict[str, Callable[[Path], Store]] = {
@@ -77,6 +79,36 @@ class Records:
 
     def offence(self, address: str = "+447700900001", **fields: Any) -> Offence:
         return Offence(address=address, **{"service": "alerts", "count": 1, "at": 1.0} | fields)
+
+    def otp(self, id: str = "o1", **fields: Any) -> Otp:
+        plain = {
+            "service": "alerts",
+            "address": "+447700900001",
+            "salt": "00",
+            "hash": "ff",
+            "most_attempts": 5,
+            "created_at": 1.0,
+            "sent_at": 1.0,
+            "expires_at": 301.0,
+            "validity_seconds": 300.0,
+        }
+        return Otp(id=id, **plain | fields)
+
+    def link(self, token: str = "abcdefgh", **fields: Any) -> Link:
+        plain = {
+            "number": 1,
+            "service": "alerts",
+            "name": "offer",
+            "address": "+447700900001",
+            "ref": "m1",
+            "android": "",
+            "ios": "",
+            "other": "https://example.org/",
+            "after": "",
+            "created_at": 1.0,
+            "expires_at": 9.0,
+        }
+        return Link(token=token, **plain | fields)
 
     def call(self, id: str = "c1", **fields: Any) -> Call:
         plain = {

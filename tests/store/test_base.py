@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.store.base import TABLES, CallQuery, Delete, MessageQuery, Progress, Record, Store, Unit, Write
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.ids import uuid7
+from gateway.values.link import LinkCounts
 from gateway.values.message import Form, StepPlan, StepRecord, StepState
 from gateway.values.outcome import Result, Status
 from gateway.values.work import Effect, Timer
@@ -53,6 +54,8 @@ async def test_every_type_of_record_comes_back_as_it_was_written(store: Store, r
     receipt = records.receipt(final=False)
     consent = records.consent(reason="texted STOP to 12345")
     offence = records.offence(count=3)
+    otp = records.otp(state="used", format="alphanumeric")
+    link = records.link(clicks=2)
     call = records.call(flood=True, status=487, ended_at=9.75)
     event = records.event(data={"from": {"a": [1, 2.5, None, True]}})
     effect = records.effect(data={"x": "y"})
@@ -61,12 +64,29 @@ async def test_every_type_of_record_comes_back_as_it_was_written(store: Store, r
     version = records.flow_version(definition={"start": "ask", "nodes": {"ask": {"type": "end"}}})
     run = records.run(data={"size.text": "L"}, inbox=({"text": "1"}, {"text": "2"}), result=102)
     await store.commit(
-        [segment, part, receipt, consent, offence, call, event, effect, timer, notification, version, run]
+        [
+            segment,
+            part,
+            receipt,
+            consent,
+            offence,
+            otp,
+            link,
+            call,
+            event,
+            effect,
+            timer,
+            notification,
+            version,
+            run,
+        ]
     )
     assert await store.segments("m1") == [segment]
     assert await store.parts() == [part]
     assert await store.unmatched("north", "A1") == [receipt]
     assert await store.opted_out() == [consent]
+    assert await store.otps() == [otp]
+    assert await store.link("abcdefgh") == link
     assert await store.offences("alerts") == [offence]
     assert await store.call("c1") == call
     assert await store.events("m1") == [event]
@@ -75,6 +95,24 @@ async def test_every_type_of_record_comes_back_as_it_was_written(store: Store, r
     assert await store.notifications(due_before=1.0, limit=9) == [notification]
     assert await store.flow_version("alerts", "order", "abc") == version
     assert await store.run("s1") == run
+
+
+async def test_links_are_counted_by_name(store: Store, records: Records) -> None:
+    assert await store.last_link() == 0
+    made = [
+        records.link("a", number=1, created_at=1.0),
+        records.link("b", number=2, created_at=5.0, clicks=2, previews=1),
+        records.link("c", number=3, created_at=6.0),
+        records.link("d", number=4, created_at=6.0, name="terms"),
+        records.link("e", number=5, created_at=6.0, service="pizza"),
+    ]
+    await store.commit(made)
+    assert await store.last_link() == 5
+    assert await store.link_counts("alerts", 5.0) == [
+        LinkCounts("offer", 2, 1, 2, 1),
+        LinkCounts("terms", 1, 0, 0, 0),
+    ]
+    assert await store.link("z") is None
 
 
 async def test_unknown_ids_give_nothing(store: Store) -> None:

@@ -13,6 +13,7 @@ from gateway.channels.voice.call import Line, Media, OutboundCall
 from gateway.channels.voice.leg import Leg
 from gateway.channels.voice.prompts import Prompt, PromptCache
 from gateway.config.model import Trunk
+from gateway.content.otp import Codes
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallEvent, SipEvent
 from gateway.protocol.smpp.pacing import TokenBucket
@@ -42,6 +43,7 @@ class VoiceChannel:
         prompts: PromptCache,
         new_id: NewId,
         refusal: Callable[[str, str], str],
+        codes: Codes,
         hand_over: Callable[[str, str], Awaitable[None]],
         report: Report,
         session_id: Callable[[], int],
@@ -54,6 +56,7 @@ class VoiceChannel:
         self._prompts = prompts
         self._new_id = new_id
         self._refusal = refusal
+        self._codes = codes
         self._hand_over = hand_over
         self._report = report
         self._session_id = session_id
@@ -138,7 +141,7 @@ class VoiceChannel:
             words = (
                 Leg(message.id, self._prompts, lambda: call.hang_up())
                 if step.keep
-                else await self._prompt(step)
+                else await self._prompt(message, step)
             )
             bucket = self._pace[carrier]
             while not bucket.take(now := self._line.clock.monotonic()):  # noqa: ASYNC110 - paced, not polled
@@ -194,10 +197,13 @@ class VoiceChannel:
             else:
                 return
 
-    async def _prompt(self, step: StepPlan) -> Prompt:
+    async def _prompt(self, message: Message, step: StepPlan) -> Prompt:
         if step.wav:
             return await self._prompts.from_file(Path(step.wav))
-        return await self._prompts.from_text(step.text, step.language)
+        text = step.text
+        if step.code is not None:
+            text = self._codes.reveal(text, step.code, message.service, message.recipient, spoken=True)
+        return await self._prompts.from_text(text, step.language)
 
     def _trunk(self, step: StepPlan) -> str:
         if step.via:

@@ -27,7 +27,7 @@ _KNOWN = (
     Trigger.CALL_MISSED,
     Trigger.CALL_ANSWERED,
     Trigger.CALL_ENDED,
-    "link.clicked",
+    Trigger.LINK_CLICKED,
     "app.received",
 )
 
@@ -88,7 +88,7 @@ class ReceiveNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 outputs = {name: data.get(name, "") for name in ("text", "from", "words")}
                 return Leave("message", outputs | {"event": "message"}, variables)
             case EventIn(type, data):
-                group = type.partition(".")[0]
+                group = "click" if type == Trigger.LINK_CLICKED else type.partition(".")[0]
                 variables = {f"{group}.{name}": value for name, value in data.items()}
                 return Leave(type, {"event": type, "data": data}, variables)
             case _:

@@ -2,6 +2,24 @@
 -- The transaction log of one transaction or run, in the order of writing.
 SELECT * FROM events WHERE ref = :ref ORDER BY seq;
 
+-- name: otps
+-- Every one-time password that is kept, the oldest first.
+SELECT * FROM otps ORDER BY id;
+
+-- name: link
+-- A smart link by its token.
+SELECT * FROM links WHERE token = :token;
+
+-- name: last_link
+-- The number of the last link that was made.
+SELECT max(number) FROM links;
+
+-- name: link_counts
+-- What has become of a service's links since a time, by name.
+SELECT name, count(*), sum(clicks > 0), sum(clicks), sum(previews) FROM links
+WHERE service = :service AND created_at >= :since
+GROUP BY name ORDER BY name;
+
 -- name: effects
 -- Effects by key, which is by age.
 SELECT * FROM effects WHERE key > :after ORDER BY key LIMIT :limit;

@@ -14,6 +14,7 @@ from gateway.channels.voice.channel import VoiceChannel
 from gateway.channels.voice.leg import Leg
 from gateway.channels.voice.prompts import Prompt, PromptError
 from gateway.config.model import Seconds, Trunk
+from gateway.content.otp import Codes
 from gateway.protocol import sdp
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.rtp.stream import MediaStats
@@ -191,6 +192,7 @@ class Exchange:
             prompts=FakePrompts(),  # type: ignore[arg-type]
             new_id=lambda: next(ids),
             refusal=lambda service, address: "has opted out" if address in self.opted_out else "",
+            codes=Codes(b"key"),
             hand_over=self._hand_over,
             report=lambda id, index, outcome, segments: self.reports.append((id, index, outcome)),
             session_id=lambda: 7,

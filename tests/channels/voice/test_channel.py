@@ -10,11 +10,14 @@ import pytest
 from gateway.channels.base import Carrier
 from gateway.channels.voice import channel
 from gateway.config.model import Trunk
+from gateway.content.otp import Codes
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import CallState, OptionsAnswered, Probe
 from gateway.values.errors import StoreError
+from gateway.values.otp import Code
 from gateway.values.outcome import Result
+from tests.channels.voice.conftest import FakePrompts
 
 OURS, CUSTOMER = "+442079460000", "+447700900123"
 
@@ -240,3 +243,12 @@ async def test_a_leg_that_is_not_wanted_any_more_stops_ringing(exchange: Any) ->
     await it.over()
     [(_, _, outcome)] = it.reports
     assert (outcome.result, outcome.code) == (Result.NO_ANSWER, "caller-gone")
+
+
+async def test_a_one_time_password_is_spoken_character_by_character(exchange: Any) -> None:
+    it = exchange()
+    said = Code("o1", 1, "numeric", 4, (6,))
+    message = it.message(text="Code: ****.", code=said)
+    prompt = await it.channel._prompt(message, message.plan[0])
+    digits = Codes(b"key").code("shop", message.recipient, said)
+    assert prompt == await FakePrompts().from_text(f"Code: {', '.join(digits)}.")
