@@ -211,6 +211,8 @@ class Trunk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     codecs: list[Literal["PCMU", "PCMA", "G722"]] = field(default_factory=lambda: ["PCMU", "PCMA"])
     # SRTP by keys in SDP (RFC 4568), which want SIP over TLS; optional: offered, and taken where offered
     srtp: Literal["off", "optional", "required"] = "off"
+    # keys as tones in the audio are listened for; auto: where the peer offers no telephone-event (RFC 4733)
+    dtmf: Literal["auto", "in-band"] = "auto"
     ring_timeout: Seconds = Seconds(45)  # outbound: no answer after this long
 
 

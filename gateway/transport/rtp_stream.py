@@ -14,6 +14,7 @@ from gateway.protocol.rtp.packet import RtpPacket, parse
 from gateway.protocol.rtp.recording import Ended, Recording, RecordingLimits
 from gateway.protocol.rtp.stream import MediaStats, RtpReceiver, RtpSender
 from gateway.protocol.rtp.telephone_event import DigitReceiver
+from gateway.protocol.rtp.tone_listener import ToneListener
 from gateway.protocol.rtp.tones import BEEP_FRAMES, beep, key
 from gateway.protocol.rtp.transcode import Transcoder
 from gateway.protocol.sdp import DTMF_PAYLOAD_TYPE, Negotiated
@@ -42,6 +43,7 @@ class MediaStream:
         self._transcoder = Transcoder(Codec.PCMU, Codec.PCMU)  # of what is relayed
         self._ear: Ear | None = None  # only while somebody listens
         self._hearers: list[Callable[[Heard], None]] = []
+        self.tones: ToneListener | None = None  # whose block the pump has judged, for all streams at once
         self._presses = Presses()
         self._pressed = 0
         self._barge_in = False
@@ -95,6 +97,7 @@ class MediaStream:
             media.payload_type: media.codec
         }  # a peer may change between what was offered
         self._sending = media.direction.sends
+        self._listen_for_tones(media.in_band_keys)
 
     def play(self, *prompts: bytes, barge_in: bool = False) -> asyncio.Future[bool]:
         """Play octets of the agreed codec one after the other, in the place of what plays now.
@@ -170,6 +173,10 @@ class MediaStream:
             self._ignore(self._relay)
             partner.unpatch()
 
+    def press_tone(self, digit: str) -> None:
+        """A key that the pump has heard in the audio."""
+        self._press(digit, Way.TONE)
+
     def send_digits(self, digits: str) -> None:
         """Press keys as RFC 4733 events.  Raises ValueError when the peer takes none or one is no key."""
         self._sender.send_digits(digits)
@@ -179,6 +186,7 @@ class MediaStream:
         self.stop()
         self._end_recording(Ended.HANGUP)
         self._settle_detection()
+        self._listen_for_tones(False)
         self.unpatch()
         self._sending = False
         if self.path.is_connected:
@@ -280,6 +288,18 @@ class MediaStream:
         codec = self._codecs.get(packet.payload_type)
         if codec is not None:  # else comfort noise, or what nobody agreed on
             ear.put(codec, packet.ssrc, packet.timestamp, packet.payload)
+
+    def _listen_for_tones(self, wanted: bool) -> None:
+        if wanted and self.tones is None:
+            self.tones = ToneListener(self._law)
+            self._listen(self._hear_tones, PATIENT_MILLISECONDS)
+        elif not wanted and self.tones is not None:
+            self.tones = None
+            self._ignore(self._hear_tones)
+
+    def _hear_tones(self, heard: Heard) -> None:
+        if self.tones is not None:
+            self.tones.hear(heard.frame)
 
     def _relay(self, heard: Heard) -> None:
         if self._partner is not None:

@@ -7,6 +7,7 @@ several times as much and jitter more.
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from random import Random
 from typing import Final
@@ -30,6 +31,11 @@ class MediaPump:
     def __init__(self, ports: RtpPorts, *, chance: Random, recordings: Recordings) -> None:
         self._ports = ports
         self._recordings = recordings
+        # numpy is for those who have calls.  Its own threads would only take turns with ours
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        from gateway.protocol.rtp.inband import find_tones
+
+        self._find_tones = find_tones
         self._cname = f"{chance.getrandbits(96):024x}"  # RFC 7022: no address, and new at each start
         self._chance = chance
         self._slots: list[dict[MediaStream, None]] = [{} for _ in range(_PHASES)]
@@ -104,8 +110,21 @@ class MediaPump:
                 self._guard(stream, stream.tick)
             for stream in streams:  # who listens can wait until all have sent
                 self._guard(stream, stream.hear)
+            self._hear_tones(streams)
             self._due += _PHASE_SECONDS
         self._timer = loop.call_at(self._due, self._tick, loop) if len(self) else None
+
+    def _hear_tones(self, streams: list[MediaStream]) -> None:
+        """Judge the tones of all streams that listen for them, in one product of matrices."""
+        listening = [(stream, stream.tones) for stream in streams if stream.tones is not None]
+        if not listening:
+            return
+        for (stream, tones), found in zip(
+            listening, self._find_tones([tones.block for _, tones in listening]), strict=True
+        ):
+            digit = tones.judge(found)
+            if digit is not None:
+                stream.press_tone(digit)
 
     def _guard(self, stream: MediaStream, step: Callable[[], None]) -> None:
         try:

@@ -1,6 +1,7 @@
 """gateway.transport.rtp_stream, on loopback sockets with prompts of a few frames."""
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -247,6 +248,21 @@ async def test_who_changes_the_codec_within_what_was_agreed_is_still_heard(tmp_p
         phone.send(stream, pack(0, 1, 160, 9, b"\x80" * 160))  # PCMU at its loudest
         done = await recording
         assert b"\xaa" * 160 in Path(done.file).read_bytes()
+
+
+async def test_keys_that_only_sound_are_heard_where_no_events_are_agreed() -> None:
+    async with a_pump() as pump, a_phone() as phone:
+        stream = await pump.open()
+        stream.connect(replace(media_to(phone.port, dtmf=None), in_band_keys=True))
+        sound = b"".join(key(digit, Codec.PCMA) for digit in "58")
+        playing = stream.play(bytes(160_000), barge_in=True)
+        for number in range(len(sound) // 160):
+            phone.send(stream, pack(8, number, 160 * number, 9, sound[160 * number : 160 * number + 160]))
+            await asyncio.sleep(0.02)
+        assert [await stream.digits.get(), await stream.digits.get()] == ["5", "8"]
+        assert await playing is False
+        stream.connect(media_to(phone.port))  # events are agreed now: nobody listens any more
+        assert stream.tones is None
 
 
 async def test_two_calls_are_patched_with_their_own_numbers_and_laws_and_parted_again() -> None:

@@ -6,6 +6,7 @@ Source: espeak-ng's speak_lib.h.
 """
 
 import ctypes
+import re
 import threading
 from typing import Any, Final
 
@@ -17,11 +18,26 @@ _AUDIO_OUTPUT_SYNCHRONOUS: Final = 2
 _DONT_EXIT: Final = 0x8000  # else a missing data directory ends the whole process
 _CHARS_UTF8: Final = 1
 _BUFFER_MILLISECONDS: Final = 200
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]{2,4}|[-_][0-9]{3})?")
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
 
 class SpeechError(GatewayError):
     """The text could not be spoken."""
+
+
+class _Voice(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_char_p),
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("reserved", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    )
 
 
 class _Engine:
@@ -48,7 +64,7 @@ class _Engine:
         library.espeak_SetSynthCallback(self._callback)
 
     def speak(self, text: str, voice: str, limit_octets: int) -> bytes:
-        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0 and not self._by_language(voice):
             raise SpeechError(f"espeak-ng has no voice {voice!r}")
         self._chunks, self._room = [], limit_octets
         octets = text.replace("\0", " ").encode("utf-8", "replace")
@@ -59,6 +75,13 @@ class _Engine:
         if self._room < 0:
             raise SpeechError("the text is too long to be spoken")
         return b"".join(chunks)
+
+    def _by_language(self, tag: str) -> bool:
+        """Take the voice of a language that is no voice's own name: "en-GB", "de-AT", "zh"."""
+        if not _LANGUAGE.fullmatch(tag):  # it would take "no-such-voice" for Norwegian
+            return False
+        wanted = _Voice(languages=tag.replace("_", "-").encode())
+        return bool(self._library.espeak_SetVoiceByProperties(ctypes.byref(wanted)) == 0)
 
     def _take(self, samples: int | None, count: int, events: int | None) -> int:
         if not samples or count <= 0:
@@ -77,7 +100,7 @@ _engine: _Engine | None = None
 def synthesise(text: str, voice: str, *, limit_seconds: float) -> tuple[int, bytes]:
     """Speak `text`: (samples per second, mono samples of 16 bit in the machine's byte order).
 
-    `voice` is a name or language of espeak-ng ("en", "en-us", "de", "fa").  Blocks: for a worker thread.
+    `voice` is a language or a voice's name of espeak-ng ("en", "de-AT", "fr+f3").  Blocks: for a thread.
     Raises SpeechError when the library or the voice is missing or the speech is over `limit_seconds`.
     """
     global _engine  # noqa: PLW0603  the library is one per process, so is its handle

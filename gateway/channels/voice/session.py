@@ -12,6 +12,7 @@ def session_of(trunk: Trunk, address: str, port: int, session_id: int) -> sdp.Of
     """The offers and answers of one call over `trunk`, whose media we have at `address` and `port`."""
     wishes = sdp.Wishes(
         codecs=tuple(Codec(name) for name in trunk.codecs),
+        in_band_keys=trunk.dtmf == "in-band",
         encryption=sdp.Encryption(trunk.srtp),
         key=lambda suite: secrets.token_bytes(SUITES[suite]),
     )

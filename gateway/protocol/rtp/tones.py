@@ -15,9 +15,9 @@ _RAMP: Final = 80  # samples of rise and fall, so that it does not click
 BEEP_FRAMES: Final = 20
 
 
-_ROWS: Final = (697, 770, 852, 941)  # ITU-T Q.23
-_COLUMNS: Final = (1209, 1336, 1477, 1633)
-_KEYS: Final = "123A456B789C*0#D"
+ROWS: Final = (697, 770, 852, 941)  # ITU-T Q.23
+COLUMNS: Final = (1209, 1336, 1477, 1633)
+KEYS: Final = "123A456B789C*0#D"
 _KEY_FRAMES: Final = 5
 
 
@@ -29,8 +29,8 @@ def beep(codec: Codec) -> bytes:
 
 def key_hertz(digit: str) -> tuple[int, int]:
     """The row's and the column's frequency of a key (ITU-T Q.23).  Raises ValueError for what is none."""
-    at = _KEYS.index(digit)
-    return _ROWS[at // 4], _COLUMNS[at % 4]
+    at = KEYS.index(digit)
+    return ROWS[at // 4], COLUMNS[at % 4]
 
 
 @cache

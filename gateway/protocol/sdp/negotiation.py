@@ -42,6 +42,7 @@ class Wishes:
 
     codecs: Sequence[Codec] = LAWS
     encryption: Encryption = Encryption.OFF
+    in_band_keys: bool = False  # listen for keys as tones where the peer takes telephone events, too
     key: Callable[[str], bytes] = lambda suite: b""
 
 
@@ -73,6 +74,7 @@ class Negotiated:
     remote_rtcp_port: int = 0  # `remote_port` when RTCP shares it; 0: unknown
     srtp: Srtp | None = None
     crypto_tag: int = 0  # of the peer's line that `srtp` rests on
+    in_band_keys: bool = False  # keys are to be listened for as tones
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,7 @@ def _negotiate_media(
         media.port if media.rtcp_mux and offered is None else media.rtcp_port or min(media.port + 1, 65535),
         keys[0] if keys else None,
         keys[1] if keys else 0,
+        dtmf is None or wishes.in_band_keys,
     )
 
 

@@ -33,6 +33,12 @@ def test_an_unknown_voice_is_named(voice: str) -> None:
         synthesise("hello", voice, limit_seconds=10)
 
 
+@pytest.mark.parametrize(("tag", "voice"), [("en-GB", "en"), ("de_AT", "de"), ("zh", "cmn")])
+def test_a_language_has_its_voice_even_if_no_voice_is_called_so(tag: str, voice: str) -> None:
+    octets = [len(synthesise("one two three", name, limit_seconds=10)[1]) for name in (tag, voice)]
+    assert octets[0] == pytest.approx(octets[1], rel=0.03)
+
+
 def test_speech_over_the_limit_is_stopped() -> None:
     with pytest.raises(SpeechError, match="too long"):
         synthesise("a very long sentence about nothing", "en", limit_seconds=0.5)

@@ -77,6 +77,14 @@ def test_own_codecs_limit_the_choice() -> None:
     assert (outcome.codec, outcome.payload_type, outcome.dtmf_payload_type) == (Codec.PCMA, 8, None)
 
 
+def test_keys_are_listened_for_where_no_events_are_offered_or_where_it_is_wished() -> None:
+    without = peer("c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 0")
+    events = peer("c=IN IP4 192.0.2.1", "m=audio 4000 RTP/AVP 0 101", "a=rtpmap:101 telephone-event/8000")
+    assert [agreed(one).in_band_keys for one in (without, events)] == [True, False]
+    wished = negotiate(events, Wishes(in_band_keys=True))
+    assert isinstance(wished, Negotiated) and wished.in_band_keys
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [("sendrecv", "sendrecv"), ("sendonly", "recvonly"), ("recvonly", "sendonly"), ("inactive", "inactive")],
