@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from gateway.config.check_assets import shared_faults
 from gateway.config.check_links import links
 from gateway.config.check_service import Carriers, service_faults
 from gateway.config.model import Gateway, Service
@@ -26,6 +27,7 @@ def _services(gateway: Gateway) -> Iterator[Fault]:
     for name, service in gateway.services.items():
         yield from service_faults(name, service, carriers)
     yield from _link_base(gateway)
+    yield from shared_faults(gateway.services)
     yield from _one_key_each(gateway.services)
     yield from _one_answer_each(gateway.services)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import phonenumbers
 from msgspec import Struct
 
+from gateway.config.check_assets import asset_faults, bind_faults, route_faults
 from gateway.config.check_nlp import nlp_faults
 from gateway.config.check_otp import otp_faults
 from gateway.config.model import (
@@ -95,10 +96,21 @@ class _Checked:
             if bool(previous) != bool(until):
                 said = f"previous_{what} and previous_{what}_until belong together"
                 yield Fault(f"{path}.previous_{what}{'_until' if until else ''}", said)
-        yield from self._held()
+        chains = service.chains.values()
+        by_step = _canonical([s.sender for chain in chains for s in chain.steps if s.via and s.sender])
+        yield from asset_faults(
+            path,
+            service,
+            binds=self._carriers.binds,
+            trunks=self._carriers.trunks,
+            carried={*self._carriers.by_bind, *self._carriers.by_trunk, *by_step.values()},
+        )
         yield from self._numbers()
-        for index, route in enumerate(service.routes):
-            yield from self._bind(f"{path}.routes[{index}]", route)
+        if service.route_table:
+            yield from route_faults(path, service, self._carriers.binds)
+        else:
+            for index, route in enumerate(service.routes):
+                yield from bind_faults(f"{path}.routes[{index}]", route, self._carriers.binds)
         if service.default is not None:
             yield from self._keyword(f"{path}.default", service.default)
         for name, keyword in service.keywords.items():
@@ -130,29 +142,6 @@ class _Checked:
             yield from nlp_faults(f"{path}.nlp", service.nlp)
         for name, flow in service.flows.items():
             yield from self._flow(f"{path}.flows.{name}", flow)
-
-    def _held(self) -> Iterator[Fault]:
-        """Each asset is well-formed, named once, and something carries it."""
-        chains = self._service.chains.values()
-        by_step = _canonical([s.sender for chain in chains for s in chain.steps if s.via and s.sender])
-        carried = {*self._carriers.by_bind, *self._carriers.by_trunk, *by_step.values()}
-        seen: set[str] = set()
-        for index, asset in enumerate(self._service.assets):
-            path = f"{self._path}.assets[{index}]"
-            try:
-                address = canonical(asset)
-            except BadAddress as error:
-                yield Fault(path, error.reason)
-                continue
-            if address in seen:
-                yield Fault(path, f"{asset} is in the list twice")
-            elif address not in carried and not self._service.routes:
-                yield Fault(
-                    path,
-                    f"nothing carries {asset}: name it in a bind's addresses or a trunk's numbers, "
-                    "or give the service routes",
-                )
-            seen.add(address)
 
     def _numbers(self) -> Iterator[Fault]:
         for number, settings in self._service.numbers.items():
@@ -233,7 +222,7 @@ class _Checked:
             if step.via in trunks and step.via not in binds:
                 yield Fault(f"{path}.via", f'"{step.via}" is a trunk; an SMS goes by a bind')
             else:
-                yield from self._bind(f"{path}.via", step.via)
+                yield from bind_faults(f"{path}.via", step.via, binds)
             bind = binds.get(step.via)
             if bind is not None and step.until == "delivered" and not bind.receipts:
                 what = f"bind {step.via} asks for no receipts, so that no delivery will ever be known"
@@ -277,12 +266,6 @@ class _Checked:
             assets = self._service.assets
             what = f"{address} is not among the service's assets{nearest(address, assets)}"
             yield Fault(path, what)
-
-    def _bind(self, path: str, name: str) -> Iterator[Fault]:
-        yield from self._named(path, name, "bind", self._carriers.binds)
-        bind = self._carriers.binds.get(name)
-        if bind is not None and bind.mode == "receiver":
-            yield Fault(path, f"bind {name} is a receiver, which cannot send")
 
     def _otp_sender(self) -> Iterator[Fault]:
         if self._service.otp.sender:

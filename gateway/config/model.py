@@ -253,6 +253,34 @@ class Number(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     flood: int = 60
 
 
+class Asset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A number, name or app through which a service works: [assets."12345"] in place of the plain list."""
+
+    kind: Literal["", "shortcode", "longcode", "phone-number", "sender-id", "app"] = (
+        ""  # default: by its form
+    )
+    country: str = ""  # ISO 3166; default: a number's own, else the service's
+    # what it is used for; default: all that its kind can do
+    capabilities: list[Literal["sms-mo", "sms-mt", "voice-in", "voice-out"]] = field(default_factory=list)
+    carrier: str = ""  # the bind or trunk that carries it, beside those that name it themselves
+    state: Literal["active", "requested", "suspended"] = "active"  # only an active one sends
+    # whether other services hold it too; default: a shortcode may be, by keyword, the others are not
+    shared: bool | None = None
+
+
+class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A way to carriers: [routes.NAME] in place of the plain list.  Of those that fit, the longest prefix
+    goes first, then the lowest cost, then by weight; the others are taken when it is down."""
+
+    bind: str = ""  # default: the route's name
+    prefixes: list[str] = field(default_factory=list)  # of the customer's number, "+44"; empty: all
+    cost: float = 0  # of a segment, in any unit
+    weight: float = 1  # share of the messages among equals; 0: only when no other is up
+    hours: str = ""  # "08:00-20:00"; empty: always
+    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = field(default_factory=list)
+    zone: str = "UTC"  # of the hours
+
+
 class Keyword(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Exactly one of reply, flow, chain, notify."""
 
@@ -521,6 +549,9 @@ class Nlp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    # fields that are written as another one in its long form, and how a table is read for them (shape)
+    PLACES: ClassVar[dict[str, str]] = {"registry": "assets", "route_table": "routes"}
+
     name: str
     status: Literal["live", "suspended"] = "live"
     key: Secret = Secret("")  # of the HTTP API, or its hash (values/service_key.py); empty: no API access
@@ -530,8 +561,10 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     previous_hub_secret: Secret = Secret("")  # signs them until that moment, hub_secret in a second header
     previous_hub_secret_until: Moment = Moment(0)
     country: str = ""  # ISO 3166, "GB": numbers in requests may be in national form
-    assets: list[str] = field(default_factory=list)
-    routes: list[str] = field(default_factory=list)  # binds in order of preference
+    assets: list[str] = field(default_factory=list)  # or [assets.NAME]
+    registry: dict[str, Asset] = field(default_factory=dict)  # what [assets.NAME] say
+    routes: list[str] = field(default_factory=list)  # binds in order of preference; or [routes.NAME]
+    route_table: dict[str, Route] = field(default_factory=dict)  # what [routes.NAME] say
     notify: NotifyUrls = field(default_factory=NotifyUrls)
     # whose STOP, START and HELP are understood, beside the English ones (ISO 639-1, rules/reserved.py); the
     # first is that of the replies to English ones
@@ -553,6 +586,22 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     logbooks: dict[str, Logbook] = field(default_factory=dict)
     # numbers of people who try things out: they get the drafts of flows, where there are any
     test_numbers: list[str] = field(default_factory=list)
+
+    @classmethod
+    def unfold(cls, table: Mapping[str, Any]) -> dict[str, Any]:
+        """The long forms beside their short ones: apps, which are no addresses, only there."""
+        unfolded = dict(table)
+        if isinstance(assets := table.get("assets"), dict):
+            unfolded["registry"] = assets
+            unfolded["assets"] = [n for n, a in assets.items() if not _says(a, "kind", "app")]
+        if isinstance(routes := table.get("routes"), dict):
+            unfolded["route_table"] = routes
+            unfolded["routes"] = [r.get("bind") or n if isinstance(r, dict) else n for n, r in routes.items()]
+        return unfolded
+
+
+def _says(table: Any, key: str, value: str) -> bool:
+    return isinstance(table, dict) and table.get(key) == value
 
 
 class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -38,14 +38,21 @@ class Reader:
 
     def struct(self, kind: type[S], table: Mapping[str, Any], path: str) -> S:
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-        near = {key: nearest(key, fields) for key in table if key not in fields}
+        places: Mapping[str, str] = getattr(kind, "PLACES", {})
+        written = [key for key in fields if key not in places]
+        near = {key: nearest(key, written) for key in table if key not in written}
         for key, hint in near.items():
-            self._fault(join(path, key), "unknown key" + (hint or f"; the keys here are {', '.join(fields)}"))
+            self._fault(
+                join(path, key), "unknown key" + (hint or f"; the keys here are {', '.join(written)}")
+            )
+        if unfold := getattr(kind, "unfold", None):
+            table = unfold({key: value for key, value in table.items() if key in written})
         values = {}
         for key, field in fields.items():
             if key in table:
                 try:
-                    values[field.name] = self._value(field.type, table[key], join(path, key))
+                    place = join(path, places.get(key, key))
+                    values[field.name] = self._value(field.type, table[key], place)
                     continue
                 except _Wrong:
                     pass

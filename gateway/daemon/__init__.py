@@ -141,7 +141,7 @@ class Daemon:
         )
         self._book = SegmentBook(self.store)
         self._timers = Timers(self._clock, self._fire, appointments={HELD})
-        self._routes = Routes(self._binds)
+        self._routes = Routes(self._binds, self._services)
         self._prompts = PromptCache()
         self._sms = SmsChannel(
             binds=self._binds,
@@ -403,8 +403,7 @@ class Daemon:
     # -- carriers ----------------------------------------------------------------------------------
 
     def _candidates(self, message: Message, step: StepPlan) -> list[str]:
-        service = self._services.get(message.service)
-        return self._routes.candidates(step.sender, via=step.via, preferred=service.routes if service else ())
+        return self._routes.candidates(message, step, self._clock.now())
 
     def _skip(self, message: Message, step: StepPlan) -> str:
         opted_out = bool(self._consents.refusal(message.service, message.recipient))
@@ -669,7 +668,7 @@ class Daemon:
         gone, fresh = changed_binds(self._binds, new.smpp.binds)
         self._binds.clear()
         self._binds.update(new.smpp.binds)
-        self._routes = Routes(self._binds)
+        self._routes = Routes(self._binds, self._services)
         self._esmes.clear()
         self._esmes.update(new.smpp.accounts)
         self._reassembly.configure(self._sources())

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from gateway.config.model import Chain, Service, Step
 from gateway.content.template import render_sms, render_voice
+from gateway.directory.assets import held
 from gateway.store.base import Unit
 from gateway.values import link
-from gateway.values.address import Kind, canonical, kind, subscriber
+from gateway.values.address import canonical, subscriber
 from gateway.values.errors import BadAddress, BadInput
 from gateway.values.message import Form, Message, StepPlan, StepRecord
 from gateway.values.otp import taken_out
@@ -134,8 +135,16 @@ class Planner:
 
     def __init__(self, services: Mapping[str, Service]) -> None:
         self._services = services
-        self._assets = {
-            name: dict.fromkeys(canonical(a) for a in service.assets) for name, service in services.items()
+        self._refusals = {
+            name: {
+                channel: {
+                    asset.address: asset.refusal(channel)
+                    for asset in held(name, service)
+                    if asset.kind not in ("app", "keyword")
+                }
+                for channel in ("sms", "voice")
+            }
+            for name, service in services.items()
         }
 
     def plan(self, request: SendRequest, id: str, now: float) -> Message:
@@ -179,8 +188,8 @@ class Planner:
 
     def sender(self, service: str, wanted: str, channel: str, *, field: str = "from") -> str:
         """The canonical sender: `wanted` if the service holds it, else its first fitting asset."""
-        assets = self._assets[service]
-        if wanted in assets:
+        assets = self._refusals[service][channel]
+        if assets.get(wanted) == "":
             return wanted
         if wanted:
             try:
@@ -194,9 +203,11 @@ class Planner:
                     field=field,
                     code="foreign_sender",
                 )
+            if assets[address]:
+                raise BadInput(assets[address], field=field, code="unfit_sender")
             return address
-        for address in assets:
-            if channel == "sms" or kind(address) is Kind.NUMBER:
+        for address, refusal in assets.items():
+            if not refusal:
                 return address
         raise BadInput(
             f"service {service!r} has no asset to send {channel} from", field=field, code="no_sender"

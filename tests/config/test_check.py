@@ -21,13 +21,19 @@ def test_calls_to_a_number_meet_one_policy(found: Found) -> None:
         "a": 'name = "x"\nassets = ["+442079460000"]\n[numbers."+442079460000"]',
         "b": 'name = "x"\nassets = ["442079460000"]\n[numbers."442079460000"]',
     }
+    services = {
+        name: toml.replace("assets = [", "[assets.").replace('"]\n', '"]\nshared = true\n', 1)
+        for name, toml in services.items()
+    }
     what = "calls to 442079460000 already meet services.a.numbers.+442079460000"
     assert found(TRUNK, services) == {"services.b.numbers.442079460000": what}
 
 
-def test_services_may_share_an_asset(found: Found) -> None:
+def test_services_share_a_number_when_all_of_them_say_so(found: Found) -> None:
     services = {"a": 'name = "x"\nassets = ["+442079460000"]', "b": 'name = "x"\nassets = ["+442079460000"]'}
-    assert found(TRUNK, services) == {}
+    assert list(found(TRUNK, services)) == ["services.b.assets[0]"]
+    shared = 'name = "x"\n[assets."+442079460000"]\nshared = true'
+    assert found(TRUNK, {"a": shared, "b": shared}) == {}
 
 
 def test_the_whole_is_checked_at_once(found: Found) -> None:

@@ -9,8 +9,7 @@ zone = "Europe/London"      # default: that of the customer's number
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Literal
 
 from msgspec import field
@@ -18,10 +17,9 @@ from msgspec import field
 from gateway.config.model import Seconds
 from gateway.flows.nodes.base import Context, Leave, Node, Resumed, Step, Wait
 from gateway.values.errors import BadInput
+from gateway.values.hours import ALL_DAY, DAYS, hours, oclock, within
 from gateway.values.zone import Zone, zone_named, zone_of
 
-_OCLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LIMIT_DAYS = 366
 
 
@@ -44,7 +42,7 @@ class DelayNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
             found.append(("for", "must be longer than 0, unless until, window or days are set"))
         if self.window:
             try:
-                _hours(self.window)
+                hours(self.window)
             except BadInput as error:
                 found.append(("window", error.reason))
         if self.until and "$(" not in self.until:
@@ -71,35 +69,21 @@ class DelayNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.until:
             due = max(_moment(context.text(self.until), context.now, zone), context.now)
         if self.window or self.days:
-            hours = _hours(self.window) if self.window else (time.min, time.min)
-            due = _within(due, zone, hours, {_DAYS.index(day) for day in self.days} or set(range(7)))
+            span = hours(self.window) if self.window else ALL_DAY
+            due = within(due, zone, span, {DAYS.index(day) for day in self.days} or range(7))
         return Wait("delay", due) if due > context.now else Leave("done")
 
     def resume(self, context: Context, input: Resumed) -> Step:
         return Leave("done")
 
 
-def _oclock(text: str) -> time | None:
-    match = _OCLOCK.fullmatch(text.strip())
-    return time(int(match[1]), int(match[2])) if match else None
-
-
-def _hours(window: str) -> tuple[time, time]:
-    """Begin and end; an end that is not later is on the next day.  Raises BadInput."""
-    begin, _, end = window.partition("-")
-    first, last = _oclock(begin), _oclock(end)
-    if first is None or last is None:
-        raise BadInput(f'"{window}" is no span of hours; write "09:00-18:00"')
-    return first, last
-
-
 def _moment(text: str, now: float, zone: Zone) -> float:
     """Unix seconds of a date and time, or of the next time of day.  Raises BadInput."""
     local = datetime.fromtimestamp(now, zone)
-    if (oclock := _oclock(text)) is not None:
-        moment = datetime.combine(local.date(), oclock, zone)
+    if (wanted := oclock(text)) is not None:
+        moment = datetime.combine(local.date(), wanted, zone)
         if moment.timestamp() <= now:
-            moment = datetime.combine(local.date() + timedelta(days=1), oclock, zone)
+            moment = datetime.combine(local.date() + timedelta(days=1), wanted, zone)
         return moment.timestamp()
     try:
         moment = datetime.fromisoformat(text.strip())
@@ -109,18 +93,3 @@ def _moment(text: str, now: float, zone: Zone) -> float:
     if moment.timestamp() > now + _LIMIT_DAYS * 86400 and now:
         raise BadInput(f"{text!r} is more than {_LIMIT_DAYS} days away")
     return moment.timestamp()
-
-
-def _within(at: float, zone: Zone, hours: tuple[time, time], days: set[int]) -> float:
-    """The first moment from `at` on that lies within the hours of one of the days (0 = Monday)."""
-    begin, end = hours
-    today = datetime.fromtimestamp(at, zone).date()
-    for ahead in range(-1, 9):
-        day = today + timedelta(days=ahead)
-        if day.weekday() not in days:
-            continue
-        opens = datetime.combine(day, begin, zone).timestamp()
-        closes = datetime.combine(day + timedelta(days=end <= begin), end, zone).timestamp()
-        if at < closes:
-            return max(at, opens)
-    return at
