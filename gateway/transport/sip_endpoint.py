@@ -278,17 +278,19 @@ class SipEndpoint:
             self._drained.set()
 
     def _exchange(self, agent: UserAgent) -> None:
+        """Events first: a call that is decided on at once needs no 100."""
         while True:
-            for data, address, transaction, otherwise in agent.datagrams():
-                self._send(data, address, transaction, otherwise)
-            event = agent.next_event()
-            if event is None:
+            while (event := agent.next_event()) is not None:
+                try:
+                    self._on_event(event)
+                except Exception:
+                    # one call's trouble must not stop the others
+                    log.exception("sip.event_failed", extra={"event_type": type(event).__name__})
+            datagrams = agent.datagrams()
+            if not datagrams:
                 return
-            try:
-                self._on_event(event)
-            except Exception:
-                # one call's trouble must not stop the others
-                log.exception("sip.event_failed", extra={"event_type": type(event).__name__})
+            for data, address, transaction, otherwise in datagrams:
+                self._send(data, address, transaction, otherwise)
 
     def _send(
         self, data: bytes, address: Address, transaction: ClientTransaction | None, otherwise: Address | None

@@ -241,6 +241,7 @@ class TransactionLayer:
         cause = cause_of(response.status)
         wire = bytes(response)
         if server.allows(cause):
+            self._supersede(server)
             server.wire = wire
         self._step(server, cause, now)
 
@@ -299,6 +300,13 @@ class TransactionLayer:
             server = ServerTransaction(machine, request, reply_address(request, source), key, source)
             self.servers[key] = server
             self._events.append(RequestReceived(server, request))
+
+    def _supersede(self, server: ServerTransaction) -> None:
+        """Take back a 100 that has not left yet: what follows says more (section 17.2.1)."""
+        unsent = self._datagrams
+        trying = server.machine is INVITE_SERVER and server.wire.startswith(_TRYING)
+        if trying and unsent and unsent[-1].data is server.wire:
+            unsent.pop()
 
     def _is_full(self, request: Request) -> bool:
         if request.method != "INVITE":
@@ -383,6 +391,7 @@ def _otherwise(request: Request, address: Address) -> Address | None:
     return via_address(request, address) if address.reliable else None
 
 
+_TRYING = b"SIP/2.0 100 "
 _QUOTE_SAFE = {ord('"'): "'", ord("\\"): "/"}
 
 
