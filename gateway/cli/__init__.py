@@ -27,6 +27,7 @@ _COMMANDS = {
     "keyword": ("gateway.cli.keyword:keyword", "Try a text: which keyword or rule takes it, and why."),
     "assets": ("gateway.cli.assets:assets", "List numbers, names, apps and keywords, and whose they are."),
     "route": ("gateway.cli.route:route", "Say by which carriers a message to a number goes, and why."),
+    "template": ("gateway.cli.template:template", "Show what templates say, and in how many segments."),
     "rule": ("gateway.cli.rule:rule", "Try an event: which rules fire, and why not the others."),
     "nlp": ("gateway.cli.nlp:nlp", "What services read out of texts: try, test, report."),
     "flow": ("gateway.cli.flow:flow", "List, show and check flows; follow a session."),

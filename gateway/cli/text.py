@@ -116,7 +116,7 @@ def _preview(text: str, transliterate: bool, terms: Terms) -> Preview:
 
 def _print(shown: Preview, terms: Terms) -> None:
     now = shown.now
-    click.echo(f"{_counted(now)}, {_sized(now.units, now.coding)}")
+    click.echo(f"{counted(now)}, {_sized(now.units, now.coding)}")
     if now.segments > 1:
         for number, (part, size) in enumerate(zip(now.parts, now.sizes, strict=True), 1):
             click.echo(f"  {number}: {_sized(size, now.coding)}: {clean(part)}")
@@ -127,15 +127,16 @@ def _print(shown: Preview, terms: Terms) -> None:
             f"not in the {alphabet} alphabet: {clean(character)} U+{ord(character):04X} {name}, at {at}"
         )
     if shown.without:
-        click.echo(f"without them: {_counted(shown.without)}")
+        click.echo(f"without them: {counted(shown.without)}")
     if shown.transliterated:
-        click.echo(f"transliterated: {_counted(shown.transliterated)}")
+        click.echo(f"transliterated: {counted(shown.transliterated)}")
     if shown.given:
-        click.echo(f"as it was given: {_counted(shown.given)}")
+        click.echo(f"as it was given: {counted(shown.given)}")
         click.echo(f"text: {clean(now.text)}")
 
 
-def _counted(reading: Reading) -> str:
+def counted(reading: Reading) -> str:
+    """GSM 7 bit, 1 segment"""
     tables = f" with tables of {' and '.join(reading.tables)}" if reading.tables else ""
     plural = "" if reading.segments == 1 else "s"
     return f"{_ALPHABETS[reading.coding]}{tables}, {reading.segments} segment{plural}"

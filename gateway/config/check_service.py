@@ -13,6 +13,8 @@ from msgspec import Struct
 from gateway.config.check_assets import asset_faults, bind_faults, route_faults
 from gateway.config.check_nlp import nlp_faults
 from gateway.config.check_otp import otp_faults
+from gateway.config.check_template import template_faults
+from gateway.config.locate import join
 from gateway.config.model import (
     Action,
     Bind,
@@ -118,8 +120,7 @@ class _Checked:
         for name, rule in service.rules.items():
             yield from self._rule(f"{path}.rules.{name}", rule)
         for name, template in service.templates.items():
-            if not (template.text or template.voice or template.wav):
-                yield Fault(f"{path}.templates.{name}", "says nothing; set text, voice or wav")
+            yield from template_faults(join(f"{path}.templates", name), template, service.links)
         for name, chain in service.chains.items():
             yield from self._chain(f"{path}.chains.{name}", chain)
         for name, auth in service.auths.items():

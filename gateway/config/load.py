@@ -163,7 +163,14 @@ def _service(file: _File, reader: Reader) -> Service:
     service = reader.struct(Service, file.table, file.prefix)
     file.faults += reader.faults
     templates = {
-        name: replace(template, wav=_prompt(file, f"templates.{name}.wav", template.wav))
+        name: replace(
+            template,
+            wav=_prompt(file, f"templates.{name}.wav", template.wav),
+            languages={
+                tag: replace(said, wav=_prompt(file, f"templates.{name}.languages.{tag}.wav", said.wav))
+                for tag, said in template.languages.items()
+            },
+        )
         for name, template in service.templates.items()
     }
     flows = {name: _with_prompts(file, f"flows.{name}", flow) for name, flow in service.flows.items()}

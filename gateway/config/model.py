@@ -402,11 +402,20 @@ class Chain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     within: Seconds = Seconds(0)  # of the whole, from its first try: no step begins later.  0: no limit
 
 
-class Template(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    text: str = ""  # SMS, and spoken where voice is empty
+class Wording(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a message says in one language."""
+
+    text: str = ""  # SMS, and spoken or shown where the others are empty
     voice: str = ""  # text to speak
     wav: str = ""  # a file to play, relative to the service file
-    language: str = "en"
+    app: str = ""  # for an app
+
+
+class Template(Wording, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    language: str = "en"  # of the words that stand here
+    # the same in others: that of the request, else `language` of the customer's profile, chooses
+    languages: dict[str, Wording] = field(default_factory=dict)
+    parameters: dict[str, Parameter] = field(default_factory=dict)
 
 
 class Auth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

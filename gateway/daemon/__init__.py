@@ -162,7 +162,7 @@ class Daemon:
             store=self.store,
             clock=self._clock,
             new_id=self._new_id,
-            planner=Planner(self._services),
+            planner=Planner(self._services, self._customers.language),
             channels=self._channels,
             timers=self._timers,
             book=self._book,
@@ -664,7 +664,7 @@ class Daemon:
         self._services.update(new.services)
         self._listening.configure(self._services, readers)
         await self._listening.load(self.store)
-        self.outbound.planner = Planner(self._services)
+        self.outbound.planner = Planner(self._services, self._customers.language)
         gone, fresh = changed_binds(self._binds, new.smpp.binds)
         self._binds.clear()
         self._binds.update(new.smpp.binds)

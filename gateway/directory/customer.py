@@ -62,6 +62,10 @@ class Customers:
         assert customer is not None
         return {**customer.attributes, "customerid": customer.customerid}
 
+    def language(self, service: str, address: str) -> str:
+        """The attribute of that name; "" where there is none."""
+        return str(self.known(service, address).get("language", ""))
+
     def set(
         self,
         unit: Unit,

@@ -52,6 +52,9 @@ class MessageIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
     flash: Annotated[bool, Meta(description="The same as message_class 0: shown at once")] = False
     template: Annotated[str, Meta(description="The name of a template of the service")] = ""
+    language: Annotated[
+        str, Meta(description='In which a template is wanted, "de"; default: `language` of the profile')
+    ] = ""
     variables: Annotated[dict[str, Any], Meta(description="Values for $(name)")] = {}
     chain: Annotated[str, Meta(description="The name of a fallback chain of the service")] = ""
     channel: Literal["sms", "voice"] = "sms"

@@ -100,6 +100,7 @@ def read(body: MessageIn, service: str, deps: Deps) -> SendRequest:
         text=form.octets.hex() if form is not None and form.raw else body.text,
         form=form,
         template=body.template,
+        language=body.language,
         variables=body.variables,
         chain=body.chain,
         channel=body.channel,

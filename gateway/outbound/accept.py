@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from gateway.config.model import Chain, Service, Step
-from gateway.content.template import render_sms, render_voice
+from gateway.content.template import checked, render_sms, render_voice, worded
 from gateway.directory.assets import held
 from gateway.store.base import Unit
 from gateway.values import link
@@ -39,7 +39,7 @@ class SendRequest(Struct, frozen=True, gc=False, kw_only=True):
     chain: str = ""
     channel: str = "sms"
     wav: str = ""
-    language: str = "en"  # of a text to speak; a template brings its own
+    language: str = ""  # of a text to speak, "" = English; and in which one a template is wanted
     keep: str = ""  # voice: nothing is said, the call stays up for the run, as its "call" or for a "patch"
     until: Result = Result.ACCEPTED
     not_before: float = 0.0  # Unix seconds: held until then
@@ -133,8 +133,14 @@ _SMS, _VOICE = Step(channel="sms"), Step(channel="voice")
 class Planner:
     """Turns requests into messages, by the services' settings."""
 
-    def __init__(self, services: Mapping[str, Service]) -> None:
+    def __init__(
+        self,
+        services: Mapping[str, Service],
+        language: Callable[[str, str], str] = lambda service, address: "",
+    ) -> None:
+        """`language(service, address)`: that of a customer, "" = not known."""
         self._services = services
+        self._language = language
         self._refusals = {
             name: {
                 channel: {
@@ -163,7 +169,7 @@ class Planner:
             to = subscriber(request.to, service.country)
         except BadAddress as error:
             raise BadAddress(error.reason, field="to") from None
-        plan = self._chain(request, service) if request.chain else (self._single(request, service),)
+        plan = self._chain(request, service, to) if request.chain else (self._single(request, service, to),)
         return Message(
             id=id,
             direction="mt",
@@ -213,11 +219,11 @@ class Planner:
             f"service {service!r} has no asset to send {channel} from", field=field, code="no_sender"
         )
 
-    def _single(self, request: SendRequest, service: Service) -> StepPlan:
+    def _single(self, request: SendRequest, service: Service, to: str) -> StepPlan:
         step = _VOICE if request.channel == "voice" else _SMS
-        return self._step(request, service, step, request.until, request.validity_seconds)
+        return self._step(request, service, to, step, request.until, request.validity_seconds)
 
-    def _chain(self, request: SendRequest, service: Service) -> tuple[StepPlan, ...]:
+    def _chain(self, request: SendRequest, service: Service, to: str) -> tuple[StepPlan, ...]:
         chain: Chain | None = service.chains.get(request.chain)
         if chain is None:
             known = ", ".join(service.chains) or "none"
@@ -229,14 +235,14 @@ class Planner:
         return tuple(
             planned
             for step in chain.steps
-            for planned in self._tries(request, service, step, float(chain.within))
+            for planned in self._tries(request, service, to, step, float(chain.within))
         )
 
     def _tries(
-        self, request: SendRequest, service: Service, step: Step, chain_seconds: float
+        self, request: SendRequest, service: Service, to: str, step: Step, chain_seconds: float
     ) -> Iterator[StepPlan]:
         """A step of a chain, and its repetitions."""
-        planned = self._step(request, service, step, Result(step.until), float(step.within))
+        planned = self._step(request, service, to, step, Result(step.until), float(step.within))
         if chain_seconds:
             planned = replace(planned, chain_seconds=chain_seconds)
         if step.skip_when:
@@ -253,12 +259,18 @@ class Planner:
             )
 
     def _step(
-        self, request: SendRequest, service: Service, step: Step, until: Result, within_seconds: float
+        self,
+        request: SendRequest,
+        service: Service,
+        to: str,
+        step: Step,
+        until: Result,
+        within_seconds: float,
     ) -> StepPlan:
         # a request's text is what it says: variables are for templates and the texts of chains
         text = request.text
         name = step.template or ("" if text else request.template)
-        wav, language = request.wav, request.language
+        wav, language = request.wav, request.language or "en"
         try:
             if step.text:
                 text = render_sms(step.text, _variables(request, service))
@@ -272,11 +284,15 @@ class Planner:
                         field="template",
                         code="unknown_template",
                     )
-                language = template.language
+                wanted = request.language
+                if template.languages and not wanted:
+                    wanted = self._language(request.service, to)
+                wording, language = worded(template, wanted)
+                values = checked(name, template, variables)
                 if step.channel == "voice":
-                    text, wav = render_voice(template, variables), template.wav
+                    text, wav = render_voice(wording, values), wording.wav
                 else:
-                    text = render_sms(template, variables)
+                    text = render_sms(wording, values)
         except UnknownVariable as error:
             raise BadInput(str(error), field="variables", code="missing_variable") from None
         form = request.form

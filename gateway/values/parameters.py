@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gateway.values.errors import BadInput
 
-MISSING = "missing_parameter"
+MISSING = "missing_variable"
 
 
 class Declared(Protocol):

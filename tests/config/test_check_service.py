@@ -151,7 +151,7 @@ def test_a_sound_service_has_no_findings(of_pizza: OfPizza) -> None:
             "a call comes from a phone number",
         ),
         ('[[chains.c.steps]]\nchannel = "sms"\nfrom = "1"', "chains.c.steps[0].from", "is neither"),
-        ("[templates.t]", "templates.t", "says nothing; set text, voice or wav"),
+        ("[templates.t]", "templates.t", "says nothing; set text, voice, wav or app"),
         ('[numbers."+442079460001"]', "numbers.+442079460001", "is not among the service's assets"),
         ('[numbers."12345"]', "numbers.12345", "no trunk has it"),
         (

@@ -67,7 +67,7 @@ async def test_an_event_fires_the_rules_on_it_with_typed_parameters(open_world: 
     ("name", "parameters", "field", "code"),
     [
         ("payed", {}, "event", "unknown_event"),
-        ("paid", {}, "parameters.amount", "missing_parameter"),
+        ("paid", {}, "parameters.amount", "missing_variable"),
         ("paid", {"amount": "much"}, "parameters.amount", "bad_parameter"),
         ("paid", {"amount": 1, "msisdn": "12"}, "parameters.msisdn", "bad_address"),
     ],

@@ -47,7 +47,7 @@ def test_a_missing_one_is_named() -> None:
     with pytest.raises(BadInput) as refused:
         filled({"what": Parameter()}, {}, of="template alert", field="variables")
     assert str(refused.value) == "variables.what: template alert needs the parameter what"
-    assert refused.value.code == "missing_parameter"
+    assert refused.value.code == "missing_variable"
 
 
 def test_defaults_and_what_is_not_mandatory() -> None:
