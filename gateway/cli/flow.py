@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import click
 
+from gateway.cli import flow_versions
+from gateway.cli.flow_versions import place_of
 from gateway.cli.lint import lint as faults_of
 from gateway.cli.lint import tests_of, without_tests
 from gateway.cli.output import clean, listing, moment, print_json
@@ -14,7 +16,7 @@ from gateway.cli.picture import mermaid, tree
 from gateway.cli.settings import config_option, json_option, look, service_of, settings
 from gateway.config.load import load
 from gateway.config.model import Gateway
-from gateway.flows.definition import Flow, bundled, read
+from gateway.flows.definition import BadFlow, Flow, bundled, read
 from gateway.flows.schema import document
 from gateway.flows.trial import Verdict, edges_of
 from gateway.observe.why import sentence
@@ -26,12 +28,13 @@ from gateway.values.work import Run
 
 
 @click.group(
+    commands=flow_versions.COMMANDS,
     epilog="""\b
 Examples:
   gateway flow list
   gateway flow show pizza/order
   gateway flow trace 019ab2f0-6c1e-7d3a-8f4b-2b1c9d0e7a55
-"""
+""",
 )
 def flow() -> None:
     """Flows: list, look at, check, and follow a session through one."""
@@ -47,7 +50,7 @@ Example:
 @json_option
 @config_option
 def list_(as_json: bool, config: str) -> None:
-    """List the flows of all services, with the version that new sessions get."""
+    """List the flows of all services as their files have them; `gateway flow versions` tells what is live."""
     flows = list(_flows(settings(config)))
     if as_json:
         print_json(
@@ -240,21 +243,19 @@ def schema() -> None:
 def _flows(gateway: Gateway) -> Iterable[tuple[str, Flow]]:
     for name, service in gateway.services.items():
         for flow_name, written in service.flows.items():
-            yield name, read(flow_name, bundled(written, service.integrations))
+            try:
+                yield name, read(flow_name, bundled(written, service.integrations))
+            except BadFlow:
+                continue  # a draft that cannot run yet: gateway flow lint says why
 
 
 def _find(gateway: Gateway, name: str) -> Flow:
-    service, slash, short = name.rpartition("/")
-    if slash:
-        service_of(gateway, service)
-    found = [(s, f) for s, f in _flows(gateway) if f.name == short and service in ("", s)]
-    if not found:
-        known = ", ".join(f"{s}/{f.name}" for s, f in _flows(gateway)) or "none"
-        raise click.ClickException(f"there is no flow {name} (there are: {known})")
-    if len(found) > 1:
-        which = " or ".join(f"{s}/{f.name}" for s, f in found)
-        raise click.ClickException(f"several services have a flow {name}: say {which}")
-    return found[0][1]
+    service, flow = place_of(gateway, name)
+    settings = gateway.services[service]
+    try:
+        return read(flow, bundled(settings.flows[flow], settings.integrations))
+    except BadFlow as error:  # a draft
+        raise click.ClickException("\n".join(map(str, error.faults))) from None
 
 
 def _step(event: Event) -> tuple[str, str]:

@@ -54,7 +54,7 @@ def tests_of(
     flows = {}
     for flow, table in service.flows.items():
         whole = definition.bundled(table, service.integrations)
-        if not definition.faults(flow, whole, around or _around(service)):
+        if not definition.faults(flow, whole, around or surroundings(service)):
             flows[flow] = definition.read(flow, whole)
     for flow, read in flows.items():
         trials, faults = trial.read(f"flows.{flow}.tests", service.flows[flow].get("tests", []))
@@ -64,7 +64,7 @@ def tests_of(
 def flow_faults(name: str, service: Service, *, tests: bool) -> Iterator[Fault]:
     """What is wrong with a service's flows, and the tests of theirs that fail; paths from "flows" on.  Of a
     draft it is a warning: it may be incomplete."""
-    around = _around(service)
+    around = surroundings(service)
     for flow, table in service.flows.items():
         for fault in definition.faults(flow, definition.bundled(table, service.integrations), around):
             yield replace(fault, warning=table.get("draft") is True)
@@ -77,7 +77,7 @@ def flow_faults(name: str, service: Service, *, tests: bool) -> Iterator[Fault]:
                 yield Fault(f"flows.{read.name}.tests[{n}]", what, warning=draft)
 
 
-def _around(service: Service) -> Surroundings:
+def surroundings(service: Service) -> Surroundings:
     """What its flows may refer to."""
     nodes = {name: flow.get("nodes", {}) for name, flow in service.flows.items()}
     return Surroundings(

@@ -655,7 +655,9 @@ class Daemon:
         keywords, ruleset = Keywords.build(new.services), Ruleset.build(new.services)
         # in a thread: it may read what lingua knows of a language
         readers = await asyncio.to_thread(self._listening.readers, new.services)
-        self._runs.configure(new.services)  # raises on a bad flow, before anything has changed
+        await self._runs.configure(
+            self.store, new.services
+        )  # raises on a bad flow, before anything has changed
         for section in needs_restart(self.config, new):
             log.warning("reload.needs_restart", extra={"section": section})
         self.config = new

@@ -22,6 +22,7 @@ from gateway.flows.simulation import LIMIT_DEPTH, called
 from gateway.inbound.actions import Subject
 from gateway.inbound.acts import Acts, Perform
 from gateway.inbound.open_runs import OpenRuns
+from gateway.inbound.versions import Versions
 from gateway.outbound.accept import Accepting, Owing
 from gateway.rules import variables
 from gateway.store.base import Delete, Store, Unit
@@ -30,7 +31,7 @@ from gateway.values.errors import BadInput
 from gateway.values.event import Event
 from gateway.values.ids import NewId
 from gateway.values.variables import render
-from gateway.values.work import Effect, FlowVersion, Run
+from gateway.values.work import Effect, Run
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,6 @@ _KEYS = 10_000  # session keys after which those that are over are looked for
 _ON_CALL = "call"  # kind of effect
 _CALL_LOST = "the gateway was restarted while the call was up"
 _LIMIT_CASCADE = 50  # inputs that one input may bring about (sends that fail at once, and the like)
-
-Version = tuple[str, str, str]  # service, flow, version
 
 
 class Firing(Protocol):
@@ -102,51 +101,30 @@ class Runs:
         )
         self.firing: Firing | None = None
         self.calls: Calling | None = None
-        self._current: dict[tuple[str, str], Flow] = {}
-        self._definitions: dict[Version, dict[str, Any]] = {}
-        self._flows: dict[Version, Flow] = {}
-        self._stored: set[Version] = set()
+        self._services = services
+        self._versions = Versions(clock)
         self._open = OpenRuns(clock, self._time_up)
         self._keys: dict[tuple[str, str, str], tuple[str, float]] = {}  # session keys: run, until when
         self._inputs: deque[tuple[str, Input]] = deque()
         self._feeding = False
         self._most_keys = _KEYS
-        self.configure(services)
 
-    def configure(self, services: Mapping[str, Service]) -> None:
-        """Take the current version of every flow; open runs stay on theirs."""
-        current: dict[tuple[str, str], Flow] = {}
-        for service, settings in services.items():
-            for name, written in settings.flows.items():
-                whole = definition.bundled(written, settings.integrations)
-                flow = definition.read(name, whole)
-                current[service, name] = flow
-                version = (service, name, flow.version)
-                self._flows[version] = flow
-                self._definitions[version] = definition.content(whole)
-        self._current = current
+    async def configure(self, store: Store, services: Mapping[str, Service]) -> None:
+        """Take up the flows of new settings; open runs stay on their versions.  Raises BadFlow or StoreError;
+        then nothing has changed."""
+        await self._versions.take(store, services)
 
     async def load(self, store: Store) -> None:
-        """Take up the runs that were open when the gateway stopped."""
+        """Take up the flows, and the runs that were open when the gateway stopped."""
+        await self._versions.take(store, self._services)
         for run in await store.open_runs():
-            version = (run.service, run.flow, run.version)
-            if version not in self._flows:
-                stored = await store.flow_version(*version)
-                if stored is None:
-                    log.error("run.version_missing", extra={"run": run.id, "flow": run.flow})
-                    continue
-                try:
-                    self._flows[version] = definition.read(run.flow, stored.definition)
-                except definition.BadFlow as error:  # what an older gateway ran, this one does not know
-                    log.error("run.version_bad", extra={"run": run.id, "reason": str(error)})
-                    continue
-            self._stored.add(version)
-            self._open.put(run)
+            if await self._versions.keep(store, run):
+                self._open.put(run)
         now = self._clock.now()
         for run in await store.keyed_runs(now - definition.LIMIT_KEY_SECONDS):
-            version = (run.service, run.flow, run.version)
-            within = self._flows[version].key_within_seconds if version in self._flows else 0.0
-            self._keys[run.service, run.flow, run.key] = run.id, run.created_at + within
+            if await self._versions.keep(store, run):
+                until = run.created_at + self._versions.of(run).key_within_seconds
+                self._keys[run.service, run.flow, run.key] = run.id, until
         self._open.start()
 
     async def recover(self, store: Store) -> None:
@@ -176,11 +154,7 @@ class Runs:
     def start(self, unit: Unit, flow: str, subject: Subject) -> str:
         """The run's id, also of one that has ended already; "" where its session key is taken.  Raises
         BadInput."""
-        found = self._current.get((subject.service, flow))
-        if found is None:
-            raise BadInput(
-                f"service {subject.service!r} has no flow {flow!r}", field="flow", code="unknown_flow"
-            )
+        found = self._versions.pick(subject.service, flow, subject.customer)
         began = Start(
             run_id=self._new_id(),
             service=subject.service,
@@ -212,19 +186,7 @@ class Runs:
     def _begin(self, unit: Unit, flow: Flow, began: Start, ref: str) -> engine.Advance:
         """Raises ValueError for a node that the flow has not."""
         now = self._clock.now()
-        version = (began.service, flow.name, flow.version)
         advance = engine.start(flow, began, now)
-        if version not in self._stored:
-            unit.acts.append(lambda: self._stored.add(version))
-            unit.writes.append(
-                FlowVersion(
-                    service=began.service,
-                    flow=flow.name,
-                    version=flow.version,
-                    definition=self._definitions[version],
-                    created_at=now,
-                )
-            )
         if began.key:
             self._remember(unit, flow, began, now)
         log.info("session.started", extra={"session": began.run_id, "transid": ref, "flow": flow.name})
@@ -375,9 +337,7 @@ class Runs:
         try:
             if run.depth >= LIMIT_DEPTH:
                 raise BadInput(f"flows have begun flows {LIMIT_DEPTH} deep")
-            found = self._current.get((run.service, effect.flow))
-            if found is None:
-                raise BadInput(f"service {run.service!r} has no flow {effect.flow!r}")
+            found = self._versions.pick(run.service, effect.flow, run.customer)
             began = called(run, effect, self._new_id())
             self._begin(unit, found, began, run.id)
         except (BadInput, ValueError) as error:
@@ -402,4 +362,4 @@ class Runs:
             )
 
     def _flow(self, run: Run) -> Flow:
-        return self._flows[run.service, run.flow, run.version]
+        return self._versions.of(run)

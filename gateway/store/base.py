@@ -21,7 +21,7 @@ from gateway.values.event import Event
 from gateway.values.link import Link, LinkCounts
 from gateway.values.message import Consent, ConsentChange, Message, Offence, Part, Receipt, Segment
 from gateway.values.otp import Otp
-from gateway.values.work import Begun, Effect, FlowVersion, LogbookRow, Notification, Run, Timer
+from gateway.values.work import Begun, Effect, FlowState, FlowVersion, LogbookRow, Notification, Run, Timer
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ Record = (
     | Timer
     | Notification
     | FlowVersion
+    | FlowState
     | Run
     | LogbookRow
     | Otp
@@ -65,7 +66,8 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
     Begun: ("begun", ("id",)),
     Timer: ("timers", ("kind", "ref")),
     Notification: ("notifications", ("id",)),
-    FlowVersion: ("flow_versions", ("service", "flow", "version")),
+    FlowVersion: ("flow_versions", ("service", "flow", "number")),
+    FlowState: ("flow_states", ("service", "flow")),
     Run: ("runs", ("id",)),
     LogbookRow: ("logbook_rows", ("id",)),
     Otp: ("otps", ("id",)),
@@ -337,7 +339,19 @@ class Store(Protocol):
         """(id, due) of what one receiver is owed, oldest due first."""
         ...
 
-    async def flow_version(self, service: str, flow: str, version: str) -> FlowVersion | None: ...
+    async def flow_version(self, service: str, flow: str, version: str) -> FlowVersion | None:
+        """The youngest with this content hash."""
+        ...
+
+    async def flow_versions(self, service: str, flow: str) -> list[FlowVersion]:
+        """By number."""
+        ...
+
+    async def flow_heads(self) -> list[tuple[str, str, int, str]]:
+        """(service, flow, number, version) of every version of every flow."""
+        ...
+
+    async def flow_states(self) -> list[FlowState]: ...
     async def run(self, id: str) -> Run | None: ...
     async def keyed_runs(self, since: float) -> list[Run]:
         """Runs with a session key that began at or after that time, oldest first."""

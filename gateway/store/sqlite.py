@@ -38,7 +38,7 @@ from gateway.values.link import Link, LinkCounts
 from gateway.values.message import Consent, ConsentChange, Message, Offence, Part, Receipt, Segment
 from gateway.values.otp import Otp
 from gateway.values.story import merged, told
-from gateway.values.work import Begun, Effect, FlowVersion, LogbookRow, Notification, Run, Timer
+from gateway.values.work import Begun, Effect, FlowState, FlowVersion, LogbookRow, Notification, Run, Timer
 
 log = logging.getLogger(__name__)
 
@@ -313,6 +313,15 @@ class SqliteStore:
 
     async def flow_version(self, service: str, flow: str, version: str) -> FlowVersion | None:
         return await self._one(FlowVersion, "flow_version", service=service, flow=flow, version=version)
+
+    async def flow_versions(self, service: str, flow: str) -> list[FlowVersion]:
+        return await self._all(FlowVersion, "flow_versions", service=service, flow=flow)
+
+    async def flow_heads(self) -> list[tuple[str, str, int, str]]:
+        return await self._rows("flow_heads")
+
+    async def flow_states(self) -> list[FlowState]:
+        return await self._all(FlowState, "flow_states")
 
     async def run(self, id: str) -> Run | None:
         return await self._one(Run, "run", id=id)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
 from gateway.store import lock
+from gateway.store.base import Write
+from gateway.store.engine import Engine
+from gateway.store.migrations import Foreign, Newer, pending
+from gateway.store.wire import encode
 from gateway.values.errors import StoreUnusable
 
 _PAGES = 2_000  # copied between two reports of progress: about 8 MB
@@ -72,6 +76,26 @@ def vacuum(path: Path) -> tuple[int, int]:
         raise StoreUnusable(f"{error.filename or path}: {error.strerror}") from error
     except sqlite3.Error as error:
         raise StoreUnusable(f"{path} cannot be vacuumed: {error}") from error
+
+
+def write(path: Path, writes: Sequence[Write]) -> None:
+    """Write a group of records beside a gateway that may be running; it does not know of them until it looks.
+
+    Raises StoreUnusable.
+    """
+    if not path.exists():
+        raise StoreUnusable(f"{path} does not exist; start the gateway once, it makes it")
+    try:
+        with closing(_connect(path, "rw")) as connection:
+            if pending(connection):
+                raise StoreUnusable(
+                    f"{path} is of an older version of trunkline; start the gateway once on it"
+                )
+            verdict = Engine(connection, path).execute([encode(writes)])
+    except (Foreign, Newer, sqlite3.Error) as error:
+        raise StoreUnusable(f"{path} cannot be written: {error}") from error
+    if wrong := verdict.trouble or "".join(verdict.errors):
+        raise StoreUnusable(f"{path} cannot be written: {wrong}")
 
 
 def octets(path: Path) -> int:

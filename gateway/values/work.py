@@ -75,9 +75,25 @@ class FlowVersion(Struct, frozen=True, gc=False, kw_only=True):
 
     service: str
     flow: str
-    version: str  # content hash, 12 hex digits
+    number: int  # from 1
+    version: str  # content hash, 12 hex digits; a version that was rolled back to has the same one again
+    author: str = ""
+    note: str = ""
     definition: dict[str, Any]
     created_at: float
+
+
+class FlowState(Struct, frozen=True, gc=False, kw_only=True):
+    """Which versions of a flow new sessions get (flows.rollout); 0 = none."""
+
+    service: str
+    flow: str
+    live: int = 0
+    other: int = 0  # what `percent` of a hundred customers get in the place of `live`
+    percent: int = 0
+    draft: int = 0  # for test numbers
+    file: str = ""  # the state of the service file that was taken up last
+    updated_at: float
 
 
 class Run(Struct, frozen=True, gc=False, kw_only=True):

@@ -134,7 +134,9 @@ async def test_a_run_whose_version_no_longer_reads_does_not_stop_the_start(open_
     world = await open_world(shop=SHOP + ASK)
     bad: dict[str, Any] = {"start": "x", "nodes": {"x": {"type": "telepathy"}}}
     unit = Unit()
-    unit.writes.append(FlowVersion(service="shop", flow="old", version="v", definition=bad, created_at=1.0))
+    unit.writes.append(
+        FlowVersion(service="shop", flow="old", number=1, version="v", definition=bad, created_at=1.0)
+    )
     plain: dict[str, Any] = {"service": "shop", "customer": CUSTOMER, "number": "12345"}
     plain |= {"created_at": 1.0, "updated_at": 1.0}
     unit.writes.append(Run(id="r1", flow="old", version="v", **plain))
@@ -144,7 +146,7 @@ async def test_a_run_whose_version_no_longer_reads_does_not_stop_the_start(open_
     assert len(world.runs) == 0
 
 
-async def test_a_version_is_stored_with_the_first_run_that_becomes_durable(open_world: Any) -> None:
+async def test_a_session_that_did_not_become_durable_did_not_begin(open_world: Any) -> None:
     world = await open_world(shop=SHOP + ASK)
     lost, kept = Unit(), Unit()
     world.runs.start(lost, "ask", texted())

@@ -143,6 +143,7 @@ class Records:
 
     def flow_version(self, version: str = "abc", **fields: Any) -> FlowVersion:
         plain = {"service": "alerts", "flow": "order", "definition": {"start": "ask"}, "created_at": 1.0}
+        plain |= {"number": 1}
         return FlowVersion(version=version, **plain | fields)
 
     def run(self, id: str = "s1", **fields: Any) -> Run:

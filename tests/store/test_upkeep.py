@@ -11,6 +11,7 @@ import pytest
 from gateway.store import upkeep
 from gateway.store.sqlite import SqliteStore
 from gateway.values.errors import StoreUnusable
+from gateway.values.work import FlowState
 
 
 async def fill(store: SqliteStore, records: Any, count: int) -> None:
@@ -122,3 +123,15 @@ def test_vacuum_makes_no_file(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable, match="does not exist"):
         upkeep.vacuum(tmp_path / "gateway.db")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_group_is_written_beside_a_running_gateway(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    store = SqliteStore(path)
+    await store.open()
+    state = FlowState(service="s", flow="f", live=1, updated_at=1.0)
+    await asyncio.to_thread(upkeep.write, path, [state])
+    assert await store.flow_states() == [state]
+    await store.close()
+    with pytest.raises(StoreUnusable, match="does not exist"):
+        upkeep.write(tmp_path / "other.db", [state])

@@ -233,8 +233,30 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
         },
     ),
     "flow_versions": (
-        ("service", "flow", "version"),
-        {"service": str, "flow": str, "version": str, "definition": str, "created_at": float},
+        ("service", "flow", "number"),
+        {
+            "service": str,
+            "flow": str,
+            "number": int,
+            "version": str,
+            "author": str,
+            "note": str,
+            "definition": str,
+            "created_at": float,
+        },
+    ),
+    "flow_states": (
+        ("service", "flow"),
+        {
+            "service": str,
+            "flow": str,
+            "live": int,
+            "other": int,
+            "percent": int,
+            "draft": int,
+            "file": str,
+            "updated_at": float,
+        },
     ),
     "runs": (
         "id",

@@ -67,8 +67,21 @@ WHERE state = :state AND state != 'pending' AND due <= :due_before AND (:receive
 ORDER BY due, id LIMIT :limit;
 
 -- name: flow_version
--- One version of a flow.
-SELECT * FROM flow_versions WHERE service = :service AND flow = :flow AND version = :version;
+-- The youngest version of a flow with this content.
+SELECT * FROM flow_versions WHERE service = :service AND flow = :flow AND version = :version
+ORDER BY number DESC LIMIT 1;
+
+-- name: flow_versions
+-- Every version of a flow.
+SELECT * FROM flow_versions WHERE service = :service AND flow = :flow ORDER BY number;
+
+-- name: flow_heads
+-- Every version of every flow, without its definition.
+SELECT service, flow, number, version FROM flow_versions ORDER BY service, flow, number;
+
+-- name: flow_states
+-- Which versions of flows are live.
+SELECT * FROM flow_states ORDER BY service, flow;
 
 -- name: run
 -- One run by its session ID.
