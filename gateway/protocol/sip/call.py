@@ -21,6 +21,8 @@ from gateway.protocol.sip.transaction import (
 
 
 class CallState(Enum):
+    __hash__ = object.__hash__  # a member is itself; Enum hashes its name, in Python
+
     INCOMING = auto()  # they call; 100 was sent
     RINGING = auto()  # 180 was sent
     ACCEPTING = auto()  # the application answered; 200 waits for the PRACK of the 180 (RFC 3262 section 3)
@@ -36,6 +38,8 @@ class CallState(Enum):
 
 
 class CallCause(Enum):
+    __hash__ = object.__hash__  # a member is itself; Enum hashes its name, in Python
+
     RING = auto()
     ACCEPT = auto()
     ANSWER = auto()

@@ -130,6 +130,13 @@ class Headers:
         """Every value of a comma-separated field, over all its lines."""
         return [value for line in self.lines(name) for value in split_list(line)]
 
+    def picked(self, *keys: str) -> Self:
+        """The lines under these lower-case long names, each of which must be there."""
+        picked = type(self)()
+        for key in keys:
+            picked._lines[key] = self._lines[key].copy()
+        return picked
+
     def fields(self) -> Iterator[tuple[str, str]]:
         """Every line as (lower-case long name, value)."""
         return ((key, value) for key, values in self._lines.items() for value in values)
@@ -138,11 +145,12 @@ class Headers:
         return (_KEYS.get(name) or _key(name)) in self._lines
 
     def __str__(self) -> str:
-        return "".join(
-            f"{_DISPLAY.get(key) or key.title()}: {value}\r\n"
-            for key, values in self._lines.items()
-            for value in values
-        )
+        lines = []
+        for key, values in self._lines.items():
+            name = _DISPLAY.get(key) or key.title()
+            for value in values:
+                lines.append(f"{name}: {value}\r\n")
+        return "".join(lines)
 
 
 _VIA = re.compile(

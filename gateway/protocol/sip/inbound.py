@@ -53,7 +53,7 @@ class InboundCalls:
             except BadHeader:
                 sessions.respond(transaction, 400, now)
                 return
-            sessions.respond(transaction, 100, now)
+            sessions.layer.trying(transaction)
             self._enter(transaction, request, dialog)
 
     def _enter(self, transaction: ServerTransaction, request: Request, dialog: Dialog) -> None:

@@ -99,6 +99,7 @@ class TransactionLayer:
         self._stateless_salt = rng.getrandbits(64)
         self._events: deque[LayerEvent] = deque()
         self._datagrams: list[Datagram] = []
+        self._untold: list[ServerTransaction] = []  # new INVITEs: nothing has been said to them yet
 
     # --- in and out
 
@@ -130,6 +131,11 @@ class TransactionLayer:
 
     def datagrams(self) -> list[Datagram]:
         """What is to be sent since the last call."""
+        for server in self._untold:
+            if not server.wire:
+                server.wire = bytes(respond(server.request, 100))
+                self._send(server)
+        self._untold.clear()
         out, self._datagrams = self._datagrams, []
         return out
 
@@ -241,9 +247,12 @@ class TransactionLayer:
         cause = cause_of(response.status)
         wire = bytes(response)
         if server.allows(cause):
-            self._supersede(server)
             server.wire = wire
         self._step(server, cause, now)
+
+    def trying(self, server: ServerTransaction) -> None:
+        """Send 100 to an INVITE, unless something else is said before the next datagrams leave (17.2.1)."""
+        self._untold.append(server)
 
     def repeat(self, server: ServerTransaction) -> None:
         """Send its latest response again, even if timer L, set by the same clock, has ended it by now."""
@@ -300,13 +309,6 @@ class TransactionLayer:
             server = ServerTransaction(machine, request, reply_address(request, source), key, source)
             self.servers[key] = server
             self._events.append(RequestReceived(server, request))
-
-    def _supersede(self, server: ServerTransaction) -> None:
-        """Take back a 100 that has not left yet: what follows says more (section 17.2.1)."""
-        unsent = self._datagrams
-        trying = server.machine is INVITE_SERVER and server.wire.startswith(_TRYING)
-        if trying and unsent and unsent[-1].data is server.wire:
-            unsent.pop()
 
     def _is_full(self, request: Request) -> bool:
         if request.method != "INVITE":
@@ -391,7 +393,6 @@ def _otherwise(request: Request, address: Address) -> Address | None:
     return via_address(request, address) if address.reliable else None
 
 
-_TRYING = b"SIP/2.0 100 "
 _QUOTE_SAFE = {ord('"'): "'", ord("\\"): "/"}
 
 

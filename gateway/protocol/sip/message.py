@@ -324,13 +324,10 @@ def respond(
     `to_tag` is added unless the request carries one or the response is 100.
     """
     source = request.headers
-    fields = Headers()
-    fields.set("Via", *source.lines("Via"))
-    fields.set("From", source.get("From"))
+    fields = source.picked("via", "from", "to", "call-id", "cseq")
     tagged = bool(to_tag) and not request.to_tag and status > 100
-    fields.set("To", f"{source.get('To')};tag={to_tag}" if tagged else source.get("To"))
-    fields.set("Call-ID", source.get("Call-ID"))
-    fields.set("CSeq", source.get("CSeq"))
+    if tagged:
+        fields.set("To", f"{source.get('To')};tag={to_tag}")
     if status == 100 and "Timestamp" in source:
         fields.set("Timestamp", source.get("Timestamp"))
     for name, value in headers:

@@ -19,6 +19,8 @@ from gateway.protocol.sip.timers import LIFETIME, T1, T2, T4, Timer
 
 
 class State(Enum):
+    __hash__ = object.__hash__  # a member is itself; Enum hashes its name, in Python
+
     CALLING = auto()
     TRYING = auto()
     PROCEEDING = auto()
@@ -30,6 +32,8 @@ class State(Enum):
 
 class Cause(Enum):
     """What moves a transaction.  A response is received by a client, sent by a server."""
+
+    __hash__ = object.__hash__  # a member is itself; Enum hashes its name, in Python
 
     PROVISIONAL = auto()  # 1xx
     SUCCESS = auto()  # 2xx

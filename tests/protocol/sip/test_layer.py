@@ -405,18 +405,19 @@ def test_the_answer_goes_to_the_source() -> None:
     assert b"received=192.0.2.77" in datagram.data
 
 
-def test_a_100_that_has_not_left_is_said_by_what_follows_it() -> None:
+def test_an_invite_that_is_answered_at_once_gets_no_100() -> None:
     ours = layer()
     for branch in ("z9hG4bK1", "z9hG4bK2"):
         arrive(ours, "INVITE", branch)
     first, second = (event for event in events(ours) if isinstance(event, RequestReceived))
-    ours.respond(first.transaction, respond(first.request, 100), 0.0)
+    ours.trying(first.transaction)
+    ours.trying(second.transaction)
     ours.respond(first.transaction, respond(first.request, 180, to_tag="t"), 0.0)
-    ours.respond(second.transaction, respond(second.request, 100), 0.0)
     assert [_word(message) for message in sent(ours)] == ["180", "100"]
-    ours.respond(second.transaction, respond(second.request, 180, to_tag="t"), 0.0)
+    arrive(ours, "INVITE", "z9hG4bK2")
+    assert [_word(message) for message in sent(ours)] == ["100"]
     ours.respond(second.transaction, respond(second.request, 486, to_tag="t"), 0.0)
-    assert [_word(message) for message in sent(ours)] == ["180", "486"]
+    assert [_word(message) for message in sent(ours)] == ["486"]
 
 
 # --- what the layer answers by itself
