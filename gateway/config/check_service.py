@@ -31,8 +31,9 @@ from gateway.config.model import (
     Template,
 )
 from gateway.values.address import Kind, canonical, kind
-from gateway.values.errors import BadAddress
+from gateway.values.errors import BadAddress, BadInput
 from gateway.values.fault import Fault, nearest
+from gateway.values.hours import hours
 
 _LONGEST_RING_SECONDS = 180.0  # proxies give up after three minutes (RFC 3261, timer C)
 _AUTHS: Mapping[str, tuple[str, ...]] = {
@@ -93,6 +94,7 @@ class _Checked:
         if not 1 <= service.notify.batch <= _MOST_TOGETHER:
             said = f"is {service.notify.batch}; it must be 1 to {_MOST_TOGETHER}"
             yield Fault(f"{path}.notify.batch", f"{said}, and 1 is one notification in each POST, no array")
+        yield from _manners(path, service)
         for what in ("key", "hub_secret"):
             previous, until = getattr(service, f"previous_{what}"), getattr(service, f"previous_{what}_until")
             if bool(previous) != bool(until):
@@ -309,6 +311,21 @@ def _policy(path: str, number: Number) -> Iterator[Fault]:
     for name in ("caller_limit", "flood"):
         if getattr(number, name) < 0:
             yield Fault(f"{path}.{name}", f"is {getattr(number, name)}; write 0 for no limit")
+
+
+def _manners(path: str, service: Service) -> Iterator[Fault]:
+    if service.quiet_hours:
+        try:
+            hours(service.quiet_hours)
+        except BadInput as error:
+            yield Fault(f"{path}.quiet_hours", error.reason)
+    for key in ("per_day", "per_week"):
+        if getattr(service, key) < 0:
+            yield Fault(f"{path}.{key}", f"is {getattr(service, key)}; write 0 for any number")
+    for key in ("quiet_hours", "per_day", "per_week"):
+        if getattr(service, key) and service.traffic != "marketing":
+            what = 'has no effect: the service is transactional; write traffic = "marketing"'
+            yield Fault(f"{path}.{key}", what, warning=True)
 
 
 def _says(template: Template, channel: str) -> bool:

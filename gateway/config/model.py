@@ -575,6 +575,11 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     routes: list[str] = field(default_factory=list)  # binds in order of preference; or [routes.NAME]
     route_table: dict[str, Route] = field(default_factory=dict)  # what [routes.NAME] say
     notify: NotifyUrls = field(default_factory=NotifyUrls)
+    # marketing goes neither in quiet hours nor too often; what it owes waits for the end of the hours
+    traffic: Literal["transactional", "marketing"] = "transactional"
+    quiet_hours: str = ""  # where the customer lives: "21:00-08:00"
+    per_day: int = 0  # messages to one customer in 24 hours; 0: any number
+    per_week: int = 0  # in 7 days
     # whose STOP, START and HELP are understood, beside the English ones (ISO 639-1, rules/reserved.py); the
     # first is that of the replies to English ones
     languages: list[str] = field(default_factory=lambda: ["en"])

@@ -31,6 +31,7 @@ from gateway.daemon.sip import SipSide
 from gateway.daemon.smpp import SmppSide
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
+from gateway.directory.policy import Policy
 from gateway.flows import effects
 from gateway.http.app import HttpServer
 from gateway.http.deps import CarrierState, Deps
@@ -119,6 +120,7 @@ class Daemon:
         )
         self._consents = Consents()
         self._customers = Customers()
+        self._policy = Policy(self._services)
         secret = secret_of(config.secret, state_directory)
         codes = self._codes = Codes(secret)
         self._otps = Otps(
@@ -167,6 +169,7 @@ class Daemon:
             timers=self._timers,
             book=self._book,
             consequences=self._of_status,
+            policy=self._policy,
             queue_limit=config.http.queue,
             skip=self._skip,
             put_links=self._links.put_in,
@@ -336,6 +339,7 @@ class Daemon:
         await self._consents.load(self.store)
         await self._listening.load(self.store)
         await self._customers.load(self.store)
+        await self._policy.load(self.store, self._clock.now())
         await self._events.load(self.store)
         await self._otps.load(self.store)
         await self._links.load()
@@ -521,6 +525,7 @@ class Daemon:
             receipts=self._receipts,
             listening=self._listening,
             listeners=self._listeners,
+            heard_from=self._policy.heard,
         )
 
     def _receipts_about(self, bind: str) -> Sequence[str]:
@@ -666,6 +671,7 @@ class Daemon:
         self._services.update(new.services)
         self._listening.configure(self._services, readers)
         await self._listening.load(self.store)
+        self._policy.configure(new.services)
         self.outbound.planner = Planner(self._services, self._customers.language)
         gone, fresh = changed_binds(self._binds, new.smpp.binds)
         self._binds.clear()

@@ -89,8 +89,10 @@ class InboundPipeline:
         receipts: Receipts,
         listening: Listening,
         listeners: Callable[[str], Sequence[str]] = lambda service: (),
+        heard_from: Callable[[str, str, float], None] = lambda service, customer, now: None,
     ) -> None:
-        """`listeners(service)` are the URLs of accounts that its texts go to."""
+        """`listeners(service)` are the URLs of accounts that its texts go to; `heard_from(service, customer,
+        now)` is told who has written."""
         self._store = store
         self._clock = clock
         self._new_id = new_id
@@ -107,6 +109,7 @@ class InboundPipeline:
         self._receipts = receipts
         self._listening = listening
         self._listeners = listeners
+        self._heard_from = heard_from
         self._later = Later()
 
     def deliver(self, bind: str, pdu: DeliverSm | DataSm, told: Callable[[int | Exception], None]) -> None:
@@ -246,6 +249,8 @@ class InboundPipeline:
         sender, recipient, text = message.sender, message.recipient, message.text
         match, services = self._keywords.match(recipient, text), self._keywords.services(recipient)
         heard = self._listening.hear(services, sender, text, message.created_at)
+        for name in services:
+            self._heard_from(name, sender, message.created_at)
         decision = rules.decide(
             sender=sender,
             recipient=recipient,

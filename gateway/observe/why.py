@@ -319,6 +319,7 @@ _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "sms.received": _received,
     "sms.octets": _octets,
     "decided": _decided,
+    "message.held": lambda data: f"It is held{_because_of(data)}.",
     "parked": lambda data: "Its service is suspended: it is decided on when that is live again.",
     "rule": _rule,
     "nlp": _read_out,

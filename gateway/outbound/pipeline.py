@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 
-from gateway.channels.base import Channel
+from gateway.channels.base import Carrier, Channel
+from gateway.directory.policy import Policy
 from gateway.outbound import chain
 from gateway.outbound.accept import Planner, SendRequest
 from gateway.outbound.backlog import Backlog
@@ -19,6 +20,7 @@ from gateway.store.base import Store, Unit
 from gateway.store.timers import Timers
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput, StoreError, Throttled
+from gateway.values.event import Event
 from gateway.values.ids import NewId
 from gateway.values.message import Message, Segment, StepPlan
 from gateway.values.outcome import Outcome, Status
@@ -53,6 +55,7 @@ class OutboundPipeline:
         queue_limit: int,
         skip: Skip,
         put_links: Callable[[Unit, Message], Message] = lambda unit, message: message,
+        policy: Policy | None = None,
     ) -> None:
         """`put_links` gives a message that is accepted the smart links that its texts name."""
         self._store = store
@@ -65,6 +68,7 @@ class OutboundPipeline:
         self._queue_limit = queue_limit
         self._skip = skip
         self._put_links = put_links
+        self._policy = policy or Policy({})
         self._tasks: set[asyncio.Task[None]] = set()
         self._memory = Memory(store)
         self._recorder = Recorder(store, self._memory, timers)
@@ -115,9 +119,41 @@ class OutboundPipeline:
         if request.not_before > now:
             self.hold(unit, message, request.not_before)
             return message
+        if self._policy.governs(message.service) and not self._is_answer(message, now):
+            return self._accept_marketing(unit, message, now)
         decision = chain.begin(message, lambda step: self._test(message, step), now)
         self._apply(unit, message, decision, fresh=True)
         return decision.message
+
+    def _accept_marketing(self, unit: Unit, message: Message, now: float) -> Message:
+        """Only if the customer has not had enough, and once no quiet hours are."""
+        if cap := self._policy.cap(message.service, message.recipient, now):
+            unfit = chain.Fitness(Carrier(""), cap)
+            decision = chain.begin(message, lambda step: unfit, now)
+            self._apply(unit, message, decision, fresh=True)
+            return decision.message
+        if self._hold_quiet(unit, message, now):
+            self._policy.count(unit, message.service, message.recipient, now)
+            return message
+        decision = chain.begin(message, lambda step: self._test(message, step), now)
+        if not decision.message.status.final:
+            self._policy.count(unit, message.service, message.recipient, now)
+        self._apply(unit, message, decision, fresh=True)
+        return decision.message
+
+    def _hold_quiet(self, unit: Unit, message: Message, now: float) -> bool:
+        """Hold a message until quiet hours end; False: there are none now."""
+        opens = self._policy.opens(message.service, message.recipient, now)
+        if not opens:
+            return False
+        self.hold(unit, message, opens)
+        data = {"reason": self._policy.quiet(message.service, message.recipient, now)}
+        held = Event(ref=message.id, type="message.held", service=message.service, at=now, data=data)
+        unit.writes.append(held)
+        return True
+
+    def _is_answer(self, message: Message, now: float) -> bool:
+        return message.consent_exempt or self._policy.awake(message.service, message.recipient, now)
 
     # -- what outbound.control does to messages that wait ------------------------------------------
 
@@ -272,6 +308,10 @@ class OutboundPipeline:
     def _test(self, message: Message, step: StepPlan) -> chain.Fitness:
         channel = self._channels[step.channel]
         not_applicable = channel.applicable(message, step)
+        if not not_applicable and self._policy.governs(message.service):
+            now = self._clock.now()
+            if not self._is_answer(message, now):
+                not_applicable = self._policy.quiet(message.service, message.recipient, now)
         if step.skip_when and not not_applicable:
             not_applicable = self._skip(message, step)
         return chain.Fitness(channel.available(message, step), not_applicable)
@@ -352,8 +392,11 @@ class OutboundPipeline:
         unit = Unit()
         self._timers.clear(unit, timer.kind, timer.ref)
         if message is not None and message.step < 0 and message.status is Status.QUEUED:
-            decision = chain.begin(message, lambda step: self._test(message, step), self._clock.now())
-            self._apply(unit, message, decision)
+            now = self._clock.now()
+            governed = self._policy.governs(message.service) and not self._is_answer(message, now)
+            if not (governed and self._hold_quiet(unit, message, now)):
+                decision = chain.begin(message, lambda step: self._test(message, step), now)
+                self._apply(unit, message, decision)
         self.record(unit)
 
     def _wake(self, message: Message, timer: Timer) -> None:

@@ -267,6 +267,10 @@ class Store(Protocol):
         """Newest first."""
         ...
 
+    async def sent_since(self, service: str, since: float) -> list[tuple[str, float]]:
+        """(recipient, time) of what a service has sent, or has tried to, since then; oldest first."""
+        ...
+
     async def customers(self) -> list[Customer]: ...
     async def raised(self) -> list[Raised]:
         """Oldest first."""

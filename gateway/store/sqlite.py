@@ -69,6 +69,13 @@ def path_of(url: str, state_directory: str | Path) -> Path:
     return Path("/" + name) if absolute else Path(state_directory) / name
 
 
+def _first_id(since: float) -> str:
+    """Not greater than any id that was made at or after that time: they begin with its milliseconds (RFC
+    9562, UUIDv7)."""
+    made = f"{max(0, int(since * 1000)):012x}"
+    return f"{made[:8]}-{made[8:]}"
+
+
 class SqliteStore:
     """See store.base.Store, whose contract this is."""
 
@@ -198,9 +205,7 @@ class SqliteStore:
         return await self._all(Receipt, "unmatched_since", at=at)
 
     async def segments_in_doubt(self, since: float) -> list[Segment]:
-        # ids begin with the milliseconds of their making (RFC 9562, UUIDv7)
-        made = f"{max(0, int(since * 1000)):012x}"
-        return await self._all(Segment, "segments_in_doubt", first=f"{made[:8]}-{made[8:]}")
+        return await self._all(Segment, "segments_in_doubt", first=_first_id(since))
 
     async def parts(self) -> list[Part]:
         return await self._all(Part, "parts")
@@ -215,6 +220,9 @@ class SqliteStore:
         return await self._all(
             ConsentChange, "consent_changes", service=service, address=address, limit=limit
         )
+
+    async def sent_since(self, service: str, since: float) -> list[tuple[str, float]]:
+        return await self._rows("sent_since", service=service, first=_first_id(since))
 
     async def customers(self) -> list[Customer]:
         return await self._all(Customer, "customers")

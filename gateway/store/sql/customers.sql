@@ -12,6 +12,13 @@ SELECT * FROM consent_changes
 WHERE service = :service AND address = :address
 ORDER BY seq DESC LIMIT :limit;
 
+-- name: sent_since
+-- What a service has sent since a message of that id, as far as it was applicable: walks the ids of all.
+SELECT recipient, created_at FROM messages
+WHERE id >= :first AND +service = :service AND direction = 'mt' AND consent_exempt = 0
+  AND code != 'not-applicable'
+ORDER BY id;
+
 -- name: customers
 -- Every profile.
 SELECT * FROM customers ORDER BY service, address;
