@@ -32,7 +32,7 @@ Who may import whom (tests/test_layout.py reads this table and holds the code to
     channels            values, protocol, directory, content
     outbound            values, store.base, store.timers, channels.base, directory, content
     inbound             values, protocol, text, rules, flows, store.base, store.timers, directory,
-                        outbound.accept, outbound.otp
+                        outbound.accept, outbound.otp, outbound.links, content
     transport           protocol, config, values
     http                all but transport, protocol, cli, daemon
     cli                 all but transport

@@ -7,15 +7,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.config.model import Service
+from gateway.config.check_nlp import nlp_faults
+from gateway.config.model import Nlp, Service
 from gateway.flows import calls, definition, trial
 from gateway.flows.definition import Flow
 from gateway.flows.lint import Surroundings
+from gateway.flows.simulation import Reading
 from gateway.flows.trial import Verdict
 from gateway.rules import skip
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
 from gateway.text import language as languages
+from gateway.text.pipeline import Reader, reads
 from gateway.values.fault import Fault
 
 
@@ -41,7 +44,7 @@ def _found(services: Mapping[str, Service], *, tests: bool) -> list[Fault]:
     deaf = [
         Fault(f"services.{name}.nlp.stages", languages.MISSING)
         for name, service in services.items()
-        if languages.missing(service)
+        if reads(service) and languages.missing(service)
     ]
     rules = [*Ruleset.build(live).faults, *skip.faults(services)]
     return [*Keywords.build(services).conflicts(), *rules, *flows, *deaf]
@@ -56,9 +59,18 @@ def tests_of(
         whole = definition.bundled(table, service.integrations)
         if not definition.faults(flow, whole, around or surroundings(service)):
             flows[flow] = definition.read(flow, whole)
+    reading = _reading(service) if flows else None
     for flow, read in flows.items():
         trials, faults = trial.read(f"flows.{flow}.tests", service.flows[flow].get("tests", []))
-        yield read, trial.tried(read, flows, trials, name), faults
+        yield read, trial.tried(read, flows, trials, name, reading), faults
+
+
+def _reading(service: Service) -> Reading | None:
+    """How its flows' tests read texts, each stage in as much time as it takes."""
+    if not reads(service) or languages.missing(service) or list(nlp_faults("nlp", service.nlp or Nlp())):
+        return None
+    reader = Reader(service, lambda: 0.0)
+    return lambda text, now, stages: reader.read(text, now, stages).variables
 
 
 def flow_faults(name: str, service: Service, *, tests: bool) -> Iterator[Fault]:
@@ -84,6 +96,8 @@ def surroundings(service: Service) -> Surroundings:
         flows={name: list(inner) if isinstance(inner, dict) else [] for name, inner in nodes.items()},
         chains=list(service.chains),
         auths=list(service.auths),
+        links=list(service.links),
+        secrets=list(service.secrets),
         events=list(service.events),
         logbooks={name: list(book.columns) for name, book in service.logbooks.items()},
         sms_sender=service.assets[0] if service.assets else "",

@@ -139,6 +139,9 @@ class _Checked:
                 yield Fault(f"{path}.test_numbers[{index}]", f"{number} is no number like +447700900123")
         yield from otp_faults(f"{path}.otp", service.otp)
         yield from self._otp_sender()
+        for name, secret in service.secrets.items():
+            if not secret:
+                yield Fault(f"{path}.secrets.{name}", "must not be empty")
         for name, link in service.links.items():
             yield from self._link(f"{path}.links.{name}", name, link)
         if service.nlp is not None:

@@ -593,6 +593,7 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     templates: dict[str, Template] = field(default_factory=dict)
     nlp: Nlp | None = None
     links: dict[str, SmartLink] = field(default_factory=dict)
+    secrets: dict[str, Secret] = field(default_factory=dict)  # that flows hash and encrypt with
     otp: OtpSettings = field(default_factory=OtpSettings)
     flows: dict[str, dict[str, Any]] = field(default_factory=dict)  # read by flows.definition
     auths: dict[str, Auth] = field(default_factory=dict)

@@ -50,8 +50,8 @@ class Codes:
         return self._hmac("hash", salt, code).hex()
 
     def right(self, otp: Otp, given: str) -> bool:
-        """Whether a customer's text is the code, whatever blanks and hyphens they wrote into it."""
-        return hmac.compare_digest(self.hash(otp.salt, plain(given)), otp.hash)
+        """Whether a customer's text says the code, be it "it is 123 456, thanks"."""
+        return hmac.compare_digest(self.hash(otp.salt, entered(given, otp.length, otp.format)), otp.hash)
 
     def reveal(self, text: str, code: Code, service: str, address: str, *, spoken: bool = False) -> str:
         """A stored text with the code in place of its masks; `spoken`: character by character."""
@@ -72,6 +72,16 @@ class Codes:
         return hmac.digest(self._key, "\0".join(map(str, what)).encode(), "sha256")
 
 
-def plain(given: str) -> str:
-    """ " 123-456. " -> "123456"; "abc d" -> "ABCD"."""
-    return _BETWEEN.sub("", given).upper()
+def entered(given: str, length: int, format: Format) -> str:
+    """What of a text may be the code: all of it without blanks and marks, else the only word so long; one
+    text is one try.
+
+    " 123-456. " -> "123456"; "my code is 123456" -> "123456"
+    """
+    whole = _BETWEEN.sub("", given).upper()
+    if len(whole) == length:
+        return whole
+    words = [word for word in _BETWEEN.split(given.upper()) if len(word) == length]
+    if format is Format.NUMERIC:
+        words = [word for word in words if word.isdigit()]
+    return words[0] if len(words) == 1 else whole

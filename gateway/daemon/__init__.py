@@ -48,6 +48,7 @@ from gateway.inbound.reassembly import Reassembly, Source, source_of
 from gateway.inbound.runs import Runs
 from gateway.inbound.stored import Stored
 from gateway.inbound.voice import InboundCalls
+from gateway.inbound.words import Words
 from gateway.observe.metrics import Metrics
 from gateway.observe.system import IdSource, SystemClock
 from gateway.observe.systemd import Systemd
@@ -234,6 +235,16 @@ class Daemon:
         self._events = CustomEvents(
             services=self._services, clock=self._clock, new_id=self._new_id, owing=self._notifier
         )
+        self._listening = Listening(self._clock, self.metrics.nlp_left_out)
+        self._listening.configure(self._services, self._listening.readers(self._services))
+        self._words = Words(
+            services=self._services,
+            otps=self._otps,
+            links=self._links,
+            listening=self._listening,
+            clock=self._clock,
+            randomness=secrets.token_bytes,
+        )
         self._runs = Runs(
             services=self._services,
             clock=self._clock,
@@ -247,6 +258,7 @@ class Daemon:
             randomness=secrets.token_bytes,
             others={
                 effects.RaiseEvent: self._events.act,
+                **self._words.acts,
             },
         )
         self._actions = Actions(
@@ -264,8 +276,6 @@ class Daemon:
             consequences=lambda *what: self.consequences.of_call(*what),
             ended=self._call_ended,
         )
-        self._listening = Listening(self._clock, self.metrics.nlp_left_out)
-        self._listening.configure(self._services, self._listening.readers(self._services))
         self._reassembly = Reassembly(self._sources(), self._new_id, self._clock.steady)
         self._decide_by(Keywords.build(self._services), Ruleset.build(self._services))
         self._smpp = SmppSide(

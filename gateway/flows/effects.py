@@ -12,7 +12,7 @@ answer with inputs.EffectDone under the same key.
     UseConsent    opted-in, opted-out, error                                   reason
     RaiseEvent    success, error                                               id, reason
     Notify        success, error                                               reason
-    (call_effects lists those that act on the call of the session)
+    (call_effects lists those that act on the call of the session, word_effects those about words)
 
 `key` is "RUN/N": it makes each act identifiable, so that a crash between deciding and doing repeats nothing.
 Chance comes in this way too: an engine that is asked twice must say the same twice.
@@ -25,6 +25,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.flows.call_effects import CallEffect
+from gateway.flows.word_effects import WordEffect
 from gateway.values.outcome import Result
 
 
@@ -138,4 +139,5 @@ Effect = (
     | RaiseEvent
     | Notify
     | CallEffect
+    | WordEffect
 )

@@ -23,7 +23,8 @@ class Start(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="start", 
 
 
 class MessageIn(Struct, frozen=True, tag="message", tag_field="kind"):
-    """The customer has written: `data` is the `sms` group of rules.variables.sms."""
+    """The customer has written: `data` is the `sms` group of rules.variables.sms, with the group `nlp` as a
+    field of it where the service has [nlp]."""
 
     data: dict[str, Any]
 

@@ -34,6 +34,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     flows: Mapping[str, Collection[str]] = {}  # the names of their nodes
     chains: Collection[str] = ()
     auths: Collection[str] = ()
+    links: Collection[str] = ()
+    secrets: Collection[str] = ()
     events: Collection[str] = ()  # custom ones
     logbooks: Mapping[str, Collection[str]] = {}  # their columns
     sms_sender: str = ""  # the sender of texts that name none
@@ -316,6 +318,8 @@ class _Lint:
             "flow": around.flows,
             "chain": around.chains,
             "auth": around.auths,
+            "link": around.links,
+            "secret": around.secrets,
             "event": around.events,
             "logbook": around.logbooks,
         }

@@ -7,13 +7,13 @@ succeed, chance is the same each time, and what a web server answers must be giv
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from gateway.flows import effects, engine
+from gateway.flows import effects, engine, word_effects
 from gateway.flows.definition import Flow
 from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Recorded, Start, TimeUp
 from gateway.rules import variables
@@ -34,6 +34,21 @@ class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: dict[str, Any] = {}
 
 
+class Simulated(Struct):
+    """A one-time password; all of them are SIMULATED_CODE, as long as they are."""
+
+    code: str
+    until: float
+    left: int
+
+
+# A text, when it came, the stages: the variables of text.pipeline
+Reading = Callable[[str, float, tuple[str, ...]], dict[str, Any]]
+
+SIMULATED_CODE = "12345678901234567890123456789012"
+_ATTEMPTS = 5
+
+
 class World(Struct, kw_only=True):
     """What is outside, and what has been heard of it there."""
 
@@ -45,6 +60,8 @@ class World(Struct, kw_only=True):
     notified: list[dict[str, Any]] = []
     events: list[tuple[str, dict[str, Any]]] = []
     rows: list[LogbookRow] = []
+    read: Reading | None = None  # how the service reads texts
+    otps: dict[tuple[str, str], Simulated] = {}  # by address and reference
 
 
 class Simulation:
@@ -170,6 +187,16 @@ class Simulation:
                 self.world.events.append((name, raised))
             case effects.Notify(body=body):
                 self.world.notified.append(body)
+            case word_effects.IssueOtp():
+                data = self._issue(effect)
+            case word_effects.CheckOtp():
+                event, data = self._check(effect)
+            case word_effects.MakeLink(name=name):
+                data = {"url": f"https://s.example.org/l/{name}"}
+            case word_effects.ReadText(text=text, stages=stages) if self.world.read is not None:
+                data = self.world.read(text, self.now, stages)
+            case word_effects.Seal(how=how, text=text, context=context):
+                event, data = _sealed(how, text, context)
             case effects.StartFlow():
                 if run.node not in self.world.answers:
                     self._call(run, effect)
@@ -178,6 +205,33 @@ class Simulation:
             case _:
                 event = flow.nodes[run.node].outcomes()[0]
         self._todo.append((run.id, self._answered(run, EffectDone(effect.key, event, data))))
+
+    def _issue(self, effect: word_effects.IssueOtp) -> dict[str, Any]:
+        code = SIMULATED_CODE[: effect.length or 6]
+        before = self.world.otps.get((effect.address, effect.reference))
+        resent = before is not None and self.now < before.until
+        left = before.left if before is not None and resent else effect.attempts or _ATTEMPTS
+        made = Simulated(code, self.now + effect.validity_seconds, left)
+        self.world.otps[effect.address, effect.reference] = made
+        minutes = max(1, round(effect.validity_seconds / 60))
+        return {"id": effect.reference, "code": code, "reference": effect.reference, "minutes": minutes} | {
+            "resent": resent
+        }
+
+    def _check(self, effect: word_effects.CheckOtp) -> tuple[str, dict[str, Any]]:
+        reference = effect.otp or effect.reference
+        otp = self.world.otps.get((effect.address, reference))
+        if otp is None:
+            return "error", {"reason": "no one-time password was sent there for that"}
+        if not otp.left:
+            return "max-attempts", {"left": 0}
+        if self.now >= otp.until:
+            return "expired", {"left": otp.left}
+        if otp.code in effect.given.split():
+            del self.world.otps[effect.address, reference]
+            return "success", {"left": 0}
+        otp.left -= 1
+        return "invalid" if otp.left else "max-attempts", {"left": otp.left}
 
     def _answered(self, run: Run, done: EffectDone) -> EffectDone:
         """What the test says becomes of it, or else the usual."""
@@ -224,6 +278,19 @@ def called(run: Run, effect: effects.StartFlow, id: str) -> Start:
         parent_key=effect.key,
         depth=run.depth + 1,
     )
+
+
+def _sealed(how: str, text: str, context: str) -> tuple[str, dict[str, Any]]:
+    """No secret: sealed is what says so."""
+    match how:
+        case "encrypt":
+            return "success", {"result": f"sealed:{context}:{text}"}
+        case "decrypt":
+            head = f"sealed:{context}:"
+            if not text.startswith(head):
+                return "error", {"reason": "is not what was sealed with this secret and context"}
+            return "success", {"result": text.removeprefix(head)}
+    return "success", {"result": hashlib.new(how, text.encode()).hexdigest()}
 
 
 def _listens(flow: Flow) -> bool:

@@ -26,7 +26,7 @@ from msgspec import Struct
 from gateway.config.model import Seconds
 from gateway.flows.definition import Flow
 from gateway.flows.inputs import Start
-from gateway.flows.simulation import Answer, Simulation, World
+from gateway.flows.simulation import Answer, Reading, Simulation, World
 from gateway.rules import variables
 from gateway.values.duration import seconds
 from gateway.values.fault import Fault
@@ -100,9 +100,16 @@ def read(path: str, written: Any) -> tuple[list[Trial], list[Fault]]:
     return found, faults
 
 
-def tried(flow: Flow, flows: Mapping[str, Flow], trials: Sequence[Trial], service: str) -> list[Verdict]:
-    """Run the tests.  `flows` are those of the service, which the flow may call."""
-    return [_Tried(flow, flows, trial, service).verdict() for trial in trials]
+def tried(
+    flow: Flow,
+    flows: Mapping[str, Flow],
+    trials: Sequence[Trial],
+    service: str,
+    read: Reading | None = None,
+) -> list[Verdict]:
+    """Run the tests.  `flows` are those of the service, which the flow may call; `read` is how it reads
+    texts."""
+    return [_Tried(flow, flows, trial, service, read).verdict() for trial in trials]
 
 
 def edges_of(flow: Flow) -> list[tuple[str, str, str]]:
@@ -111,7 +118,9 @@ def edges_of(flow: Flow) -> list[tuple[str, str, str]]:
 
 
 class _Tried:
-    def __init__(self, flow: Flow, flows: Mapping[str, Flow], trial: Trial, service: str) -> None:
+    def __init__(
+        self, flow: Flow, flows: Mapping[str, Flow], trial: Trial, service: str, read: Reading | None
+    ) -> None:
         self._trial, given = trial, trial.given
         answers = {
             node: list(answer) if isinstance(answer, list) else [answer]
@@ -126,6 +135,8 @@ class _Tried:
             notified=[],
             events=[],
             rows=[],
+            read=read,
+            otps={},
         )
         self._simulation = Simulation(flow, flows, self._world)
         seen = dict(given.variables)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gateway.config.model import Service
 from gateway.store.base import Store, Unit
-from gateway.text.pipeline import Reader
+from gateway.text.pipeline import Reader, reads
 from gateway.values.clock import Clock
 from gateway.values.event import Event
 from gateway.values.message import Offence
@@ -48,7 +48,7 @@ class Listening:
             if self._services.get(name) == service and name in self._readers
             else Reader(service, self._clock.monotonic)
             for name, service in services.items()
-            if service.nlp is not None
+            if reads(service)
         }
 
     def configure(self, services: Mapping[str, Service], readers: Mapping[str, Reader]) -> None:
@@ -70,7 +70,7 @@ class Listening:
         return {
             name: self._read(name, reader, sender, text, now)
             for name in services
-            if (reader := self._readers.get(name)) is not None
+            if (reader := self._readers.get(name)) is not None and self._services[name].nlp is not None
         }
 
     def _read(self, service: str, reader: Reader, sender: str, text: str, now: float) -> Said:

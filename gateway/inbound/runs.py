@@ -240,7 +240,9 @@ class Runs:
 
     def message(self, unit: Unit, run: str, subject: Subject) -> None:
         """The customer has written to the run."""
-        self._feed(unit, run, MessageIn(dict(subject.variables["sms"])))
+        seen = subject.variables
+        heard = {"nlp": dict(seen["nlp"])} if "nlp" in seen else {}
+        self._feed(unit, run, MessageIn({**seen["sms"], **heard}))
 
     def stop(self, unit: Unit, run: str, reason: str) -> None:
         waiting = found.waiting if (found := self._open.get(run)) is not None else ""

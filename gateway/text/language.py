@@ -40,9 +40,9 @@ def of_service(service: model.Service) -> tuple[str, ...]:
 
 
 def missing(service: model.Service) -> bool:
-    """Whether it wants what only lingua can tell, which is not installed."""
-    wanted = service.nlp is not None and "language" in service.nlp.stages and len(of_service(service)) > 1
-    return wanted and find_spec("lingua") is None
+    """Whether one whose texts are read wants what only lingua can tell, which is not installed."""
+    wanted = service.nlp is None or "language" in service.nlp.stages
+    return wanted and len(of_service(service)) > 1 and find_spec("lingua") is None
 
 
 def prepare(languages: Sequence[str]) -> None:

@@ -46,6 +46,19 @@ _EMPTY: Mapping[str, Any] = {
 }  # fmt: skip
 
 
+# Nodes of flows that read texts, whether or not the service has all its texts read
+_READING = {"nlp", "sentiment", "profanity"}
+
+
+def reads(service: Service) -> bool:
+    """Whether somebody asks what texts to the service say."""
+    if service.nlp is not None:
+        return True
+    tables = (flow.get("nodes") for flow in service.flows.values())
+    nodes = (node for table in tables if isinstance(table, dict) for node in table.values())
+    return any(isinstance(node, dict) and node.get("type") in _READING for node in nodes)
+
+
 class Late(Exception):
     """A stage has used up its time."""
 
@@ -82,7 +95,7 @@ class Reader:
             {name: intent.examples for name, intent in settings.intents.items()}, self.languages
         )
         self._words = Words(list(self.lexicons.values()), settings.profanity.words, settings.profanity.allow)
-        if "language" in settings.stages:
+        if "language" in settings.stages or service.nlp is None:
             languages.prepare(self.languages)
 
     def read(self, text: str, now: float, stages: Sequence[str] | None = None) -> Analysis:

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
-from gateway.content.otp import Codes, plain
+from gateway.content.otp import Codes, entered
 from gateway.values.otp import Code, Format, Otp, taken_out, token
 
 KEY = b"0123456789abcdef"
@@ -112,5 +112,16 @@ def test_a_token_of_an_unknown_format_says_nothing() -> None:
     assert CODES.code("login", OTP.address, Code(OTP.id, 1, "roman", 6)) == "******"
 
 
-def test_what_people_write_between() -> None:
-    assert plain(" 123-456. ") == "123456" and plain("ab c\u00a0d") == "ABCD"
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (" 123-456. ", "123456"),
+        ("ab c\u00a0d12", "ABCD12"),
+        ("my code is 123456, thanks", "123456"),
+        ("123456 or 654321", "123456OR654321"),  # one text is one try
+        ("111111 111111", "111111111111"),
+        ("1234", "1234"),
+    ],
+)
+def test_what_of_a_text_may_be_the_code(given: str, code: str) -> None:
+    assert entered(given, 6, Format.NUMERIC) == code

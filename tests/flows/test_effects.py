@@ -14,6 +14,7 @@ from gateway.flows.effects import (
     UseConsent,
     UseProfile,
 )
+from gateway.flows.word_effects import CheckOtp, IssueOtp, MakeLink, ReadText, Seal
 from gateway.values.outcome import Result
 
 
@@ -30,6 +31,11 @@ from gateway.values.outcome import Result
         UseConsent(key="run/8", address="+447700900123", what="in"),
         RaiseEvent(key="run/9", name="paid", data={"n": 1}),
         Notify(key="run/10", url="https://x.example/"),
+        IssueOtp(key="run/11", address="+447700900123", reference="r", validity_seconds=300.0),
+        CheckOtp(key="run/12", otp="", address="+447700900123", reference="r", given="123456"),
+        MakeLink(key="run/13", name="offer", address="+447700900123"),
+        ReadText(key="run/14", text="Hi", stages=("language", "intent")),
+        Seal(key="run/15", how="encrypt", secret="records", text="x"),
     ],
 )
 def test_an_effect_survives_the_journal(effect: Effect) -> None:

@@ -18,6 +18,7 @@ import pytest
 from gateway.channels.base import Carrier
 from gateway.config.model import Bind, Service
 from gateway.config.shape import Reader
+from gateway.content.otp import Codes
 from gateway.content.smart_link import Tokens
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
@@ -29,9 +30,11 @@ from gateway.inbound.listening import Listening
 from gateway.inbound.pipeline import InboundPipeline
 from gateway.inbound.reassembly import Reassembly, source_of
 from gateway.inbound.runs import Runs
+from gateway.inbound.words import Words
 from gateway.observe.system import IdSource
 from gateway.outbound.accept import Planner
 from gateway.outbound.links import Links
+from gateway.outbound.otp import Otps
 from gateway.outbound.pipeline import OutboundPipeline
 from gateway.outbound.segments import SegmentBook
 from gateway.protocol.smpp.fields import pack_tlvs
@@ -206,6 +209,23 @@ class World:
             record=self.outbound.record,
             clicked=lambda *what: self.consequences.of_click(*what),
         )
+        self.listening = Listening(self.clock)
+        self.listening.configure(self.services, self.listening.readers(self.services))
+        self.otps = Otps(
+            services=self.services,
+            codes=Codes(b"key"),
+            clock=self.clock,
+            new_id=self.new_id,
+            randomness=lambda octets: bytes(range(octets)),
+        )
+        self.words = Words(
+            services=self.services,
+            otps=self.otps,
+            links=self.links,
+            listening=self.listening,
+            clock=self.clock,
+            randomness=lambda octets: bytes(range(octets)),
+        )
         self.runs = Runs(
             services=self.services,
             clock=self.clock,
@@ -219,6 +239,7 @@ class World:
             randomness=lambda octets: bytes(range(octets)),
             others={
                 effects.RaiseEvent: self.custom.act,
+                **self.words.acts,
             },
         )
         self.actions = Actions(
@@ -230,8 +251,6 @@ class World:
             runs=self.runs,
             clock=self.clock,
         )
-        self.listening = Listening(self.clock)
-        self.listening.configure(self.services, self.listening.readers(self.services))
         self.reassembly = Reassembly({n: source_of(b) for n, b in self.binds.items()}, self.new_id)
         self._decide()
 
@@ -272,6 +291,7 @@ class World:
         await self.listening.load(self.store)
         await self.customers.load(self.store)
         await self.custom.load(self.store)
+        await self.otps.load(self.store)
         await self.links.load()
         await self.runs.load(self.store)
         await self.reassembly.start(self.store)

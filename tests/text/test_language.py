@@ -62,4 +62,5 @@ def test_lingua_is_needed_only_to_tell_languages_apart(monkeypatch: pytest.Monke
     assert not missing(Service(name="x", nlp=Nlp()))
     assert missing(Service(name="x", nlp=Nlp(languages=["en", "de"])))
     assert not missing(Service(name="x", nlp=Nlp(languages=["en", "de"], stages=["entities"])))
-    assert not missing(Service(name="x", languages=["en", "de"]))
+    assert missing(Service(name="x", languages=["en", "de"]))
+    assert not missing(Service(name="x", languages=["en", "pl"]))

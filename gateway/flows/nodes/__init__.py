@@ -17,24 +17,33 @@ from gateway.flows.nodes.call_flow import CallFlowNode
 from gateway.flows.nodes.chain import ChainNode
 from gateway.flows.nodes.collect import CollectNode
 from gateway.flows.nodes.consent import ConsentNode
+from gateway.flows.nodes.decrypt import DecryptNode
 from gateway.flows.nodes.delay import DelayNode
+from gateway.flows.nodes.encrypt import EncryptNode
 from gateway.flows.nodes.end import EndNode
 from gateway.flows.nodes.evaluate import EvaluateNode
 from gateway.flows.nodes.event import EventNode
 from gateway.flows.nodes.hangup import HangUpNode
+from gateway.flows.nodes.hash import HashNode
 from gateway.flows.nodes.http import HttpNode
 from gateway.flows.nodes.log import LogNode
 from gateway.flows.nodes.menu import MenuNode
+from gateway.flows.nodes.nlp import NlpNode
 from gateway.flows.nodes.notify import NotifyNode
+from gateway.flows.nodes.otp_generate import OtpGenerateNode
+from gateway.flows.nodes.otp_validate import OtpValidateNode
 from gateway.flows.nodes.parse import ParseNode
 from gateway.flows.nodes.patch import PatchNode
 from gateway.flows.nodes.play import PlayNode
+from gateway.flows.nodes.profanity import ProfanityNode
 from gateway.flows.nodes.profile import ProfileNode
 from gateway.flows.nodes.receive import ReceiveNode
 from gateway.flows.nodes.record import RecordNode
 from gateway.flows.nodes.say import SayNode
 from gateway.flows.nodes.send_sms import SendSmsNode
+from gateway.flows.nodes.sentiment import SentimentNode
 from gateway.flows.nodes.set import SetNode
+from gateway.flows.nodes.smart_link import SmartLinkNode
 from gateway.flows.nodes.start import StartNode
 from gateway.flows.nodes.transform import TransformNode
 
@@ -64,6 +73,15 @@ OWN: Mapping[str, type[Node]] = {
         HangUpNode,
         ProfileNode,
         ConsentNode,
+        OtpGenerateNode,
+        OtpValidateNode,
+        SmartLinkNode,
+        NlpNode,
+        SentimentNode,
+        ProfanityNode,
+        HashNode,
+        EncryptNode,
+        DecryptNode,
         EventNode,
         NotifyNode,
         LogNode,

@@ -82,7 +82,8 @@ class ReceiveNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def resume(self, context: Context, input: Resumed) -> Step:
         match input:
             case MessageIn(data):
-                variables = {f"sms.{name}": value for name, value in data.items()}
+                variables = {f"sms.{name}": value for name, value in data.items() if name != "nlp"}
+                variables |= {f"nlp.{name}": value for name, value in data.get("nlp", {}).items()}
                 if self.save:
                     variables[self.save] = data.get("text", "")
                 outputs = {name: data.get(name, "") for name in ("text", "from", "words")}
