@@ -128,7 +128,8 @@ def test_each_missed_call_is_one_event_and_one_text_and_is_never_answered(
 ) -> None:
     before = len(site.north.heard("message", to=SIPP_CALLER[1:]))
     callers(site, scenario, tmp_path, number).done()  # the scenarios fail on a 200 to an INVITE
-    query = "SELECT id, caller, called, cause, status, state, answered_at, trunk FROM calls WHERE called = ?"
+    columns = "id, caller, called, cause, status, state, answered_at, trunk"
+    query = f"SELECT {columns} FROM calls WHERE called = ? AND ended_at"
     until(lambda: len(site.daemon.rows(query, number)) == CALLS, f"{CALLS} calls are in the store")
     calls = site.daemon.rows(query, number)
     assert {call[1:] for call in calls} == {(SIPP_CALLER, number, cause, status, "ended", 0.0, "east")}

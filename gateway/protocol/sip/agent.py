@@ -50,9 +50,10 @@ from gateway.protocol.sip.transaction import (
     StrangerMuted,
     TransactionFailed,
 )
-from gateway.protocol.sip.uri import SCHEMES, BadUri, Uri, scheme_of, sip_uri
+from gateway.protocol.sip.uri import BadUri, UnknownScheme, Uri, sip_uri
 
 METHODS = frozenset(ALLOW.split(", "))
+_KNOWN = frozenset({"REGISTER", "SUBSCRIBE", "REFER", "MESSAGE", "PUBLISH"})  # and not allowed here
 OPTIONS = frozenset(SUPPORTED.split(", "))
 _ABLE = [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)]
 
@@ -383,13 +384,16 @@ class UserAgent:
         sessions = self._sessions
         if request.method == "CANCEL":
             self._inbound.cancel_received(transaction, request, now)
-        elif (refusal := _refusal(request)) is not None:
-            status, headers = refusal
+            return
+        judged = _judge(request)
+        if not isinstance(judged, Uri):
+            status, headers = judged
             sessions.respond(transaction, status, now, headers=headers)
         elif request.to_tag:
             self._in_dialog(transaction, request, now)
         elif request.method == "INVITE":
-            self._inbound.invite_received(transaction, request, now, draining=self._draining)
+            called = judged.number
+            self._inbound.invite_received(transaction, request, called, now, draining=self._draining)
         elif request.method == "OPTIONS":
             sessions.respond(transaction, 200, now, headers=_ABLE)
         else:
@@ -424,23 +428,26 @@ class UserAgent:
                 sessions.respond(transaction, 200, now, headers=_ABLE)  # OPTIONS
 
 
-def _refusal(request: Request) -> tuple[int, list[tuple[str, str]]] | None:
-    """What any request must pass first (section 8.2)."""
+def _judge(request: Request) -> Uri | tuple[int, list[tuple[str, str]]]:
+    """What any request must pass first (section 8.2): its Request-URI, or status and fields of a refusal."""
     if request.method not in METHODS:
-        return 405, [("Allow", ALLOW)]
-    if request.max_forwards == 0:
+        return 405 if request.method in _KNOWN else 501, [("Allow", ALLOW)]
+    # whoever is asked for itself answers with no hop left too; a call that has gone so far goes no farther
+    if request.max_forwards == 0 and request.method == "INVITE" and not request.to_tag:
         return 483, []
-    if scheme_of(request.uri) not in SCHEMES:
-        return 416, []
     try:
-        Uri.parse(request.uri)
+        uri = Uri.parse(request.uri)
+    except UnknownScheme:
+        return 416, []
     except BadUri:
+        return 400, []
+    if uri.headers:  # they belong to links, not into a Request-URI (section 19.1.1)
         return 400, []
     if "Require" in request.headers:
         required = [option for option in request.headers.values("Require") if option.lower() not in OPTIONS]
         if required:
             return 420, [("Unsupported", option) for option in required]
-    return None
+    return uri
 
 
 def _response_of(event: ResponseReceived | TransactionFailed) -> Response | None:

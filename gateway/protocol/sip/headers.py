@@ -131,10 +131,11 @@ class Headers:
         return [value for line in self.lines(name) for value in split_list(line)]
 
     def picked(self, *keys: str) -> Self:
-        """The lines under these lower-case long names, each of which must be there."""
+        """The lines under these lower-case long names; a malformed request may lack one."""
         picked = type(self)()
         for key in keys:
-            picked._lines[key] = self._lines[key].copy()
+            if key in self._lines:
+                picked._lines[key] = self._lines[key].copy()
         return picked
 
     def fields(self) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from gateway.protocol.sip.call import (
 from gateway.protocol.sip.changes import SessionChanges, is_sdp
 from gateway.protocol.sip.dialog import Dialog
 from gateway.protocol.sip.headers import BadHeader
-from gateway.protocol.sip.identity import caller_of, number_of
+from gateway.protocol.sip.identity import caller_of
 from gateway.protocol.sip.layer import RETRY_AFTER_SECONDS
 from gateway.protocol.sip.message import Request
 from gateway.protocol.sip.provisional import Provisionals
@@ -33,7 +33,7 @@ class InboundCalls:
         self._max_calls = max_calls
 
     def invite_received(
-        self, transaction: ServerTransaction, request: Request, now: float, *, draining: bool
+        self, transaction: ServerTransaction, request: Request, called: str, now: float, *, draining: bool
     ) -> None:
         sessions = self._sessions
         if (request.call_id, request.from_tag, request.cseq) in sessions.invites:
@@ -45,6 +45,8 @@ class InboundCalls:
             sessions.respond(transaction, 503, now, headers=RETRY_AFTER)
         elif request.body and not is_sdp(request):
             sessions.respond(transaction, 415, now, headers=[("Accept", SDP)])
+        elif "Accept" in request.headers and not _takes_sdp(request):
+            sessions.respond(transaction, 406, now)
         elif "Session-Expires" in request.headers and too_short(request):
             sessions.respond(transaction, 422, now, headers=[("Min-SE", str(LEAST_SECONDS))])
         else:
@@ -54,9 +56,9 @@ class InboundCalls:
                 sessions.respond(transaction, 400, now)
                 return
             sessions.layer.trying(transaction)
-            self._enter(transaction, request, dialog)
+            self._enter(transaction, request, called, dialog)
 
-    def _enter(self, transaction: ServerTransaction, request: Request, dialog: Dialog) -> None:
+    def _enter(self, transaction: ServerTransaction, request: Request, called: str, dialog: Dialog) -> None:
         sessions = self._sessions
         token = sessions.layer.token()
         trunk = sessions.trunk_of(transaction.source.host)
@@ -65,7 +67,7 @@ class InboundCalls:
             Direction.INBOUND,
             CallState.INCOMING,
             caller_of(request),
-            number_of(f"<{request.uri}>"),
+            called,
             transaction.source,
             trunk,
             digest=sessions.digest_of(trunk) if trunk else None,
@@ -128,6 +130,12 @@ class InboundCalls:
             self._sessions.respond(invite, 487, now, to_tag=call.local_tag)
             self._sessions.events.append(CallCancelled(call, reason_of(request)))
             self._sessions.leave(call)
+
+
+def _takes_sdp(request: Request) -> bool:
+    """Whether the Accept of an INVITE leaves us anything to answer with (section 20.1)."""
+    accepted = {value.partition(";")[0].strip().lower() for value in request.headers.values("Accept")}
+    return bool(accepted & {SDP, "application/*", "*/*"})
 
 
 def _invite(call: Call, cause: CallCause) -> ServerTransaction:

@@ -399,7 +399,7 @@ _QUOTE_SAFE = {ord('"'): "'", ord("\\"): "/"}
 def _server_key(request: Request, method: str) -> tuple[object, ...]:
     """Section 17.2.3; without the magic cookie the fields that RFC 2543 compared."""
     via = request.via
-    if via.branch.startswith(MAGIC_COOKIE):
+    if via.branch.startswith(MAGIC_COOKIE) and len(via.branch) > len(MAGIC_COOKIE):
         return via.branch, via.sent_by, method
     first = request.headers.get("Via").partition(",")[0]
     return request.uri, request.from_tag, request.call_id, request.cseq, first, method

@@ -192,14 +192,15 @@ def _refuse(reason: str, status: int, method: str, headers: Headers) -> Request:
     try:
         via = Via.parse(_first(headers.get("Via")))
         cseq = headers.get("CSeq")
-        answerable = method != "ACK" and all(headers.get(name) for name in ("From", "To", "Call-ID")) and cseq
+        answerable = method != "ACK" and cseq  # without From, To or Call-ID the Via still leads to the sender
         from_tag, to_tag = _tag(headers, "From"), _tag(headers, "To")
     except BadHeader as bad:
         raise SipParseError(f"{reason}; {bad}") from None
     if not answerable:
         raise SipParseError(reason)
     for name in ("From", "To", "Call-ID", "CSeq"):
-        headers.set(name, headers.get(name))
+        if name in headers:
+            headers.set(name, headers.get(name))
     request = Request(
         headers, b"", via, headers.get("Call-ID"), 0, method, from_tag, to_tag, method, "", MAX_FORWARDS
     )
@@ -223,6 +224,8 @@ def _common(headers: Headers, body: bytes) -> tuple[bytes, Via, str, int, str, s
     top = headers.get("Via")
     if not top:
         raise BadHeader("no via")
+    if ";;" in top:
+        raise BadHeader("an empty parameter in Via")
     via = Via.parse(_first(top))
     call_id = headers.single("call-id", required=True)
     if not _CALL_ID.fullmatch(call_id):
@@ -326,8 +329,8 @@ def respond(
     source = request.headers
     fields = source.picked("via", "from", "to", "call-id", "cseq")
     tagged = bool(to_tag) and not request.to_tag and status > 100
-    if tagged:
-        fields.set("To", f"{source.get('To')};tag={to_tag}")
+    if tagged and (to := source.get("To")):  # a malformed request may lack it
+        fields.set("To", f"{to};tag={to_tag}")
     if status == 100 and "Timestamp" in source:
         fields.set("Timestamp", source.get("Timestamp"))
     for name, value in headers:

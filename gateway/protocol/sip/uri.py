@@ -10,7 +10,6 @@ from urllib.parse import quote, unquote
 from gateway.protocol.sip.grammar import Parameters, parse_parameters, readable
 
 SIP_SCHEMES = ("sip", "sips")
-SCHEMES = (*SIP_SCHEMES, "tel")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.\-]+)(?::([0-9]{1,5}))?")
@@ -20,6 +19,10 @@ _USER_SAFE = "-_.!~*'()&=+$,?/;"
 
 class BadUri(ValueError):
     """Not a URI, or a sip, sips or tel URI that breaks its grammar."""
+
+
+class UnknownScheme(BadUri):
+    """A URI of another scheme, which is no fault of its author's: 416."""
 
 
 def scheme_of(text: str) -> str:
@@ -52,7 +55,7 @@ class Uri:
                 raise BadUri(f"{readable(text)!r} has no number")
             return cls(scheme, number, parameters=parse_parameters(parameters))
         if scheme not in SIP_SCHEMES:
-            raise BadUri(f"scheme {scheme!r} is not sip, sips or tel")
+            raise UnknownScheme(f"scheme {scheme!r} is not sip, sips or tel")
         user, at, rest = rest.partition("@") if "@" in rest else ("", "", rest)
         if (at and not user) or not _USER.fullmatch(user):
             raise BadUri(f"{readable(text)!r} has a bad user part")

@@ -209,9 +209,9 @@ BROKEN = {
     "505 for another version": (edit(" SIP/2.0\nVia", " SIP/7.0\nVia"), 505),
     "unknown Via version": (edit("Via: SIP/2.0/UDP 192", "Via: SIP/2.0/UDP/192"), None),
     "no Via": (edit("Via: ", "X: "), None),
-    "no From": (edit("From: ", "X: "), None),
-    "no To": (edit("To: ", "X: "), None),
-    "no Call-ID": (edit("Call-ID: ", "X: "), None),
+    "no From": (edit("From: ", "X: "), 400),
+    "no To": (edit("To: ", "X: "), 400),
+    "no Call-ID": (edit("Call-ID: ", "X: "), 400),
     "no CSeq": (edit("CSeq: ", "X: "), None),
     "two To": (edit("To: ", "To: <sip:x@y>\nTo: "), 400),
     "two Call-ID": (edit("Call-ID: ", "Call-ID: x\nCall-ID: "), 400),
@@ -255,8 +255,16 @@ def test_broken_messages_get_a_status_or_nothing(name: str) -> None:
         assert answer is None or isinstance(answer, Response)
 
 
-# what broke these is in a field that the answer must echo
-_ECHO = {"blank in Call-ID", "method mismatch", "large CSeq", "unclosed quote in To"}
+# what broke these is in a field that the answer must echo, or the lack of one
+_ECHO = {
+    "blank in Call-ID",
+    "method mismatch",
+    "large CSeq",
+    "unclosed quote in To",
+    "no From",
+    "no To",
+    "no Call-ID",
+}
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n\r\n", b"\r\n", b"\0\0\0\0"])
