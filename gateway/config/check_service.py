@@ -43,6 +43,13 @@ _AUTHS: Mapping[str, tuple[str, ...]] = {
     "oauth2-client": ("token_url", "client_id", "client_secret"),
     "hmac": ("secret",),
 }
+# What a step by each channel may wait for, and what is sent by it
+_UNTIL: Mapping[str, tuple[str, ...]] = {
+    "sms": ("accepted", "delivered"),
+    "voice": ("accepted", "answered"),
+    "app": ("accepted", "delivered", "read"),
+}
+_WHAT: Mapping[str, str] = {"sms": "an SMS", "voice": "a call", "app": "what an app shows"}
 _MOST_RETRIES = 10  # of a step
 _LINK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MOST_TOGETHER = 1000  # notifications in one POST
@@ -213,8 +220,7 @@ class _Checked:
             yield Fault(path, "has both text and template; set one of them")
         yield from self._words(path, step.channel, step.template)
         yield from self._sender(path, step.channel, step.sender)
-        if step.channel == "sms" and step.until == "answered":
-            yield Fault(f"{path}.until", 'an SMS is never answered; write "accepted" or "delivered"')
+        yield from self._until(path, step)
         yield from self._repeated(path, step)
         if not step.via:
             return
@@ -224,6 +230,8 @@ class _Checked:
                 yield Fault(f"{path}.via", f'"{step.via}" is a bind; a call goes by a trunk')
             else:
                 yield from self._named(f"{path}.via", step.via, "trunk", trunks)
+        elif step.channel == "app":
+            yield Fault(f"{path}.via", "an app has no carrier; leave it out")
         else:
             if step.via in trunks and step.via not in binds:
                 yield Fault(f"{path}.via", f'"{step.via}" is a trunk; an SMS goes by a bind')
@@ -233,6 +241,12 @@ class _Checked:
             if bind is not None and step.until == "delivered" and not bind.receipts:
                 what = f"bind {step.via} asks for no receipts, so that no delivery will ever be known"
                 yield Fault(f"{path}.until", what)
+
+    def _until(self, path: str, step: Step) -> Iterator[Fault]:
+        possible = _UNTIL[step.channel]
+        if step.until not in possible:
+            words = " or ".join(f'"{word}"' for word in possible)
+            yield Fault(f"{path}.until", f"{_WHAT[step.channel]} is never {step.until}; write {words}")
 
     def _repeated(self, path: str, step: Step) -> Iterator[Fault]:
         if not 0 <= step.retries <= _MOST_RETRIES:
@@ -247,10 +261,13 @@ class _Checked:
         yield from self._named(f"{path}.template", name, "template", self._service.templates)
         template = self._service.templates.get(name)
         if template is not None and not _says(template, channel):
-            spoken = "text" if channel == "sms" else "voice, wav or text"
+            spoken = "voice, wav or text" if channel == "voice" else "text"
             yield Fault(f"{path}.template", f"template {name} has no {spoken} for a step by {channel}")
 
     def _sender(self, path: str, channel: str, sender: str) -> Iterator[Fault]:
+        if channel == "app":
+            yield from self._app(path, sender)
+            return
         if channel == "voice" and not self._carriers.sip:
             yield _sip_missing(f"{path}.channel")
         if "$(" in sender:
@@ -261,6 +278,12 @@ class _Checked:
                 yield Fault(f"{path}.from", f"a call comes from a phone number, which {sender} is not")
         elif not any(channel == "sms" or kind(asset) is Kind.NUMBER for asset in self._assets):
             yield Fault(f"{path}.from", f"the service has no asset that {channel} could come from")
+
+    def _app(self, path: str, name: str) -> Iterator[Fault]:
+        if not self._service.apps:
+            yield Fault(f"{path}.channel", "the service has no app; give it one: [apps.NAME]")
+        elif "$(" not in name:
+            yield from self._named(f"{path}.from", name, "app", self._service.apps)
 
     def _asset(self, path: str, address: str) -> Iterator[Fault]:
         try:

@@ -323,7 +323,7 @@ class CustomEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Send(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    channel: Literal["sms", "voice"] = "sms"
+    channel: Literal["sms", "voice", "app"] = "sms"
     to: str
     sender: str = field(default="", name="from")
     text: str = ""
@@ -381,12 +381,12 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One try of a fallback chain."""
 
-    channel: Literal["sms", "voice"]
-    sender: str = field(default="", name="from")
+    channel: Literal["app", "sms", "voice"]
+    sender: str = field(default="", name="from")  # an app by its name; empty: the service's first
     via: str = ""  # a bind or trunk by name; default: by the sender, then by the service's routes
     template: str = ""
     text: str = ""
-    until: Literal["accepted", "delivered", "answered"] = "accepted"
+    until: Literal["accepted", "delivered", "read", "answered"] = "accepted"
     within: Seconds = Seconds(0)  # 0: as long as the channel itself takes
     retries: int = 0  # how often it is tried again, up to 10, where it failed as in `retry_on`
     retry_after: Seconds = Seconds(60)  # before each
@@ -557,6 +557,12 @@ class Nlp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tests: list[NlpTest] = field(default_factory=list)
 
 
+class App(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An app of the client's: its installations connect by WebSocket and show what is sent to them."""
+
+    token_valid: Seconds = Seconds(90 * 86_400)  # how long an installation may use the token it was given
+
+
 class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # fields that are written as another one in its long form, and how a table is read for them (shape)
     PLACES: ClassVar[dict[str, str]] = {"registry": "assets", "route_table": "routes"}
@@ -591,6 +597,7 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rules: dict[str, Rule] = field(default_factory=dict)
     chains: dict[str, Chain] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
+    apps: dict[str, App] = field(default_factory=dict)
     nlp: Nlp | None = None
     links: dict[str, SmartLink] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)  # that flows hash and encrypt with

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from gateway import __version__
+from gateway.channels.app import AppChannel
 from gateway.channels.base import Channel
 from gateway.channels.segmentation import terms_of
 from gateway.channels.sms import Flight, SmsChannel
@@ -32,12 +33,14 @@ from gateway.daemon.smpp import SmppSide
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.directory.policy import Policy
+from gateway.directory.devices import Devices
 from gateway.flows import effects
 from gateway.http.app import HttpServer
 from gateway.http.deps import CarrierState, Deps
 from gateway.inbound import accounts as esme
 from gateway.inbound.accounts import Accounts
 from gateway.inbound.actions import Actions
+from gateway.inbound.app import AppTexts
 from gateway.inbound.calls import CallRecords
 from gateway.inbound.consequences import ACCOUNT_SCHEME, Consequences
 from gateway.inbound.custom import CustomEvents
@@ -160,7 +163,15 @@ class Daemon:
             doubted=lambda *what: self._receipts.doubted(*what),
             give_back=lambda *what: self.outbound.give_back(*what),
         )
-        self._channels: dict[str, Channel] = {"sms": self._sms}
+        self._devices = Devices(lambda: secrets.token_urlsafe(24))
+        self._apps = AppChannel(
+            services=self._services,
+            devices=self._devices,
+            clock=self._clock,
+            refusal=partial(self._consents.refusal, channel="app"),
+            report=lambda *news: self.outbound.report(*news),
+        )
+        self._channels: dict[str, Channel] = {"sms": self._sms, "app": self._apps}
         self.outbound = OutboundPipeline(
             store=self.store,
             clock=self._clock,
@@ -276,6 +287,9 @@ class Daemon:
             consequences=lambda *what: self.consequences.of_call(*what),
             ended=self._call_ended,
         )
+        self._app_texts = AppTexts(
+            services=self._services, clock=self._clock, new_id=self._new_id, owing=self._notifier
+        )
         self._reassembly = Reassembly(self._sources(), self._new_id, self._clock.steady)
         self._decide_by(Keywords.build(self._services), Ruleset.build(self._services))
         self._smpp = SmppSide(
@@ -319,6 +333,10 @@ class Daemon:
                 otps=self._otps,
                 links=self._links,
                 health=self._health,
+                devices=self._devices,
+                apps=self._apps,
+                app_texts=self._app_texts,
+                message=self.outbound.load,
                 stopping=lambda: self._stopping,
             ),
         )
@@ -347,6 +365,7 @@ class Daemon:
         sys.setswitchinterval(1e-4)  # the writer thread must not wait long for the interpreter
         await self.store.open()
         await self._consents.load(self.store)
+        await self._devices.load(self.store)
         await self._listening.load(self.store)
         await self._customers.load(self.store)
         await self._policy.load(self.store, self._clock.now())
@@ -392,6 +411,7 @@ class Daemon:
             return
         self._stopping = True
         log.info("gateway.stopping")
+        self._apps.close()
         await self.http.stop()
         for task in self._tasks:
             task.cancel()
@@ -517,7 +537,7 @@ class Daemon:
             clock=self._clock,
             runs=self._runs,
         )
-        self._runs.firing = self._events.follow = self.consequences
+        self._runs.firing = self._events.follow = self._app_texts.follow = self.consequences
         self.inbound = InboundPipeline(
             store=self.store,
             clock=self._clock,
@@ -680,6 +700,7 @@ class Daemon:
         self._services.clear()
         self._services.update(new.services)
         self._listening.configure(self._services, readers)
+        self._apps.dismiss()
         await self._listening.load(self.store)
         self._policy.configure(new.services)
         self.outbound.planner = Planner(self._services, self._customers.language)

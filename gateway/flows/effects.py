@@ -3,6 +3,7 @@ answer with inputs.EffectDone under the same key.
 
     effect        events expected                                              data expected
     SendSms       success, error                                               transid, status, reason, code
+    SendApp       success, error                                               transid, status, reason, code
     PlaceCall     answered, busy, no-answer, rejected, unreachable, error      transid, result, reason, code
     StartChain    success, error                                               transid, status, reason, code
     HttpRequest   success, error, timeout                                      status, body, reason
@@ -35,6 +36,14 @@ class SendSms(Struct, frozen=True, kw_only=True, tag="send-sms", tag_field="act"
     recipient: str
     text: str
     until: Result = Result.ACCEPTED  # accepted | delivered: when it counts as success
+
+
+class SendApp(Struct, frozen=True, kw_only=True, tag="send-app", tag_field="act"):
+    key: str
+    app: str  # "" = the service's first
+    recipient: str
+    text: str
+    until: Result = Result.ACCEPTED  # accepted | delivered | read
 
 
 class PlaceCall(Struct, frozen=True, kw_only=True, tag="call", tag_field="act"):
@@ -129,6 +138,7 @@ class Notify(Struct, frozen=True, kw_only=True, tag="notify", tag_field="act"):
 
 Effect = (
     SendSms
+    | SendApp
     | PlaceCall
     | StartChain
     | HttpRequest

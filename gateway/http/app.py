@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.config.endpoint import host_port
 from gateway.http import (
+    apps,
     calls,
     customers,
     events,
@@ -34,7 +35,7 @@ def build(deps: Deps) -> web.Application:
     app[DEPS] = deps
     app[KEYS] = Keys(deps.services)
     app[links.PACE] = links.Pace()
-    for resource in (messages, calls, preview, customers, events, otp, links, status, openapi):
+    for resource in (messages, apps, calls, preview, customers, events, otp, links, status, openapi):
         app.router.add_routes(resource.routes())
     return app
 

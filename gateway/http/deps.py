@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
 from aiohttp import web
 
+from gateway.channels.app import AppChannel
 from gateway.config.model import Service
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
+from gateway.directory.devices import Devices
+from gateway.inbound.app import AppTexts
 from gateway.inbound.custom import CustomEvents
 from gateway.observe.health import CarrierState
 from gateway.observe.metrics import Metrics
@@ -85,6 +88,10 @@ class Deps:
     accepting: Accepting  # one message, in a unit with what belongs to it
     otps: Otps
     links: Links
+    devices: Devices
+    apps: AppChannel
+    app_texts: AppTexts
+    message: Callable[[str], Awaitable[Message | None]]  # as it is now; raises StoreError
     stopping: Callable[[], bool] = lambda: False
 
 

@@ -42,7 +42,7 @@ class MessageIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One message to one destination: `text` or `template`, or `binary`, or `chain`."""
 
     to: Annotated[str, Meta(description="The number of the customer", examples=["+447700900123"])]
-    sender: Annotated[str, Meta(description="An asset of the service; default: its first")] = field(
+    sender: Annotated[str, Meta(description="An asset or app of the service; default: its first")] = field(
         default="", name="from"
     )
     text: str = ""
@@ -57,9 +57,9 @@ class MessageIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ""
     variables: Annotated[dict[str, Any], Meta(description="Values for $(name)")] = {}
     chain: Annotated[str, Meta(description="The name of a fallback chain of the service")] = ""
-    channel: Literal["sms", "voice"] = "sms"
+    channel: Literal["sms", "voice", "app"] = "sms"
     until: Annotated[
-        Literal["accepted", "delivered", "answered", ""],
+        Literal["accepted", "delivered", "read", "answered", ""],
         Meta(description="What counts as success; default: accepted, or answered for a call"),
     ] = ""
     validity: Annotated[

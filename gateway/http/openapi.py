@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from gateway import __version__
+from gateway.http.apps import DeviceIn, DeviceOut, Revoked
 from gateway.http.auth import HEADER
 from gateway.http.calls import CallList, CallStory
 from gateway.http.customers import ConsentIn, CustomerOut, Erased, ProfileIn
@@ -50,6 +51,9 @@ _MODELS = (
     CheckIn,
     CheckOut,
     LinksOut,
+    DeviceIn,
+    DeviceOut,
+    Revoked,
     ProblemBody,
 )
 Json = dict[str, Any]
@@ -89,6 +93,8 @@ def document() -> Json:
         _parameter("before", "query", {"type": "string"}, "older than the message of this id"),
         _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 500}, "messages in a page"),
     ]
+    app = _parameter("app", "path", {"type": "string"}, "an app of the service")
+    whose = _parameter("customer", "query", {"type": "string"}, "the number of the customer")
     call_id = _parameter("id", "path", {"type": "string"}, "the `transid` of a call")
     moment = {"type": "string", "format": "date-time"}
     call_filters = [
@@ -196,6 +202,35 @@ def document() -> Json:
                     "Opt in or out", "200", CustomerOut, editing, body=ConsentIn, parameters=[number]
                 )
             },
+            "/v2/apps/{app}/devices": {
+                "post": _operation(
+                    "A token for one installation of the app",
+                    "201",
+                    DeviceOut,
+                    {**reading, "404": "The service has no such app"},
+                    body=DeviceIn,
+                    parameters=[app],
+                ),
+                "delete": _operation(
+                    "Take back the tokens of a customer's installations",
+                    "200",
+                    Revoked,
+                    {**problems, "404": "The service has no such app"},
+                    parameters=[app, whose],
+                ),
+            },
+            "/v2/app": {
+                "get": {
+                    "summary": "The WebSocket of an installation",
+                    "security": [{"token": []}],
+                    "responses": {
+                        "101": {"description": "JSON objects follow, one to a text frame"},
+                        "401": _content(ProblemBody, "The token is missing, unknown or too old"),
+                        "426": _content(ProblemBody, "The request does not ask for WebSocket"),
+                        "503": _content(ProblemBody, "Too many apps are connected"),
+                    },
+                }
+            },
             "/resources/v1/events/externalevent": {
                 "post": {
                     "summary": "Raise custom events",
@@ -211,7 +246,10 @@ def document() -> Json:
         },
         "components": {
             "schemas": components,
-            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": HEADER}},
+            "securitySchemes": {
+                "key": {"type": "apiKey", "in": "header", "name": HEADER},
+                "token": {"type": "http", "scheme": "bearer"},
+            },
         },
     }
 

@@ -31,7 +31,11 @@ _MAX_DEPTH = 16  # of a variable's value
 _SURELY_FITS = 255 * 67 // 2  # characters, each two UTF-16 units
 
 # What a channel can reach, its default first
-_UNTIL = {"sms": (Result.ACCEPTED, Result.DELIVERED), "voice": (Result.ANSWERED, Result.ACCEPTED)}
+_UNTIL = {
+    "sms": (Result.ACCEPTED, Result.DELIVERED),
+    "voice": (Result.ANSWERED, Result.ACCEPTED),
+    "app": (Result.ACCEPTED, Result.DELIVERED, Result.READ),
+}
 
 # Status and body of the answer, or the error that there is to answer
 Answer = tuple[int, bytes] | BaseException

@@ -111,7 +111,8 @@ class Actions:
             )
 
     def reply(self, unit: Unit, text: str, subject: Subject, *, consent_exempt: bool = False) -> None:
-        """Text the customer back, from the number they texted; after a call from the service's SMS asset."""
+        """Text the customer back, from the number or by the app that they wrote to; after a call from the
+        service's SMS asset."""
         self._try(unit, subject, lambda: self._reply(unit, text, subject, consent_exempt))
 
     def consent(
@@ -122,12 +123,14 @@ class Actions:
         self._try(unit, subject, lambda: self._consent(unit, subject, opted_out, reason, by, channel))
 
     def _reply(self, unit: Unit, text: str, subject: Subject, consent_exempt: bool) -> None:
+        answers = "sms" in subject.variables or "app" in subject.variables
         self._accepting.accept(
             unit,
             SendRequest(
                 service=subject.service,
                 to=subject.customer,
-                sender=subject.number if "sms" in subject.variables else "",
+                sender=subject.number if answers else "",
+                channel="app" if "app" in subject.variables else "sms",
                 text=render(text, subject.variables),
                 consent_exempt=consent_exempt,
             ),

@@ -55,6 +55,7 @@ class Acts:
         self._randomness = randomness
         self._perform: dict[type[msgspec.Struct], Perform] = {
             effects.SendSms: self._send_sms,
+            effects.SendApp: self._send_app,
             effects.PlaceCall: self._place_call,
             effects.StartChain: self._chain,
             effects.HttpRequest: self._http,
@@ -80,6 +81,21 @@ class Acts:
                 service=run.service,
                 to=effect.recipient,
                 sender=effect.sender,
+                text=effect.text,
+                until=effect.until,
+                run=run.id,
+                run_key=effect.key,
+            ),
+        )
+
+    def _send_app(self, unit: Unit, run: Run, effect: effects.SendApp) -> None:
+        self._accepting.accept(
+            unit,
+            SendRequest(
+                service=run.service,
+                to=effect.recipient,
+                sender=effect.app,
+                channel="app",
                 text=effect.text,
                 until=effect.until,
                 run=run.id,

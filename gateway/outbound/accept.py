@@ -127,7 +127,7 @@ class Owing(Protocol):
 
 
 # the only step of a message without a chain
-_SMS, _VOICE = Step(channel="sms"), Step(channel="voice")
+_SINGLE = {channel: Step(channel=channel) for channel in ("sms", "voice", "app")}
 
 
 class Planner:
@@ -194,6 +194,8 @@ class Planner:
 
     def sender(self, service: str, wanted: str, channel: str, *, field: str = "from") -> str:
         """The canonical sender: `wanted` if the service holds it, else its first fitting asset."""
+        if channel == "app":
+            return self._app(service, wanted, field)
         assets = self._refusals[service][channel]
         if assets.get(wanted) == "":
             return wanted
@@ -219,8 +221,19 @@ class Planner:
             f"service {service!r} has no asset to send {channel} from", field=field, code="no_sender"
         )
 
+    def _app(self, service: str, wanted: str, field: str) -> str:
+        apps = self._services[service].apps
+        if wanted in apps:
+            return wanted
+        if not wanted and apps:
+            return next(iter(apps))
+        if not apps:
+            raise BadInput(f"service {service!r} has no app", field=field, code="no_sender")
+        reason = f"service {service!r} has no app {wanted!r} (it has: {', '.join(apps)})"
+        raise BadInput(reason, field=field, code="foreign_sender")
+
     def _single(self, request: SendRequest, service: Service, to: str) -> StepPlan:
-        step = _VOICE if request.channel == "voice" else _SMS
+        step = _SINGLE[request.channel]
         return self._step(request, service, to, step, request.until, request.validity_seconds)
 
     def _chain(self, request: SendRequest, service: Service, to: str) -> tuple[StepPlan, ...]:

@@ -91,8 +91,12 @@ class Decision(Struct, frozen=True, gc=False):
     timer_done: bool = False  # the timer of the message is of no use any more
 
 
-_RANK = {Result.ACCEPTED: 1, Result.DELIVERED: 2, Result.ANSWERED: 3}
-_FINAL = {Result.DELIVERED: Status.DELIVERED, Result.ANSWERED: Status.ANSWERED}
+_RANK = {Result.ACCEPTED: 1, Result.DELIVERED: 2, Result.READ: 3, Result.ANSWERED: 3}
+_FINAL = {
+    Result.DELIVERED: Status.DELIVERED,
+    Result.READ: Status.READ,
+    Result.ANSWERED: Status.ANSWERED,
+}
 
 TestStep = Callable[[StepPlan], Fitness]
 
@@ -183,6 +187,8 @@ def _is_no_news(record: StepRecord, cause: Cause, outcome: Outcome) -> bool:
         case StepState.SKIPPED:
             return True
         case StepState.SUCCEEDED:
+            if record.result == Result.DELIVERED and outcome.result is Result.READ:
+                return False
             return record.result != Result.ACCEPTED or outcome.result is Result.ACCEPTED
         case StepState.FAILED:
             undecided = record.result in (Result.TIMEOUT, Result.IN_DOUBT)
@@ -208,7 +214,9 @@ def _succeeded(before: Message, changed: Message, index: int, outcome: Outcome) 
         status = Status.IN_DOUBT
     else:
         status = Status.FAILED
-    if before.status not in _FINAL.values():  # a person has it: nothing can be better or worse
+    # a person has it: nothing can be worse, and better only that it was seen
+    seen = before.status is Status.DELIVERED and status is Status.READ
+    if before.status not in _FINAL.values() or seen:
         changed = replace(
             changed,
             status=status,

@@ -5,6 +5,8 @@
     sms.words               its words, normalised (lower case, no punctuation)
     sms.keyword             the keyword that matched, as the service file spells it, or ""
     sms.rest                what followed the matched word, as typed; without a match the whole text
+    app.from, app.to        the customer's address, the app's name               app.received
+    app.text, app.words     as those of sms
     nlp.NAME                what the service's [nlp] reads out of the text; text/pipeline.py has all of it
     nlp.offences            how often the customer has used offending words, this time included
     link.NAME               in texts: a short URL of the customer's own, of the service's [links]
@@ -43,7 +45,7 @@ from gateway.values.call import Call
 Variables = dict[str, Any]
 
 # What no node, session variable or chain variable may be called
-GROUPS = ("sms", "nlp", "link", "click", "call", "status", "session", "custom", "customer", "service")
+GROUPS = ("sms", "app", "nlp", "link", "click", "call", "status", "session", "custom", "customer", "service")
 
 
 def subject(
@@ -70,6 +72,10 @@ def sms(*, sender: str, recipient: str, text: str, match: Match | None = None) -
             "words": words(text),
         }
     }
+
+
+def app(*, customer: str, app: str, text: str) -> Variables:
+    return {"app": {"from": customer, "to": app, "text": text, "words": words(text)}}
 
 
 def call(call: Call) -> Variables:

@@ -16,7 +16,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from gateway.values.call import Call
-from gateway.values.customer import Customer, Raised
+from gateway.values.customer import Customer, Device, Raised
 from gateway.values.event import Event
 from gateway.values.link import Link, LinkCounts
 from gateway.values.message import Consent, ConsentChange, Message, Offence, Part, Receipt, Segment
@@ -35,6 +35,7 @@ Record = (
     | ConsentChange
     | Customer
     | Raised
+    | Device
     | Call
     | Event
     | Effect
@@ -59,6 +60,7 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
     ConsentChange: ("consent_changes", ()),
     Customer: ("customers", ("service", "address")),
     Raised: ("raised", ("service", "correlationid")),
+    Device: ("devices", ("digest",)),
     Offence: ("offences", ("service", "address")),
     Call: ("calls", ("id",)),
     Event: ("events", ()),
@@ -78,7 +80,9 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
 class Delete(Struct, frozen=True):
     """Remove the row of `record` whose key fields, in TABLES' order, are `key`.  No row is no error."""
 
-    record: type[Effect | Begun | Timer | Notification | Part | LogbookRow | Customer | Raised | Otp]
+    record: type[
+        Effect | Begun | Timer | Notification | Part | LogbookRow | Customer | Raised | Otp | Device
+    ]
     key: tuple[str, ...]
 
 
@@ -272,6 +276,7 @@ class Store(Protocol):
         ...
 
     async def customers(self) -> list[Customer]: ...
+    async def devices(self) -> list[Device]: ...
     async def raised(self) -> list[Raised]:
         """Oldest first."""
         ...

@@ -31,7 +31,7 @@ from gateway.store.rows import TABLE_OF
 from gateway.store.thread import ThreadHand
 from gateway.store.writer import Writer
 from gateway.values.call import Call
-from gateway.values.customer import Customer, Raised
+from gateway.values.customer import Customer, Device, Raised
 from gateway.values.errors import StoreError, StoreUnusable
 from gateway.values.event import Event
 from gateway.values.link import Link, LinkCounts
@@ -226,6 +226,9 @@ class SqliteStore:
 
     async def customers(self) -> list[Customer]:
         return await self._all(Customer, "customers")
+
+    async def devices(self) -> list[Device]:
+        return await self._all(Device, "devices")
 
     async def raised(self) -> list[Raised]:
         return await self._all(Raised, "raised")

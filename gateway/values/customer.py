@@ -17,6 +17,17 @@ class Customer(Struct, frozen=True, gc=False, kw_only=True):
     updated_at: float
 
 
+class Device(Struct, frozen=True, gc=False, kw_only=True):
+    """A customer's app, known by its token, of which only the SHA-256 digest is kept."""
+
+    digest: str  # hex
+    service: str
+    app: str
+    address: str  # the customer's
+    created_at: float
+    expires_at: float
+
+
 class Raised(Struct, frozen=True, gc=False, kw_only=True):
     """A custom event that its sender gave a correlationid: it is not raised again by the same."""
 

@@ -13,6 +13,7 @@ class Status(StrEnum):
     QUEUED = "queued"
     SENT = "sent"  # a carrier has taken it
     DELIVERED = "delivered"
+    READ = "read"  # the customer has seen it; only apps tell
     ANSWERED = "answered"
     FAILED = "failed"
     EXPIRED = "expired"
@@ -34,6 +35,7 @@ class Result(StrEnum):
 
     ACCEPTED = "accepted"
     DELIVERED = "delivered"
+    READ = "read"
     ANSWERED = "answered"
 
     REJECTED = "rejected"  # the carrier or the person said no, for good

@@ -32,6 +32,7 @@ text = "Hello"
 voice = "Hello"
 [chains.alert]
 steps = [{ channel = "sms", template = "hello" }, { channel = "voice", template = "spoken" }]
+[apps.shop]
 [flows.order]
 """
 
@@ -111,6 +112,14 @@ def test_a_sound_service_has_no_findings(of_pizza: OfPizza) -> None:
         ("[chains.c]\nsteps = []", "chains.c.steps", "at least one step"),
         ('[[chains.c.steps]]\nchannel = "sms"\nvia = "nort"', "chains.c.steps[0].via", 'mean "north"?'),
         ('[[chains.c.steps]]\nchannel = "sms"\nvia = "east"', "chains.c.steps[0].via", "is a trunk"),
+        (
+            '[[chains.c.steps]]\nchannel = "app"\nuntil = "answered"',
+            "chains.c.steps[0].until",
+            "never answered",
+        ),
+        ('[[chains.c.steps]]\nchannel = "sms"\nuntil = "read"', "chains.c.steps[0].until", "never read"),
+        ('[[chains.c.steps]]\nchannel = "app"\nvia = "north"', "chains.c.steps[0].via", "no carrier"),
+        ('[[chains.c.steps]]\nchannel = "app"\nfrom = "shp"', "chains.c.steps[0].from", 'mean "shop"?'),
         ('[[chains.c.steps]]\nchannel = "sms"\nretries = 11', "chains.c.steps[0].retries", "0 to 10"),
         (
             '[[chains.c.steps]]\nchannel = "sms"\nretries = 1\nretry_on = []',

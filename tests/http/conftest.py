@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,17 @@ import aiohttp
 import msgspec
 import pytest
 
+from gateway.channels.app import AppChannel
 from gateway.channels.base import Carrier
-from gateway.config.model import Chain, Secret, Service, SmartLink, Step, Template
+from gateway.config.model import App, Chain, NotifyUrls, Secret, Service, SmartLink, Step, Template
 from gateway.content.otp import Codes
 from gateway.content.smart_link import Tokens
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
+from gateway.directory.devices import Devices
 from gateway.http.app import HttpServer
 from gateway.http.deps import CarrierState, Deps
+from gateway.inbound.app import AppTexts
 from gateway.inbound.custom import CustomEvents
 from gateway.observe.metrics import Metrics
 from gateway.observe.system import IdSource, SystemClock
@@ -107,6 +111,8 @@ def services() -> dict[str, Service]:
             assets=["PIZZA"],
             templates={"offer": Template(text="See $(link.offer)")},
             links={"offer": SmartLink(other="https://example.org/offer", ios="https://example.org/ios")},
+            apps={"shop": App()},
+            notify=NotifyUrls(inbound="https://example.org/mo"),
         ),
         "silent": Service(name="No API access", assets=["54321"]),
         "off": Service(name="Off", key=Secret("off-key"), status="suspended", assets=["777"]),
@@ -128,12 +134,14 @@ class Api:
             CarrierState(name="north", kind="bind", up=True, queued=1, outstanding=2),
             CarrierState(name="east", kind="trunk", up=False, reason="no answer"),
         ]
+        self.numbers = itertools.count(1)
+        self.channels: dict[str, Any] = {"sms": self.channel, "voice": self.channel}
         self.pipeline = OutboundPipeline(
             store=store,
             clock=clock,
             new_id=IdSource(clock),
             planner=Planner(self.services),
-            channels={"sms": self.channel, "voice": self.channel},
+            channels=self.channels,
             timers=Timers(clock, lambda timer: None),
             book=SegmentBook(store),
             consequences=lambda unit, message, at: None,
@@ -141,6 +149,16 @@ class Api:
             skip=lambda message, step: "",
             put_links=lambda *what: self.links.put_in(*what),
         )
+        self.devices = Devices(lambda: f"token-{next(self.numbers)}")
+        self.apps = AppChannel(
+            services=self.services,
+            devices=self.devices,
+            clock=clock,
+            refusal=lambda service, address: "",
+            report=lambda *news: self.pipeline.report(*news),
+        )
+        self.channels["app"] = self.apps
+        self.app_texts = AppTexts(services=self.services, clock=clock, new_id=IdSource(clock), owing=self)
         self.consents, self.customers = Consents(), Customers()
         self.owed: list[dict[str, Any]] = []
         self.events = CustomEvents(services=self.services, clock=clock, new_id=IdSource(clock), owing=self)
@@ -181,6 +199,10 @@ class Api:
             carriers=lambda: self.carriers,
             health=lambda: self.faults,
             metrics=self.metrics,
+            devices=self.devices,
+            apps=self.apps,
+            app_texts=self.app_texts,
+            message=self.pipeline.load,
             stopping=lambda: self.stopping,
         )
         self.server = HttpServer("127.0.0.1:0", self.deps)

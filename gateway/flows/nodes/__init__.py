@@ -40,6 +40,7 @@ from gateway.flows.nodes.profile import ProfileNode
 from gateway.flows.nodes.receive import ReceiveNode
 from gateway.flows.nodes.record import RecordNode
 from gateway.flows.nodes.say import SayNode
+from gateway.flows.nodes.send_app import SendAppNode
 from gateway.flows.nodes.send_sms import SendSmsNode
 from gateway.flows.nodes.sentiment import SentimentNode
 from gateway.flows.nodes.set import SetNode
@@ -52,6 +53,7 @@ OWN: Mapping[str, type[Node]] = {
     for node in (
         StartNode,
         SendSmsNode,
+        SendAppNode,
         ReceiveNode,
         BranchNode,
         EvaluateNode,

@@ -28,7 +28,7 @@ _KNOWN = (
     Trigger.CALL_ANSWERED,
     Trigger.CALL_ENDED,
     Trigger.LINK_CLICKED,
-    "app.received",
+    Trigger.APP_RECEIVED,
 )
 
 

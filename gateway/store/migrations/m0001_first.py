@@ -116,6 +116,17 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
         ("service", "address"),
         {"service": str, "address": str, "customerid": str, "attributes": str, "updated_at": float},
     ),
+    "devices": (
+        "digest",
+        {
+            "digest": str,
+            "service": str,
+            "app": str,
+            "address": str,
+            "created_at": float,
+            "expires_at": float,
+        },
+    ),
     "raised": (
         ("service", "correlationid"),
         {"service": str, "correlationid": str, "id": str, "at": float},
@@ -297,6 +308,7 @@ _WITHOUT_ROWID = {
     "segments",
     "consents",
     "customers",
+    "devices",
     "raised",
     "offences",
     "otps",

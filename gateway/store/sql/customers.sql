@@ -26,3 +26,7 @@ SELECT * FROM customers ORDER BY service, address;
 -- name: raised
 -- Custom events by their correlationid, oldest first.
 SELECT * FROM raised ORDER BY at;
+
+-- name: devices
+-- Every app of a customer's that has a token.
+SELECT * FROM devices ORDER BY created_at;

@@ -1,0 +1,229 @@
+"""The app channel's outside: tokens for a client's backend, and the WebSocket that its app connects to.
+
+    POST   /v2/apps/{app}/devices  {"customer": "+447700900123"}   with key: a token for one installation
+    DELETE /v2/apps/{app}/devices?customer=...                     with key: takes all of the customer's back
+    GET    /v2/app    Authorization: Bearer TOKEN    (or Sec-WebSocket-Protocol: trunkline, TOKEN)
+
+Over the WebSocket (RFC 6455) go JSON objects, one to a text frame:
+
+    to the app      {"type": "message", "id", "from", "text", "sent"}
+                    {"type": "accepted", "ref", "id"}    {"type": "refused", "ref", "code", "reason"}
+    from the app    {"type": "delivered", "id"}          {"type": "read", "id"}
+                    {"type": "text", "text", "ref"}      a text of the customer's; accepted once it is durable
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from aiohttp import WSCloseCode, WSMsgType, web
+from msgspec import Meta, Struct
+
+from gateway.channels.app import NEWS
+from gateway.http.auth import authenticate
+from gateway.http.body import decode, octets
+from gateway.http.deps import DEPS, Deps
+from gateway.http.problem import Problem, answer, problem_of
+from gateway.store.base import Unit
+from gateway.values.address import masked, subscriber
+from gateway.values.clock import iso
+from gateway.values.customer import Device
+from gateway.values.errors import BadAddress, GatewayError
+
+log = logging.getLogger(__name__)
+
+LIMIT_OCTETS = 64 * 1024
+SUBPROTOCOL = "trunkline"
+_LONGEST_FRAME = 64 * 1024
+_WAITING = 100  # frames that an installation may leave untaken
+_HEARTBEAT_SECONDS = 30.0
+_FRAMES_A_SECOND = 20.0
+_BURST = 60.0
+
+
+class DeviceIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    customer: Annotated[str, Meta(description="The number of the customer who has signed in")]
+
+
+class DeviceOut(Struct, frozen=True, kw_only=True):
+    token: Annotated[str, Meta(description="Shown once: the app connects with it")]
+    app: str
+    customer: str
+    expires: str
+
+
+class Revoked(Struct, frozen=True):
+    customer: str
+    revoked: int  # installations
+
+
+class FrameIn(Struct, frozen=True, kw_only=True):
+    type: Literal["delivered", "read", "text"]
+    id: str = ""
+    text: str = ""
+    ref: Annotated[str, Meta(max_length=200)] = ""
+
+
+_frame = msgspec.json.Decoder(FrameIn).decode
+_text = msgspec.json.Encoder().encode
+
+
+def routes() -> list[web.RouteDef]:
+    return [
+        web.post("/v2/apps/{app}/devices", issue),
+        web.delete("/v2/apps/{app}/devices", revoke),
+        web.get("/v2/app", connect),
+    ]
+
+
+async def issue(request: web.Request) -> web.Response:
+    """A token for one installation of the app, for one customer."""
+    service, app = _app(request)
+    deps, unit = request.app[DEPS], Unit()
+    body = decode(await octets(request, LIMIT_OCTETS), DeviceIn)
+    address = _customer(body.customer, deps, service)
+    valid = float(deps.services[service].apps[app].token_valid)
+    token, device = deps.devices.issue(unit, (service, app, address), deps.clock.now(), valid)
+    await unit.commit(deps.store)
+    deps.apps.dismiss()  # it may have taken the place of another
+    shown = DeviceOut(token=token, app=app, customer=address, expires=iso(device.expires_at))
+    return answer(shown, 201)
+
+
+async def revoke(request: web.Request) -> web.Response:
+    service, app = _app(request)
+    deps, unit = request.app[DEPS], Unit()
+    address = _customer(request.query.get("customer", ""), deps, service)
+    revoked = deps.devices.revoke(unit, (service, app, address))
+    await unit.commit(deps.store)
+    deps.apps.dismiss()
+    return answer(Revoked(address, revoked))
+
+
+async def connect(request: web.Request) -> web.StreamResponse:
+    """The WebSocket of one installation."""
+    deps = request.app[DEPS]
+    token, protocols = _token(request)
+    device = deps.devices.holder(token, deps.clock.now()) if token else None
+    if device is None:
+        reason = "the token is missing, unknown or too old; a new one comes by POST /v2/apps/APP/devices"
+        raise Problem(401, "unknown_token", reason)
+    socket = web.WebSocketResponse(
+        heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_LONGEST_FRAME, protocols=protocols
+    )
+    if not socket.can_prepare(request).ok:
+        raise Problem(426, "no_websocket", "this address speaks WebSocket", headers={"Upgrade": "websocket"})
+    link = _Link(device)
+    if not deps.apps.join(link):
+        raise Problem(503, "full", "too many apps are connected", headers={"Retry-After": "30"})
+    log.info("app.connected", extra={"app": device.app, "customer": masked(device.address)})
+    try:
+        await socket.prepare(request)
+        writer = asyncio.create_task(link.write(socket))
+        try:
+            await _read(socket, link, deps)
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+    finally:
+        deps.apps.leave(link)
+        log.info("app.gone", extra={"app": device.app, "customer": masked(device.address)})
+    return socket
+
+
+class _Link:
+    """An installation, and the frames that wait for it."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._waiting: asyncio.Queue[str | None] = asyncio.Queue(_WAITING + 1)
+        self._reason = ""
+
+    def push(self, frame: Mapping[str, object]) -> bool:
+        if self._reason or self._waiting.qsize() >= _WAITING:
+            return False
+        self._waiting.put_nowait(_text(frame).decode())
+        return True
+
+    def close(self, reason: str) -> None:
+        if not self._reason:
+            self._reason = reason
+            self._waiting.put_nowait(None)
+
+    async def write(self, socket: web.WebSocketResponse) -> None:
+        while (frame := await self._waiting.get()) is not None:
+            await socket.send_str(frame)
+        await socket.close(code=WSCloseCode.GOING_AWAY, message=self._reason.encode())
+
+
+async def _read(socket: web.WebSocketResponse, link: _Link, deps: Deps) -> None:
+    clock, allowed, at = deps.clock, _BURST, deps.clock.monotonic()
+    async for message in socket:
+        now = clock.monotonic()
+        allowed, at = min(_BURST, allowed + (now - at) * _FRAMES_A_SECOND) - 1, now
+        if allowed < 0:
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many frames")
+            return
+        if message.type is not WSMsgType.TEXT:
+            await socket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"text frames of JSON only")
+            return
+        try:
+            frame = _frame(message.data)
+        except msgspec.MsgspecError as error:
+            link.push({"type": "refused", "ref": "", "code": "bad_frame", "reason": str(error)})
+            continue
+        if frame.type == "text":
+            link.push(await _take(frame, link.device, deps))
+        elif not await _told(frame, link.device, deps):
+            reason = f"{frame.id!r} is no message to this installation"
+            link.push({"type": "refused", "ref": frame.ref, "code": "unknown_id", "reason": reason})
+
+
+async def _take(frame: FrameIn, device: Device, deps: Deps) -> dict[str, Any]:
+    """A customer's text; what to say to it, once it is durable."""
+    unit = Unit()
+    try:
+        id = deps.app_texts.received(unit, device, frame.text)
+        await unit.commit(deps.store)
+    except GatewayError as error:
+        body = problem_of(error).body
+        return {"type": "refused", "ref": frame.ref, "code": body.code, "reason": body.reason}
+    return {"type": "accepted", "ref": frame.ref, "id": id}
+
+
+async def _told(frame: FrameIn, device: Device, deps: Deps) -> bool:
+    id, _, step = frame.id.rpartition("/")
+    if not id or not step.isdecimal() or len(step) > 3:
+        return False
+    return deps.apps.told(device, await deps.message(id), int(step), NEWS[frame.type])
+
+
+def _app(request: web.Request) -> tuple[str, str]:
+    service, app = authenticate(request), request.match_info["app"]
+    apps = request.app[DEPS].services[service].apps
+    if app not in apps:
+        known = ", ".join(apps) or "none"
+        raise Problem(404, "unknown_app", f"service {service!r} has no app {app!r} (it has: {known})")
+    return service, app
+
+
+def _customer(text: str, deps: Deps, service: str) -> str:
+    try:
+        return subscriber(text, deps.services[service].country)
+    except BadAddress as error:
+        raise BadAddress(error.reason, field="customer") from None
+
+
+def _token(request: web.Request) -> tuple[str, tuple[str, ...]]:
+    """The token, and the subprotocol to agree on: a browser can set no header but that one."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip(), ()
+    offered = [word.strip() for word in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    if len(offered) == 2 and offered[0] == SUBPROTOCOL:
+        return offered[1], (SUBPROTOCOL,)
+    return "", ()
