@@ -80,9 +80,7 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
 class Delete(Struct, frozen=True):
     """Remove the row of `record` whose key fields, in TABLES' order, are `key`.  No row is no error."""
 
-    record: type[
-        Effect | Begun | Timer | Notification | Part | LogbookRow | Customer | Raised | Otp | Device
-    ]
+    record: type[Effect | Begun | Timer | Notification | Part | LogbookRow | Customer | Raised | Otp | Device]
     key: tuple[str, ...]
 
 

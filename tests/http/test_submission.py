@@ -43,6 +43,10 @@ class Desk:
             accepting=cast(Any, None),
             otps=cast(Any, None),
             links=cast(Any, None),
+            devices=cast(Any, None),
+            apps=cast(Any, None),
+            app_texts=cast(Any, None),
+            message=cast(Any, None),
         )
 
     def submit_soon(self, requests: Sequence[SendRequest], done: Submitted) -> None:
