@@ -120,7 +120,7 @@ WRONG: dict[str, tuple[Any, int, str, str, str]] = {
     "unheard-of field": (HELLO | {"zzzz": 1}, 400, "unknown_field", "zzzz", "known are to, from, text"),
     "wrong type": (HELLO | {"text": 5}, 400, "invalid", "text", "expected a string, got int"),
     "unknown channel": (HELLO | {"channel": "fax"}, 400, "invalid", "channel", "'fax'"),
-    "unknown goal": (HELLO | {"until": "read"}, 400, "invalid", "until", "'read'"),
+    "unknown goal": (HELLO | {"until": "seen"}, 400, "invalid", "until", "'seen'"),
     "goal of the other channel": (HELLO | {"until": "answered"}, 400, "invalid", "until", "sms knows"),
     "bad number": (HELLO | {"to": "hello!!"}, 400, "bad_address", "to", "'hello!!'"),
     "a shortcode as destination": (HELLO | {"to": "12345"}, 400, "bad_address", "to", "E.164"),
