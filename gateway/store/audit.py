@@ -33,6 +33,7 @@ _NAMED = 1_000  # of what is wrong, so many are named; the others are only count
 
 OUTBOUND = (
     Status.DELIVERED,
+    Status.READ,
     Status.ANSWERED,
     Status.FAILED,
     Status.EXPIRED,

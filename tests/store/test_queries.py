@@ -9,17 +9,29 @@ from gateway.store.queries import parse, queries
 
 TEXTS = (
     "id ref message bind smsc_id service direction status address correlationid before state after carrier "
-    "flow version first receiver recipient"
+    "flow version first receiver recipient caller called trunk cause token book"
 )
 PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
     "limit": 10,
     "due_before": 1.0,
     "at": 1.0,
+    "since": 1.0,
+    "until": 2.0,
     "ids": '["x"]',
 }
 
 # These give or count all there is
-WHOLE = {"customers", "raised", "parts", "begun", "timers", "messages_per_status", "notification_receivers"}
+WHOLE = {
+    "customers",
+    "devices",
+    "otps",
+    "raised",
+    "parts",
+    "begun",
+    "timers",
+    "messages_per_status",
+    "notification_receivers",
+}
 
 # What a query holds in its hand: the row that a recursive one found last, a parameter's list
 GIVEN = {"SCAN next", "SCAN json_each VIRTUAL TABLE INDEX 1:"}
