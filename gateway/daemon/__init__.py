@@ -32,8 +32,8 @@ from gateway.daemon.sip import SipSide
 from gateway.daemon.smpp import SmppSide
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
-from gateway.directory.policy import Policy
 from gateway.directory.devices import Devices
+from gateway.directory.policy import Policy
 from gateway.flows import effects
 from gateway.http.app import HttpServer
 from gateway.http.deps import CarrierState, Deps

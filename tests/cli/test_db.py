@@ -91,7 +91,7 @@ def test_audit_counts_by_service_and_in_sum(place: Any) -> None:
     result = place.run("db", "audit")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert lines[0].split("\t") == ["alerts", "2", "1", "0", "0", "0", "0", "1", "0", "0", "0", "0"]
+    assert lines[0].split("\t") == ["alerts", "2", "1", "0", "0", "0", "0", "0", "1", "0", "0", "0", "0"]
     assert lines[1].split("\t")[:2] == ["in sum", "2"]
     assert lines[-1] == "messages unaccounted for: 0"
 
