@@ -50,7 +50,7 @@ def status(as_json: bool, config: str) -> None:
         listing(
             ("kind", "name", "state", "reason", "queued", "unanswered"),
             [_row("bind", line) for line in ready.get("binds", ())]
-            + [_row("trunk", line) for line in ready.get("trunks", ())],
+            + [row for line in ready.get("trunks", ()) for row in (_row("trunk", line), *_hosts(line))],
         )
     if code != 200:
         raise click.exceptions.Exit(1)
@@ -59,3 +59,21 @@ def status(as_json: bool, config: str) -> None:
 def _row(kind: str, line: dict[str, Any]) -> tuple[str, ...]:
     state = "up" if line["up"] else "down"
     return kind, line["name"], state, line["reason"], str(line["queued"]), str(line["outstanding"])
+
+
+def _hosts(line: dict[str, Any]) -> list[tuple[str, ...]]:
+    """A trunk's hosts, where there is more to be told of them than of the trunk."""
+    hosts = line.get("hosts", ())
+    if len(hosts) < 2 and not any(host["rtt_ms"] is not None for host in hosts):
+        return []
+    return [
+        (
+            "host",
+            host["address"],
+            "up" if host["up"] else "down",
+            host["reason"] or ("" if host["rtt_ms"] is None else f"answers in {host['rtt_ms']:g} ms"),
+            "",
+            "",
+        )
+        for host in hosts
+    ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+import phonenumbers
 from msgspec import Struct
 
 from gateway.config.endpoint import host_port, is_host, network, port_range, transport_host_port
@@ -27,6 +28,9 @@ _CODINGS = ("default", "ucs2")
 # message_payload and the three of a long message by SAR
 _OWN_TLVS = {0x0424, 0x020C, 0x020E, 0x020F}
 
+# what comes from the person who is called or has been called off: busy, hung up, declined
+_DECLINED = frozenset({486, 487, 600, 603, 607, 608})
+
 _Limits = Mapping[str, tuple[float, float]]
 _ACCOUNT: _Limits = {"sessions": _AT_LEAST_ONE, "window": _AT_LEAST_ONE, "throughput": _NOT_NEGATIVE}
 _BIND: _Limits = {
@@ -45,8 +49,9 @@ _BIND: _Limits = {
     "queue": _AT_LEAST_ONE,
 }
 _TRUNK: _Limits = {
-    "port": _PORT,
+    "port": (0, 65535),
     "max_calls": _AT_LEAST_ONE,
+    "expires": (60, 86_400),
     "calls_per_second": _MORE_THAN_ZERO,
     "ring_timeout": _MORE_THAN_ZERO,
 }
@@ -201,17 +206,40 @@ def _sip(sip: Sip) -> Iterator[Fault]:
     if sip.advertise and not is_host(sip.advertise):
         yield Fault("sip.advertise", f'"{sip.advertise}" is no address or host name (without a port)')
     yield from _read(port_range, "sip.rtp_ports", sip.rtp_ports)
+    if sip.name_server:
+        yield from _read(host_port, "sip.name_server", sip.name_server)
     for name, trunk in sip.trunks.items():
-        yield from _trunk(f"sip.trunks.{name}", trunk)
+        yield from _trunk(f"sip.trunks.{name}", trunk, transports)
 
 
-def _trunk(path: str, trunk: Trunk) -> Iterator[Fault]:
+def _trunk(path: str, trunk: Trunk, transports: Collection[str]) -> Iterator[Fault]:
     yield from _limits(path, trunk, _TRUNK)
     yield from _host(path, trunk.host)
     yield from _networks(path, trunk.allow)
     yield from _addresses(f"{path}.numbers", trunk.numbers)
     if trunk.auth != "ip":
-        yield Fault(f"{path}.auth", f'"{trunk.auth}" is not available in this version; write "ip"')
+        yield from _filled(path, trunk, "username", "password")
+    if trunk.domain and not is_host(trunk.domain):
+        yield Fault(f"{path}.domain", f'"{trunk.domain}" is no address or host name (without a port)')
+    if trunk.outbound_proxy and not is_host(trunk.outbound_proxy):
+        yield from _read(host_port, f"{path}.outbound_proxy", trunk.outbound_proxy)
+    valid = {"udp", "tcp", "tls"}.intersection(transports)
+    for way in trunk.transport.split("+") if trunk.transport != "auto" else ():
+        if valid and way not in valid:
+            port = 5061 if way == "tls" else 5060
+            what = f'[sip] does not listen by {way}; add "{way}:0.0.0.0:{port}" to sip.listen'
+            yield Fault(f"{path}.transport", what)
+    if trunk.number_format == "national" and trunk.country not in phonenumbers.SUPPORTED_REGIONS:
+        near = nearest(trunk.country.upper(), phonenumbers.SUPPORTED_REGIONS)
+        yield Fault(f"{path}.country", f'"{trunk.country}" is no country code (ISO 3166, "GB"){near}')
+    if not re.fullmatch(r"[0-9*#+]*", trunk.prefix):
+        yield Fault(f"{path}.prefix", "may hold digits, *, # and + only")
+    for index, status in enumerate(trunk.failover):
+        if status in _DECLINED:
+            what = f"{status} is a person's answer, and nobody who declined is rung twice; leave it out"
+            yield Fault(f"{path}.failover[{index}]", what)
+        elif not 400 <= status <= 699:
+            yield Fault(f"{path}.failover[{index}]", f"{status} refuses no call; write 400 to 699")
     if not trunk.codecs:
         yield Fault(f"{path}.codecs", 'is empty; write ["PCMU", "PCMA"]')
 

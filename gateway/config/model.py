@@ -201,13 +201,36 @@ class Smpp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Trunk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A SIP relation with a carrier."""
 
-    host: str
-    port: int = 5060
+    host: str  # an address, a host, or a domain that has NAPTR or SRV records
+    port: int = 0  # 0: what the SRV records of `host` say, without them 5060, for TLS 5061
+    # "udp+tcp": requests above 1300 octets by TCP; "auto": what the NAPTR records of `host` prefer of those
+    # transports that [sip] listens by.  "tls" checks the certificate of `host`
+    transport: Literal["udp", "udp+tcp", "tcp", "tls", "auto"] = "udp"
+    tls_ca: str = ""  # PEM file: who must have signed that certificate; empty: the system's authorities
+    # "ip": each knows the other by its address; "digest": the carrier asks for username and password in calls
+    # of ours; "register": it sends calls to where we have registered, and asks for them then too
     auth: Literal["ip", "digest", "register"] = "ip"
+    username: str = ""
+    password: Secret = Secret("")
+    expires: Seconds = Seconds(3600)  # auth "register": for how long at a time; the carrier may want longer
+    domain: str = ""  # in From, To and Request-URI; empty: `host`, and with auth "ip" in From our own address
+    outbound_proxy: str = ""  # HOST[:PORT] that requests to `host` go by
+    keepalive: Seconds = Seconds(0)  # OPTIONS to each of its hosts so often; no answer: it is down.  0: none
     allow: list[str] = field(default_factory=list)  # further source addresses; `host` is always one
     numbers: list[str] = field(default_factory=list)
-    max_calls: int = 100
-    calls_per_second: float = 20
+    max_calls: int = 100  # of ours at a time
+    calls_per_second: float = 20  # of ours
+    # final responses to a call of ours after which another host of the trunk is tried, then the next trunk
+    # that has the caller's number
+    failover: list[int] = field(default_factory=lambda: [408, 500, 502, 503, 504])
+    # how numbers are written, in both directions: +442079460000, 442079460000, 00442079460000, or as they are
+    # dialled in `country`
+    number_format: Literal["+E.164", "E.164", "00", "national"] = "+E.164"
+    country: str = ""  # ISO 3166, "GB": of format "national"
+    prefix: str = ""  # before each number that we call
+    # the header that carries our number beside From; empty: none
+    asserted_identity: Literal["", "P-Asserted-Identity", "P-Preferred-Identity"] = ""
+    anonymous: bool = False  # withhold our number from who is called (Privacy: id)
     codecs: list[Literal["PCMU", "PCMA", "G722"]] = field(default_factory=lambda: ["PCMU", "PCMA"])
     # SRTP by keys in SDP (RFC 4568), which want SIP over TLS; optional: offered, and taken where offered
     srtp: Literal["off", "optional", "required"] = "off"
@@ -224,6 +247,7 @@ class Sip(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # what requests of addresses that are no trunk's get: 403, or silence, as who repeats them gets anyway
     unknown: Literal["reject", "drop"] = "reject"
     advertise: str = ""  # the address in Via, Contact and SDP; default: the one the socket is bound to
+    name_server: str = ""  # ADDRESS:PORT to ask for the trunks' hosts; empty: the system's
     rtp_ports: str = "20000-20999"
     trunks: dict[str, Trunk] = field(default_factory=dict)
 

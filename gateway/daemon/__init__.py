@@ -314,7 +314,11 @@ class Daemon:
             channel=self._sms,
             down=lambda: [name for name in self._binds if not self._smpp.state(name)[0]],
         )
-        self._sip = SipSide(config.sip, self._rng, state_directory) if config.sip is not None else None
+        self._sip = (
+            SipSide(config.sip, self._rng, state_directory, self.outbound.refill)
+            if config.sip is not None
+            else None
+        )
         self.http = HttpServer(
             config.http.listen,
             Deps(
@@ -502,7 +506,7 @@ class Daemon:
         sip.voice = self._channels["voice"] = VoiceChannel(
             trunks=sip.trunks,
             line=Line(
-                phone=sip.endpoint,
+                phone=sip.lines,
                 clock=self._clock,
                 note=self._calls.note,
                 media_address=sip.endpoint.host,

@@ -6,9 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 OK, UNAVAILABLE = 200, 503  # RFC 9110 section 15
+
+
+class HostState(Struct, frozen=True, kw_only=True):
+    """One host of a trunk."""
+
+    address: str  # transport:address:port
+    up: bool
+    reason: str = ""
+    rtt_ms: float | None = None  # of the latest OPTIONS; None: none was answered, or none is sent
 
 
 class CarrierState(Struct, frozen=True, kw_only=True):
@@ -20,6 +29,7 @@ class CarrierState(Struct, frozen=True, kw_only=True):
     reason: str = ""  # why it is down
     queued: int = 0  # messages in memory that wait for it
     outstanding: int = 0  # segments, or calls, that wait for its answer
+    hosts: list[HostState] = field(default_factory=list)  # of a trunk
 
 
 def health(faults: Sequence[str]) -> tuple[int, dict[str, Any]]:
@@ -48,4 +58,6 @@ def readiness(
 def _line(carrier: CarrierState) -> dict[str, Any]:
     line: dict[str, Any] = msgspec.to_builtins(carrier)
     del line["kind"]
+    if not carrier.hosts:
+        del line["hosts"]
     return line

@@ -133,6 +133,17 @@ class Metrics:
             for carrier in carriers:
                 gauge.add_metric((carrier.name, carrier.kind), float(getattr(carrier, field)))
             yield gauge
+        labels = ("trunk", "host")
+        up = GaugeMetricFamily("trunkline_trunk_host_up", "1 while a trunk's host answers", labels=labels)
+        rtt = GaugeMetricFamily(
+            "trunkline_trunk_host_rtt_seconds", "What a host took to answer the latest OPTIONS", labels=labels
+        )
+        for carrier in carriers:
+            for host in carrier.hosts:
+                up.add_metric((carrier.name, host.address), float(host.up))
+                if host.rtt_ms is not None:
+                    rtt.add_metric((carrier.name, host.address), host.rtt_ms / 1000)
+        yield from (up, rtt)
 
 
 class _Reading(Collector):

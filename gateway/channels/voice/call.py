@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol, Self
 
 from msgspec import Struct
@@ -81,9 +81,12 @@ class Media(Protocol):
 
 
 class Phone(Changing, Protocol):
-    """What a call needs of SIP (transport.sip_endpoint.SipEndpoint)."""
+    """What a call needs of SIP (transport.sip_trunks.Trunks)."""
 
-    def invite(self, *, target: Address, to_number: str, from_number: str, sdp: bytes) -> SipCall: ...
+    def invite(
+        self, *, trunk: str, to_number: str, from_number: str, sdp: bytes, avoid: Collection[Address] = ()
+    ) -> SipCall: ...
+    def why_not(self, trunk: str, avoid: Collection[Address] = ()) -> str: ...
     def hang_up(self, call: SipCall) -> None: ...
 
 
@@ -133,14 +136,16 @@ class OutboundCall:
         else:
             follow(event, self._line.phone, self._session, self._media)
 
-    def dial(self) -> SipCall:
-        """Send the INVITE; `run` must follow in the same turn of the loop, or events are lost."""
-        record, trunk = self._record, self._trunk
+    def dial(self, avoid: Collection[Address] = ()) -> SipCall:
+        """Send the INVITE, to a host that is not in `avoid`; `run` must follow in the same turn of the loop,
+        or events are lost.  Raises GatewayError when there is none."""
+        record = self._record
         self.sip = self._line.phone.invite(
-            target=Address(trunk.host, trunk.port),
+            trunk=record.trunk,
             to_number=record.called,
             from_number=record.caller,
             sdp=self._session.offer(),
+            avoid=avoid,
         )
         self._note("", sip_call_id=readable(self.sip.call_id))
         return self.sip

@@ -14,6 +14,7 @@ from gateway.channels.voice.leg import Leg
 from gateway.channels.voice.prompts import Prompt, PromptCache
 from gateway.config.model import Trunk
 from gateway.content.otp import Codes
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallEvent, SipEvent
 from gateway.protocol.smpp.pacing import TokenBucket
@@ -62,9 +63,10 @@ class VoiceChannel:
         self._session_id = session_id
         self._room = room
         self._keep = keep
-        self._by_number: dict[str, str] = {}
+        self._by_number: dict[str, list[str]] = {}  # trunks in the order of the configuration
         self._pace: dict[str, TokenBucket] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by effect key
+        self._carrier: dict[str, str] = {}  # the trunk that it is at, by effect key
         self.busy: Counter[str] = Counter()  # calls under way by trunk
         self._calls: dict[SipCall, OutboundCall] = {}
         self.configure(trunks)
@@ -72,9 +74,10 @@ class VoiceChannel:
     def configure(self, trunks: Mapping[str, Trunk]) -> None:
         """Take changed trunks; calls under way go on."""
         self._trunks = trunks
-        self._by_number = {
-            canonical(number): name for name, trunk in trunks.items() for number in trunk.numbers
-        }
+        self._by_number = {}
+        for name, trunk in trunks.items():
+            for number in trunk.numbers:
+                self._by_number.setdefault(canonical(number), []).append(name)
         now = self._line.clock.monotonic()
         for name, trunk in trunks.items():
             pace = self._pace.get(name)
@@ -82,16 +85,16 @@ class VoiceChannel:
                 self._pace[name] = TokenBucket(trunk.calls_per_second, now)
 
     def applicable(self, message: Message, step: StepPlan) -> str:
-        if not self._trunk(step):
+        if not self._carriers(step):
             return f"no trunk named {step.via!r}" if step.via else f"no trunk carries {step.sender!r}"
         return "" if message.consent_exempt else self._refusal(message.service, message.recipient)
 
     def available(self, message: Message, step: StepPlan) -> Carrier:
-        name = self._trunk(step)
-        if not name:
-            return Carrier("", "no trunk")
-        limit = self._trunks[name].max_calls
-        return Carrier(name, f"{name} has {limit} calls, its max_calls" if self.busy[name] >= limit else "")
+        names = self._carriers(step)
+        reasons = [self._why_not(name) for name in names]
+        if "" in reasons:
+            return Carrier(names[reasons.index("")], "")
+        return Carrier(names[0] if names else "", "; ".join(reasons) or "no trunk")
 
     def send(self, message: Message, index: int, carrier: str, done: Collection[int] = ()) -> bool:
         trunk = self._trunks.get(carrier)
@@ -103,9 +106,10 @@ class VoiceChannel:
             return False
         key = f"{message.id}/{index}"
         self.busy[carrier] += 1
-        task = asyncio.create_task(self._dial(message, index, carrier, trunk))
+        self._carrier[key] = carrier
+        task = asyncio.create_task(self._dial(message, index, key))
         self._tasks[key] = task
-        task.add_done_callback(lambda task: self._over(message.id, index, carrier, task))
+        task.add_done_callback(lambda task: self._over(message.id, index, task))
         return True
 
     def parts(self, message: Message, index: int, carrier: str) -> int:
@@ -135,23 +139,49 @@ class VoiceChannel:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _dial(self, message: Message, index: int, carrier: str, trunk: Trunk) -> None:
+    async def _dial(self, message: Message, index: int, key: str) -> None:
+        """Call by one host and trunk after another, as far as their answers allow."""
         step = message.plan[index]
+        carrier = self._carrier[key]
+        failure: Outcome | None = None
+        tried: dict[str, set[Address]] = {}
         try:
-            words = (
-                Leg(message.id, self._prompts, lambda: call.hang_up())
-                if step.keep
-                else await self._prompt(message, step)
-            )
-            bucket = self._pace[carrier]
-            while not bucket.take(now := self._line.clock.monotonic()):  # noqa: ASYNC110 - paced, not polled
-                await asyncio.sleep(bucket.wait(now))
-            await self._begin(f"{message.id}/{index}", carrier)
-            media = await self._open_media()
-        except GatewayError as error:  # no prompt, no port, or a store that refuses
-            outcome = Outcome(Result.UNREACHABLE, str(error), carrier=carrier)
-            self._report(message.id, index, outcome, ())
-            return
+            prompt = None if step.keep else await self._prompt(message, step)
+            while carrier:
+                bucket = self._pace[carrier]
+                while not bucket.take(now := self._line.clock.monotonic()):  # noqa: ASYNC110 - paced, not polled
+                    await asyncio.sleep(bucket.wait(now))
+                if failure is None:
+                    await self._begin(key, carrier)
+                failure = await self._attempt(
+                    message, index, carrier, prompt, tried.setdefault(carrier, set())
+                )
+                if failure is None:
+                    return
+                carrier = self._next(step, failure, tried)
+                if carrier:
+                    log.info(
+                        "call.fails_over",
+                        extra={
+                            "transid": message.id,
+                            "from": failure.carrier,
+                            "to": carrier,
+                            "reason": failure.reason,
+                        },
+                    )
+                    self._move(key, carrier)
+        except GatewayError as error:  # no prompt, no port, no host, or a store that refuses
+            failure = failure or Outcome(Result.UNREACHABLE, str(error), carrier=carrier)
+        assert failure is not None
+        self._report(message.id, index, failure, ())
+
+    async def _attempt(
+        self, message: Message, index: int, carrier: str, prompt: Prompt | None, tried: set[Address]
+    ) -> Outcome | None:
+        """One INVITE, to a host that is not in `tried` and is put there.  None: it was answered, and that has
+        been reported.  Raises GatewayError."""
+        step = message.plan[index]
+        media = await self._open_media()
         try:
             record = Call(
                 id=self._new_id(),
@@ -168,21 +198,21 @@ class VoiceChannel:
             call = OutboundCall(
                 self._line,
                 record,
-                trunk,
+                self._trunks[carrier],
                 media,
                 lambda outcome: self._report(message.id, index, outcome, ()),
                 self._session_id(),
             )
-            sip = call.dial()
+            sip = call.dial(tried)
+            tried.add(sip.peer)
             self._calls[sip] = call
+            words = prompt or Leg(message.id, self._prompts, call.hang_up)
             if isinstance(words, Leg):
                 self._keep(message.run, words, step.keep)
             try:
-                failure = await call.run(words)
+                return await call.run(words)
             finally:
                 del self._calls[sip]
-            if failure is not None:
-                self._report(message.id, index, failure, ())
         finally:
             media.close()
 
@@ -205,13 +235,44 @@ class VoiceChannel:
             text = self._codes.reveal(text, step.code, message.service, message.recipient, spoken=True)
         return await self._prompts.from_text(text, step.language)
 
-    def _trunk(self, step: StepPlan) -> str:
+    def _carriers(self, step: StepPlan) -> list[str]:
+        """The trunks that a step may go out by, the one to try first first."""
         if step.via:
-            return step.via if step.via in self._trunks else ""
-        return self._by_number.get(step.sender, "")
+            return [step.via] if step.via in self._trunks else []
+        return self._by_number.get(step.sender, [])
 
-    def _over(self, message: str, index: int, carrier: str, task: asyncio.Task[None]) -> None:
+    def _why_not(self, name: str) -> str:
+        """Why a trunk takes no call now; empty when it does."""
+        limit = self._trunks[name].max_calls
+        if self.busy[name] >= limit:
+            return f"{name} has {limit} calls, its max_calls"
+        reason = self._line.phone.why_not(name)
+        return f"{name}: {reason}" if reason else ""
+
+    def _next(self, step: StepPlan, failure: Outcome, tried: Mapping[str, set[Address]]) -> str:
+        """Where a call that came to nothing is tried again: at another host of its trunk, else by the next
+        trunk that was not tried; empty for nowhere.  Who was reached and declined is not rung twice."""
+        last = failure.carrier
+        if last not in self._trunks:
+            return ""
+        silent = failure.result is Result.UNREACHABLE and not failure.code
+        if not silent and failure.code not in map(str, self._trunks[last].failover):
+            return ""
+        if not self._line.phone.why_not(last, tried[last]):
+            return last
+        others = (name for name in self._carriers(step) if name not in tried)
+        return next((name for name in others if not self._why_not(name)), "")
+
+    def _move(self, key: str, carrier: str) -> None:
+        before, self._carrier[key] = self._carrier[key], carrier
+        self.busy[before] -= 1
+        self.busy[carrier] += 1
+        if before != carrier:
+            self._room(before)
+
+    def _over(self, message: str, index: int, task: asyncio.Task[None]) -> None:
         self._tasks.pop(f"{message}/{index}", None)
+        carrier = self._carrier.pop(f"{message}/{index}")
         self.busy[carrier] -= 1
         if not task.cancelled() and (error := task.exception()) is not None:
             # a defect of ours; the chain must not wait for ever because of it

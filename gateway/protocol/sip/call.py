@@ -243,6 +243,7 @@ class IncomingCall:
     source: Address
     trunk: str
     sdp: bytes
+    dialled: str = ""  # the number in To, where a registered user's Request-URI has none
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from gateway.protocol.sip.call import (
 from gateway.protocol.sip.changes import SessionChanges, is_sdp
 from gateway.protocol.sip.dialog import Dialog
 from gateway.protocol.sip.headers import BadHeader
-from gateway.protocol.sip.identity import caller_of
+from gateway.protocol.sip.identity import caller_of, number_of
 from gateway.protocol.sip.layer import RETRY_AFTER_SECONDS
 from gateway.protocol.sip.message import Request
 from gateway.protocol.sip.provisional import Provisionals
@@ -81,7 +81,15 @@ class InboundCalls:
         sessions.invites.add((request.call_id, request.from_tag, request.cseq))
         sessions.enter(call, dialog)
         sessions.events.append(
-            IncomingCall(call, call.from_number, call.to_number, call.peer, call.trunk or "", request.body)
+            IncomingCall(
+                call,
+                call.from_number,
+                call.to_number,
+                call.peer,
+                call.trunk or "",
+                request.body,
+                number_of(request.headers.get("To")),
+            )
         )
 
     def ring(self, call: Call, now: float) -> None:

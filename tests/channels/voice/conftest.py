@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from gateway.content.otp import Codes
 from gateway.protocol import sdp
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.rtp.stream import MediaStats
+from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import (
     Call,
     CallAnswered,
@@ -49,6 +50,9 @@ class FakeClock:
         return self.at
 
 
+HOST = Address("127.0.0.1", 5060)
+
+
 class FakePhone:
     """SIP by the real table of states.  `on_event` gets what the far end does; BYE and CANCEL are answered at
     once, a call that has not got a provisional response stays silent."""
@@ -59,16 +63,26 @@ class FakePhone:
         self.offers: list[bytes] = []
         self.cannot_send = False
         self.answers_inside: list[bytes | int] = []  # to re-INVITE and UPDATE
+        self.hosts: dict[str, list[Address]] = {}
+        self.down: dict[str, str] = {}
 
-    def invite(self, *, target: tuple[str, int], to_number: str, from_number: str, sdp: bytes) -> Call:
+    def why_not(self, trunk: str, avoid: Collection[Address] = ()) -> str:
+        left = [host for host in self.hosts.get(trunk, [HOST]) if host not in avoid]
+        return self.down.get(trunk, "" if left else "no further host")
+
+    def invite(
+        self, *, trunk: str, to_number: str, from_number: str, sdp: bytes, avoid: Collection[Address] = ()
+    ) -> Call:
+        if reason := self.why_not(trunk, avoid):
+            raise PeerUnreachable(f"{trunk}: {reason}")
         call = Call(
             f"sip-{len(self.calls)}",
             Direction.OUTBOUND,
             CallState.CALLING,
             from_number,
             to_number,
-            target,
-            "east",
+            next(host for host in self.hosts.get(trunk, [HOST]) if host not in avoid),
+            trunk,
         )
         self.calls.append(call)
         self.offers.append(sdp)

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.channels.base import Carrier
 from gateway.channels.voice import channel
-from gateway.config.model import Trunk
+from gateway.config.model import Seconds, Trunk
 from gateway.content.otp import Codes
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sip.address import Address
@@ -252,3 +252,99 @@ async def test_a_one_time_password_is_spoken_character_by_character(exchange: An
     prompt = await it.channel._prompt(message, message.plan[0])
     digits = Codes(b"key").code("shop", message.recipient, said)
     assert prompt == await FakePrompts().from_text(f"Code: {', '.join(digits)}.")
+
+
+# --- failover
+
+
+A, B = Address("127.0.0.1", 5060), Address("127.0.0.2", 5060)
+
+
+def two_trunks(exchange: Any, **east: Any) -> Any:
+    """East and west carry the number; east has two hosts."""
+    it = exchange(**east)
+    it.trunks["west"] = Trunk(host="127.0.0.3", numbers=[OURS], calls_per_second=0.0)
+    it.phone.hosts = {"east": [A, B]}
+    it.channel.configure(it.trunks)
+    return it
+
+
+async def fail_next(it: Any, status: int, **how: bool) -> None:
+    """The latest call fails; wait for what follows, a new one or the end."""
+    before = len(it.phone.calls)
+    it.phone.fails(it.phone.calls[-1], status, **how)
+    await it.until(lambda: len(it.phone.calls) > before or not len(it.channel))
+
+
+async def test_a_failed_call_is_tried_at_the_next_host_then_by_the_next_trunk(exchange: Any) -> None:
+    it = two_trunks(exchange)
+    await it.dial()
+    await fail_next(it, 503)
+    await fail_next(it, 408, unreachable=True)
+    assert [(call.trunk, call.peer) for call in it.phone.calls[:2]] == [("east", A), ("east", B)]
+    assert it.phone.calls[2].trunk == "west"
+    assert (it.channel.busy["east"], it.channel.busy["west"]) == (0, 1)
+    assert it.room == ["east"]
+    await fail_next(it, 500)
+    assert [(o.result, o.carrier, o.code) for _, _, o in it.reports] == [(Result.UNREACHABLE, "west", "500")]
+    assert len(it.begun) == 1
+    ended = [record for event, record in it.notes if event == "call.ended"]
+    assert [(record.trunk, record.status) for record in ended] == [("east", 503), ("east", 0), ("west", 500)]
+
+
+@pytest.mark.parametrize(("status", "result"), [
+    (486, Result.BUSY), (600, Result.BUSY), (603, Result.REJECTED), (404, Result.UNREACHABLE),
+])  # fmt: skip
+async def test_who_was_reached_is_not_rung_twice(exchange: Any, status: int, result: Result) -> None:
+    it = two_trunks(exchange)
+    await it.dial()
+    await fail_next(it, status)
+    assert it.results == [result]
+    assert len(it.phone.calls) == 1
+
+
+async def test_the_codes_that_fail_over_are_the_trunks(exchange: Any) -> None:
+    it = two_trunks(exchange, failover=[404])
+    await it.dial()
+    await fail_next(it, 404)
+    assert len(it.phone.calls) == 2
+    await fail_next(it, 503)
+    assert it.results == [Result.UNREACHABLE]
+
+
+async def test_one_who_does_not_lift_the_phone_is_not_rung_by_another_carrier(exchange: Any) -> None:
+    it = two_trunks(exchange, ring_timeout=Seconds(0.05))
+    it.phone.rings(await it.dial())
+    await it.over()
+    assert it.results == [Result.NO_ANSWER]
+    assert len(it.phone.calls) == 1
+
+
+async def test_a_step_that_names_its_trunk_stays_with_it(exchange: Any) -> None:
+    it = two_trunks(exchange)
+    await it.dial(via="east")
+    await fail_next(it, 503)
+    await fail_next(it, 503)
+    assert [call.trunk for call in it.phone.calls] == ["east", "east"]
+    assert it.results == [Result.UNREACHABLE]
+
+
+async def test_a_trunk_that_is_down_is_passed_over_and_of_two_the_step_is_not_available(
+    exchange: Any,
+) -> None:
+    it = two_trunks(exchange)
+    it.phone.down["east"] = "no answer to OPTIONS"
+    [step] = it.message().plan
+    assert it.channel.available(it.message(), step) == Carrier("west")
+    it.phone.down["west"] = "not registered yet"
+    carrier = it.channel.available(it.message(), step)
+    assert carrier.reason == "east: no answer to OPTIONS; west: not registered yet"
+
+
+async def test_a_trunk_that_goes_down_before_the_call_is_an_outcome(exchange: Any) -> None:
+    it = two_trunks(exchange)
+    it.phone.down["east"] = "no answer to OPTIONS"
+    assert it.channel.send(it.message(), 0, "east")
+    await it.over()
+    [(_, _, outcome)] = it.reports
+    assert (outcome.result, outcome.reason) == (Result.UNREACHABLE, "east: no answer to OPTIONS")

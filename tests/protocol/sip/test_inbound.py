@@ -14,7 +14,13 @@ def test_an_invite_is_tried_at_once_and_told(wire) -> None:
     assert (trying.status, trying.to_tag) == (100, "")
     (event,) = wire.events()
     assert event == IncomingCall(
-        event.call, "+41795550102", "+442079460000", Address("192.0.2.2", 5070), "east", b"offer"
+        event.call,
+        "+41795550102",
+        "+442079460000",
+        Address("192.0.2.2", 5070),
+        "east",
+        b"offer",
+        "+442079460000",
     )
     assert event.call.state is CallState.INCOMING
 
