@@ -376,6 +376,8 @@ class Daemon:
         await self._events.load(self.store)
         await self._otps.load(self.store)
         await self._links.load()
+        # an answer that was parked comes before the time-out of who waits for it
+        self._runs.pause([name for name in self._services if await self.store.parked(name, 1)])
         await self._runs.load(self.store)
         await self._book.load(self._clock.now())
         await self._notifier.load()
@@ -600,6 +602,8 @@ class Daemon:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             try:
                 self._receipts.expire(self._clock.now())
+                if self._parked and self._resuming is not None and self._resuming.done():
+                    self._resume([])  # the store failed meanwhile
                 unit = Unit()
                 self._otps.expire(unit)
                 if unit.writes:
@@ -624,6 +628,7 @@ class Daemon:
         for name in sorted(self._parked):
             try:
                 await self.inbound.resume(name)
+                self._runs.resume(name)  # after the texts: an answer that was parked comes before a time-out
             except GatewayError as error:
                 log.warning("service.parked", extra={"service": name, "reason": str(error)})
             else:

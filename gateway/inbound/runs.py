@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -22,6 +22,8 @@ from gateway.flows.simulation import LIMIT_DEPTH, called
 from gateway.inbound.actions import Subject
 from gateway.inbound.acts import Acts, Perform
 from gateway.inbound.open_runs import OpenRuns
+from gateway.inbound.paused import KIND as HELD
+from gateway.inbound.paused import Paused
 from gateway.inbound.versions import Versions
 from gateway.outbound.accept import Accepting, Owing
 from gateway.rules import variables
@@ -104,6 +106,8 @@ class Runs:
         self._services = services
         self._versions = Versions(clock)
         self._open = OpenRuns(clock, self._time_up)
+        self._paused = Paused(clock, new_id)
+        self._on_calls: set[str] = set()  # runs whose caller would hear nothing if they were paused
         self._keys: dict[tuple[str, str, str], tuple[str, float]] = {}  # session keys: run, until when
         self._inputs: deque[tuple[str, Input]] = deque()
         self._feeding = False
@@ -113,10 +117,29 @@ class Runs:
         """Take up the flows of new settings; open runs stay on their versions.  Raises BadFlow or StoreError;
         then nothing has changed."""
         await self._versions.take(store, services)
+        self.pause(name for name, service in services.items() if service.status != "live")
+
+    def pause(self, services: Iterable[str]) -> None:
+        """Until `resume` nothing moves the sessions of these services but what ends them."""
+        self._paused.pause(services)
+
+    def resume(self, service: str) -> None:
+        """The service is live: its sessions go on with what came for them meanwhile, time-outs last."""
+        for run, key, input in list(self._paused.resume(service)):
+            if input is None:
+                found = self._open.get(run)
+                if found is not None and 0 < found.due <= self._clock.now():
+                    self._time_up(run, found.due)
+                continue
+            unit = Unit()
+            unit.writes.append(Delete(Effect, (key,)))
+            self._feed(unit, run, input)
+            self._record(unit)
 
     async def load(self, store: Store) -> None:
         """Take up the flows, and the runs that were open when the gateway stopped."""
         await self._versions.take(store, self._services)
+        self.pause(name for name, service in self._services.items() if service.status != "live")
         for run in await store.open_runs():
             if await self._versions.keep(store, run):
                 self._open.put(run)
@@ -135,6 +158,8 @@ class Runs:
             for effect in page:
                 if effect.kind == _ON_CALL:
                     self.done(effect.ref, effect.key, "hangup", {"reason": _CALL_LOST})
+                elif effect.kind == HELD and (run := self._open.get(effect.ref)) is not None:
+                    self._paused.load(run.service, effect)
 
     def close(self) -> None:
         """No time-out is told any more."""
@@ -294,7 +319,7 @@ class Runs:
 
     def _advance(self, unit: Unit, id: str, input: Input, now: float) -> None:
         run = self._open.get(id)
-        if run is not None:
+        if run is not None and (id in self._on_calls or not self._paused.takes(unit, run, input)):
             at = max(now, self._clock.now())
             self._apply(unit, run, engine.advance(run, self._flow(run), input, at))
 
@@ -328,6 +353,7 @@ class Runs:
         calls, data = self.calls, msgspec.to_builtins(effect)
         if calls is None:
             return EffectDone(effect.key, "error", {"reason": "the gateway has no telephony"})
+        self._on_calls.add(run.id)
         unit.writes.append(
             Effect(key=effect.key, kind=_ON_CALL, ref=run.id, data=data, created_at=self._clock.now())
         )
@@ -347,6 +373,7 @@ class Runs:
         return None
 
     def _ended(self, unit: Unit, run: Run, event: Event) -> None:
+        self._on_calls.discard(run.id)
         if (calls := self.calls) is not None:
             unit.acts.append(lambda: calls.over(run.id))
         for child in list(self._open.of(run.customer)):

@@ -314,7 +314,16 @@ class World:
         self.services[name] = msgspec.structs.replace(
             self.services[name], status="live" if live else "suspended"
         )
+        if not live:
+            self.runs.pause([name])
         self._decide()
+
+    async def resume(self, name: str) -> None:
+        """What the daemon does once the service is live again."""
+        self.suspend(name, live=True)
+        await self.inbound.resume(name)
+        self.runs.resume(name)
+        await self.settled()
 
     async def deliver(self, *pdus: DeliverSm, bind: str = "north") -> list[int]:
         statuses = [await asked(self.inbound.deliver, bind, pdu) for pdu in pdus]

@@ -210,8 +210,7 @@ async def test_texts_to_a_suspended_service_wait_until_it_is_live_again(open_wor
     await world.restart()
     await world.inbound.take_up()
     assert world.texts == []
-    world.suspend("pizza", live=True)
-    await world.inbound.resume("pizza")
+    await world.resume("pizza")
     assert world.texts == ["Open till ten", "Open till two"]
     [first, _] = await world.messages(direction="mo")
     assert first.status is Status.HANDLED
