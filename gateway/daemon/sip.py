@@ -17,6 +17,7 @@ from gateway.config.model import Service, Sip, Trunk
 from gateway.inbound.live import LiveCalls
 from gateway.inbound.voice import InboundCalls
 from gateway.observe.health import CarrierState
+from gateway.observe.system import collect_for_calls
 from gateway.protocol.sip.call import CallCancelled, IncomingCall, OfferReceived, SipEvent
 from gateway.protocol.sip.transaction import StrangerMuted
 from gateway.transport.recordings import Recordings
@@ -67,7 +68,10 @@ class SipSide:
         ports = list(port_range(self._sip.rtp_ports))
         self._rng.shuffle(ports)
         self._pump = MediaPump(
-            RtpPorts(self.endpoint.host, ports), chance=self._rng, recordings=Recordings(self._recordings)
+            RtpPorts(self.endpoint.host, ports),
+            chance=self._rng,
+            recordings=Recordings(self._recordings),
+            in_use=collect_for_calls,
         )
 
     async def configure(self, sip: Sip, services: Mapping[str, Service]) -> None:

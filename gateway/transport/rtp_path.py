@@ -35,7 +35,6 @@ class MediaPath(asyncio.DatagramProtocol):
         self._signalled: Address = ()
         self._target: Address | None = None
         self._latched = False
-        self._congested = False
         self._on_hold = False
         self._srtp: Srtp | None = None
         self._protector: Protector | None = None
@@ -45,6 +44,7 @@ class MediaPath(asyncio.DatagramProtocol):
         self.local_port = 0
         self.foreign = 0  # datagrams from elsewhere than the peer
         self.malformed = 0  # no RTP, or forged
+        self.congested = False  # the kernel takes no more now, and late audio is worth nothing
         self.errors = 0  # what the system refused to send, or reported about the peer's port (ICMP)
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -56,11 +56,6 @@ class MediaPath(asyncio.DatagramProtocol):
     def is_connected(self) -> bool:
         """Whether `connect` has named a peer, and the sockets are still open."""
         return bool(self._signalled) and self._transport is not None
-
-    @property
-    def is_ready(self) -> bool:
-        """False: the kernel takes no more now, and late audio is worth nothing."""
-        return not self._congested
 
     @property
     def is_encrypted(self) -> bool:
@@ -82,10 +77,11 @@ class MediaPath(asyncio.DatagramProtocol):
         self._take_keys(media.srtp)
 
     def send(self, packet: bytes) -> None:
-        """Send an RTP packet, when `is_ready`."""
+        """Send an RTP packet."""
+        if self._protector is not None:
+            packet = self._protector.rtp(packet)
         if self._transport is not None:
-            data = packet if self._protector is None else self._protector.rtp(packet)
-            self._transport.sendto(data, self._target)
+            self._transport.sendto(packet, self._target)
 
     def send_rtcp(self, packet: bytes) -> None:
         """Send an RTCP packet, on the port that was agreed."""
@@ -149,10 +145,10 @@ class MediaPath(asyncio.DatagramProtocol):
         self.errors += 1  # the call itself ends by SIP, not by its media
 
     def pause_writing(self) -> None:
-        self._congested = True
+        self.congested = True
 
     def resume_writing(self) -> None:
-        self._congested = False
+        self.congested = False
 
     def _is_from_peer(self, addr: Address) -> bool:
         if not self._signalled or addr[0] != self._signalled[0]:

@@ -211,24 +211,22 @@ class MediaStream:
 
     def tick(self) -> None:
         """Send the packet of this 20 ms; called by the pump alone."""
-        if not self.path.is_connected:
-            return
+        sender = self._sender
         if self._playing is not None:
             if self._playing.cancelled():
                 self.stop()
-            elif self._sender.finished:
+            elif sender.finished:
                 self._settle_prompt(True)
-        if self._sending and self.path.is_ready:
-            self.path.send(self._sender.next_packet())
+        if self._sending and not self.path.congested:
+            self.path.send(sender.next_packet())
         else:
-            self._sender.skip()
+            sender.skip()
 
-    def hear(self) -> None:
+    def hear(self, now: float) -> None:
         """Report by RTCP, and give those who listen the 20 ms that are due.
 
         Called by the pump alone, when all have sent.
         """
-        now = self._loop.time()
         if 0 < self._control.due <= now and self.path.is_open:
             self.path.send_rtcp(self._control.next_packet(now, time.time()))
         if not self._hearers or self._ear is None:

@@ -7,7 +7,6 @@ several times as much and jitter more.
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from random import Random
 from typing import Final
@@ -28,11 +27,19 @@ _LATEST_SECONDS: Final = 0.1  # what is later is dropped: a burst would only ove
 class MediaPump:
     """Opens streams and gives each its tick every 20 ms, as long as there are any."""
 
-    def __init__(self, ports: RtpPorts, *, chance: Random, recordings: Recordings) -> None:
+    def __init__(
+        self,
+        ports: RtpPorts,
+        *,
+        chance: Random,
+        recordings: Recordings,
+        in_use: Callable[[bool], None] = lambda whether: None,
+    ) -> None:
+        """`in_use` is told when the first stream is opened, and when the last one has gone."""
+        self._in_use = in_use
         self._ports = ports
         self._recordings = recordings
-        # numpy is for those who have calls.  Its own threads would only take turns with ours
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        # numpy is for those who have calls: 17 MiB
         from gateway.protocol.rtp.inband import find_tones
 
         self._find_tones = find_tones
@@ -82,6 +89,7 @@ class MediaPump:
 
         path.gone.add_done_callback(gone)
         if self._timer is None:
+            self._in_use(True)
             self._due = loop.time() + _PHASE_SECONDS
             self._timer = loop.call_at(self._due, self._tick, loop)
         return stream
@@ -89,9 +97,7 @@ class MediaPump:
     async def close(self) -> None:
         """Close every stream, and wait until its socket is gone and its recording stored."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._rest()
         streams = [stream for slot in self._slots for stream in slot]
         for stream in streams:
             stream.close()
@@ -107,12 +113,21 @@ class MediaPump:
             self._slot = (self._slot + 1) % _PHASES
             streams = list(self._slots[self._slot])
             for stream in streams:
-                self._guard(stream, stream.tick)
+                try:
+                    stream.tick()
+                except Exception:  # one broken stream must not silence the others
+                    self._broken(stream)
             for stream in streams:  # who listens can wait until all have sent
-                self._guard(stream, stream.hear)
+                try:
+                    stream.hear(now)
+                except Exception:
+                    self._broken(stream)
             self._hear_tones(streams)
             self._due += _PHASE_SECONDS
-        self._timer = loop.call_at(self._due, self._tick, loop) if len(self) else None
+        if len(self):
+            self._timer = loop.call_at(self._due, self._tick, loop)
+        else:
+            self._rest()
 
     def _hear_tones(self, streams: list[MediaStream]) -> None:
         """Judge the tones of all streams that listen for them, in one product of matrices."""
@@ -126,9 +141,12 @@ class MediaPump:
             if digit is not None:
                 stream.press_tone(digit)
 
-    def _guard(self, stream: MediaStream, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except Exception:  # one broken stream must not silence the others
-            log.exception("media.tick", extra={"local_port": stream.local_port})
-            stream.close()
+    def _broken(self, stream: MediaStream) -> None:
+        log.exception("media.tick", extra={"local_port": stream.local_port})
+        stream.close()
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._in_use(False)

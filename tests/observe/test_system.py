@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from gateway.observe.system import IdSource, SystemClock, collect_rarely, new_id
+from gateway.observe.system import IdSource, SystemClock, collect_for_calls, collect_rarely, new_id
 
 
 class Hands:
@@ -92,3 +92,27 @@ def test_the_collector_is_kept_and_looks_less_often() -> None:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
+
+
+def test_no_collection_during_calls_takes_long_whatever_lives() -> None:
+    before = gc.get_threshold()
+    pauses: list[float] = []
+    began = 0.0
+
+    def collecting(phase: str, info: dict[str, int]) -> None:
+        nonlocal began
+        if phase == "start":
+            began = time.thread_time()
+        else:
+            pauses.append(time.thread_time() - began)
+
+    collect_for_calls(True)
+    gc.callbacks.append(collecting)
+    try:
+        kept = [[[number]] for number in range(200_000)]  # messages that wait for their carriers
+    finally:
+        gc.callbacks.remove(collecting)
+        collect_for_calls(False)
+        gc.set_threshold(*before)
+    assert kept and len(pauses) > 50
+    assert max(pauses) < 0.005

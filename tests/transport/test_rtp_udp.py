@@ -1,12 +1,16 @@
 """gateway.transport.rtp_udp, on loopback sockets with prompts of a few frames."""
 
 import asyncio
+from pathlib import Path
+from random import Random
 
 import pytest
 
-from gateway.transport.rtp_ports import NoPortFree
+from gateway.transport.recordings import Recordings
+from gateway.transport.rtp_ports import NoPortFree, RtpPorts
 from gateway.transport.rtp_stream import MediaStream
-from tests.peers.rtp_phone import a_phone, a_pump, media_to
+from gateway.transport.rtp_udp import MediaPump
+from tests.peers.rtp_phone import LOOPBACK, a_phone, a_pump, free_even_ports, media_to, until
 
 
 async def test_a_full_range_refuses_and_a_closed_stream_gives_its_port_back() -> None:
@@ -54,3 +58,18 @@ async def test_a_closed_pump_opens_nothing() -> None:
         await pump.close()
         with pytest.raises(NoPortFree):
             await pump.open()
+
+
+async def test_who_made_the_pump_is_told_when_calls_are_up_and_when_none_is(tmp_path: Path) -> None:
+    told: list[bool] = []
+    ports = RtpPorts(LOOPBACK, free_even_ports(2))
+    pump = MediaPump(ports, chance=Random(1), recordings=Recordings(tmp_path), in_use=told.append)
+    one, two = await pump.open(), await pump.open()
+    one.close()
+    await one.path.gone
+    assert told == [True]
+    two.close()
+    await until(lambda: told == [True, False])
+    await pump.open()
+    await pump.close()
+    assert told == [True, False, True, False]

@@ -23,6 +23,7 @@ _DETUNED: Final = (0.99, 1.0, 1.01)
 _FAINTEST: Final = 350.0**2 / 2  # power of a tone of about -36 dBm0; Q.24 wants -25 dBm heard
 _TWIST: Final = (10 ** (-10 / 10), 10 ** (6 / 10))  # the column's power over the row's
 _ABOVE_NEIGHBOURS: Final = 10 ** (6 / 10)
+_TOGETHER: Final = 32  # windows; with more of them BLAS calls in threads, which wait for each other spinning
 _PURE: Final = 0.72  # share of the two tones in the power of the window
 
 
@@ -43,7 +44,9 @@ def find_tones(blocks: Sequence[bytes]) -> list[tuple[int, int]]:
     octets = np.frombuffer(b"".join(blocks), dtype=np.uint8).reshape(len(blocks), BLOCK)
     linear = _LINEAR[octets]
     windows = np.stack((linear[:, :FRAME], linear[:, _HALF:]), axis=1).reshape(-1, FRAME)
-    spectrum = windows @ _BASIS
+    spectrum = np.concatenate(
+        [windows[at : at + _TOGETHER] @ _BASIS for at in range(0, len(windows), _TOGETHER)]
+    )
     half = spectrum.shape[1] // 2
     squares = spectrum[:, :half] ** 2 + spectrum[:, half:] ** 2
     # |X|^2 of a sine of power P over N samples is P * N^2 / 2
