@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.protocol import sdp
+from gateway.protocol.sdp import Direction
 from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import (
+    AnswerReceived,
     Call,
     CallAnswered,
     CallCancelled,
@@ -18,6 +21,9 @@ from gateway.protocol.sip.call import (
     CallProgress,
     EndedBy,
     IncomingCall,
+    InfoReceived,
+    OfferReceived,
+    ReferProgress,
     SipEvent,
 )
 from gateway.transport.sip_endpoint import SipEndpoint
@@ -178,3 +184,93 @@ async def test_an_outbound_call_is_answered_and_ended_from_either_side(
         assert b"m=audio" in events[1].sdp
         assert events[2].by is by
         assert call.state.name == "ENDED"
+
+
+class Talk:
+    """The application of calls whose sessions change: each has its own end of offers and answers."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[Call, sdp.OfferAnswer] = {}
+        self.agreed: list[sdp.Negotiated] = []
+
+    def session(self, call: Call) -> sdp.OfferAnswer:
+        if call not in self.sessions:
+            self.sessions[call] = sdp.OfferAnswer("127.0.0.1", 40_000, session_id=1)
+        return self.sessions[call]
+
+    def answer(self, call: Call, offer: bytes) -> bytes:
+        session = self.session(call)
+        if not offer:
+            return session.offer()
+        answer = session.answer(offer)
+        assert isinstance(answer, sdp.Answer)
+        self.agreed.append(answer.media)
+        return answer.sdp
+
+    def accepted(self, call: Call, answer: bytes) -> None:
+        agreed = self.session(call).accept(answer)
+        assert isinstance(agreed, sdp.Negotiated)
+        self.agreed.append(agreed)
+
+    def __call__(self, one: SipEndpoint, event: SipEvent) -> None:
+        match event:
+            case IncomingCall(call):
+                one.ring(call)
+                one.answer(call, self.answer(call, event.sdp))
+            case OfferReceived(call, offer):
+                one.accept_offer(call, self.answer(call, offer))
+            case CallAnswered(call, answer) | AnswerReceived(call, answer) if answer:
+                self.accepted(call, answer)
+            case _:
+                pass
+
+
+async def test_a_caller_requires_prack_holds_and_moves(sipp: str, tmp_path: Path) -> None:
+    talk = Talk()
+    async with listening(talk) as (one, seen):
+        await caller(sipp, "uac_changes.xml", tmp_path, one)
+        kinds = [type(event) for event in seen]
+        wanted = (IncomingCall, CallAnswered, OfferReceived, InfoReceived, CallEnded)
+        assert [kinds.count(kind) for kind in wanted] == [CALLS, CALLS, 2 * CALLS, CALLS, CALLS]
+    directions = [agreed.direction for agreed in talk.agreed]
+    assert directions.count(Direction.RECVONLY) == CALLS
+    assert [agreed.remote_port for agreed in talk.agreed].count(40_002) == CALLS
+
+
+async def test_a_caller_leaves_the_offer_to_us(sipp: str, tmp_path: Path) -> None:
+    talk = Talk()
+    async with listening(talk) as (one, seen):
+        await caller(sipp, "uac_late_offer.xml", tmp_path, one)
+        kinds = [type(event) for event in seen]
+        wanted = (IncomingCall, CallAnswered, OfferReceived, AnswerReceived, CallEnded)
+        assert [kinds.count(kind) for kind in wanted] == [CALLS] * 5
+    assert len(talk.agreed) == 2 * CALLS
+    assert [agreed.remote_port for agreed in talk.agreed].count(40_002) == CALLS
+
+
+async def test_a_called_side_has_early_media_holds_and_takes_a_transfer(sipp: str, tmp_path: Path) -> None:
+    talk, over = Talk(), asyncio.Event()
+
+    def application(one: SipEndpoint, event: SipEvent) -> None:
+        talk(one, event)
+        match event:
+            case OfferReceived(call):
+                one.refer(call, "sip:+41215550100@192.0.2.9")
+            case ReferProgress(call, _, final=True):
+                one.hang_up(call)
+            case CallEnded():
+                over.set()
+
+    port = free_port()
+    async with listening(application) as (one, seen):
+        peer = asyncio.create_task(run(sipp, "uas_changes.xml", tmp_path, "-p", str(port), "-m", "1"))
+        to, offer = Address("127.0.0.1", port), sdp.build_offer("127.0.0.1", 40_000, session_id=1)
+        call = one.invite(target=to, to_number="+41795550102", from_number="+442079460000", sdp=offer)
+        await asyncio.wait_for(over.wait(), 8)
+        await peer
+    early, answered, hold, *progress, ended = seen
+    assert isinstance(early, CallProgress) and isinstance(answered, CallAnswered)
+    assert (early.status, early.sdp) == (183, answered.sdp)  # the 200 had none
+    assert isinstance(hold, OfferReceived)
+    assert progress == [ReferProgress(call, 180, final=False), ReferProgress(call, 200, final=True)]
+    assert ended == CallEnded(call, EndedBy.LOCAL, "")

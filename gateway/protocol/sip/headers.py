@@ -52,7 +52,8 @@ _USUAL = [
     "Supported", "Require", "Proxy-Require", "Unsupported", "Accept", "User-Agent", "Server", "Reason",
     "Retry-After", "Expires", "Timestamp", "Date", "Subject", "Warning", "WWW-Authenticate",
     "Proxy-Authenticate", "Authorization", "Proxy-Authorization", "P-Asserted-Identity", "Content-Type",
-    "Content-Disposition", "Content-Length",
+    "Content-Disposition", "Content-Length", "RSeq", "RAck", "Session-Expires", "Min-SE", "Refer-To",
+    "Referred-By", "Event", "Subscription-State", "Allow-Events",
 ]
 # fmt: on
 _DISPLAY = {name.lower(): name for name in _USUAL}

@@ -19,6 +19,13 @@ def test_headers_are_written_by_their_usual_names_in_order() -> None:
     assert str(headers) == "CSeq: 1 INVITE\r\nCall-ID: x\r\nCall-ID: y\r\nX-Own: 1\r\n"
 
 
+@pytest.mark.parametrize(
+    "name", ["RSeq", "RAck", "Min-SE", "Session-Expires", "Refer-To", "WWW-Authenticate"]
+)
+def test_a_name_is_written_as_its_standard_spells_it(name: str) -> None:
+    assert str(Headers([(name.lower(), "1")])) == f"{name}: 1\r\n"  # some peers compare letter by letter
+
+
 def test_values_are_gathered_over_lines() -> None:
     headers = Headers([("Route", "<sip:a,b>, <sip:c>"), ("Route", "<sip:d>")])
     assert headers.values("Route") == ["<sip:a,b>", "<sip:c>", "<sip:d>"]
