@@ -427,3 +427,9 @@ def _tlvs(cut: Any) -> bytes:
 @pytest.fixture
 def mo() -> Callable[..., list[DeliverSm]]:
     return _mo
+
+
+@pytest.fixture
+def world_type() -> type[World]:
+    """For tests that make worlds of their own, with another store."""
+    return World
