@@ -22,6 +22,7 @@ _COMMANDS = {
     "send": ("gateway.cli.send:send", "Send a message through the running gateway."),
     "status": ("gateway.cli.status:status", "Show how the running gateway is: carriers, queues."),
     "messages": ("gateway.cli.messages:messages", "Search the messages, newest first."),
+    "dial": ("gateway.cli.dial:dial", "Call lists: begin, pause, go on, stop; progress and report."),
     "calls": ("gateway.cli.calls:calls", "Search the calls, newest first: the call detail records."),
     "why": ("gateway.cli.why:why", "Tell what happened to a message, a call or a session."),
     "keyword": ("gateway.cli.keyword:keyword", "Try a text: which keyword or rule takes it, and why."),

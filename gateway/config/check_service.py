@@ -18,6 +18,7 @@ from gateway.config.locate import join
 from gateway.config.model import (
     Action,
     Bind,
+    CallList,
     Chain,
     Dial,
     Gateway,
@@ -153,6 +154,8 @@ class _Checked:
             yield from self._link(f"{path}.links.{name}", name, link)
         if service.nlp is not None:
             yield from nlp_faults(f"{path}.nlp", service.nlp)
+        for name, wanted in service.call_lists.items():
+            yield from self._call_list(f"{path}.call_lists.{name}", wanted)
         for name, flow in service.flows.items():
             yield from self._flow(f"{path}.flows.{name}", flow)
 
@@ -263,6 +266,25 @@ class _Checked:
         if template is not None and not _says(template, channel):
             spoken = "voice, wav or text" if channel == "voice" else "text"
             yield Fault(f"{path}.template", f"template {name} has no {spoken} for a step by {channel}")
+
+    def _call_list(self, path: str, wanted: CallList) -> Iterator[Fault]:
+        if wanted.flow:
+            yield from self._named(f"{path}.flow", wanted.flow, "flow", self._service.flows)
+        else:
+            yield Fault(f"{path}.flow", "must not be empty")
+        if "$(" in wanted.sender:
+            yield Fault(f"{path}.from", "is one number for all calls, not a text with variables")
+        yield from self._sender(path, "voice", wanted.sender)
+        if wanted.calls_per_second <= 0:
+            yield Fault(f"{path}.calls_per_second", f"must be more than 0, not {wanted.calls_per_second:g}")
+        for key in ("max_calls", "longest"):
+            if getattr(wanted, key) <= 0:
+                yield Fault(f"{path}.{key}", f"must be more than 0, not {getattr(wanted, key):g}")
+        if wanted.window:
+            try:
+                hours(wanted.window)
+            except BadInput as error:
+                yield Fault(f"{path}.window", error.reason)
 
     def _sender(self, path: str, channel: str, sender: str) -> Iterator[Fault]:
         if channel == "app":

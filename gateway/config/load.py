@@ -173,8 +173,12 @@ def _service(file: _File, reader: Reader) -> Service:
         )
         for name, template in service.templates.items()
     }
+    call_lists = {
+        name: replace(wanted, file=_prompt(file, f"call_lists.{name}.file", wanted.file))
+        for name, wanted in service.call_lists.items()
+    }
     flows = {name: _with_prompts(file, f"flows.{name}", flow) for name, flow in service.flows.items()}
-    return replace(service, templates=templates, flows=flows)
+    return replace(service, templates=templates, flows=flows, call_lists=call_lists)
 
 
 def _with_prompts(file: _File, path: str, flow: dict[str, Any]) -> dict[str, Any]:

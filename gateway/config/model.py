@@ -426,6 +426,23 @@ class Chain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     within: Seconds = Seconds(0)  # of the whole, from its first try: no step begins later.  0: no limit
 
 
+class CallList(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom to call for what: each answered call begins a session of the flow."""
+
+    file: str  # CSV beside the service file: a column `number`, every other one is a session variable
+    flow: str
+    sender: str = field(default="", name="from")  # default: the service's first number
+    calls_per_second: float = 1.0
+    max_calls: int = 10  # at once
+    window: str = ""  # "09:00-20:00", by the clock of the number's own country or area; empty: at any time
+    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = field(default_factory=list)
+    # after which time to call again, by why nobody was reached: the first wait, the second, ...
+    retry: dict[Literal["busy", "no-answer", "rejected", "unreachable"], list[Seconds]] = field(
+        default_factory=lambda: {"busy": [Seconds(300), Seconds(300)], "no-answer": [Seconds(3600)]}
+    )
+    longest: Seconds = Seconds(600)  # a call is hung up after that
+
+
 class Wording(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a message says in one language."""
 
@@ -622,6 +639,7 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     chains: dict[str, Chain] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
     apps: dict[str, App] = field(default_factory=dict)
+    call_lists: dict[str, CallList] = field(default_factory=dict)
     nlp: Nlp | None = None
     links: dict[str, SmartLink] = field(default_factory=dict)
     secrets: dict[str, Secret] = field(default_factory=dict)  # that flows hash and encrypt with

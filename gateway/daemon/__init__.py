@@ -44,6 +44,7 @@ from gateway.inbound.app import AppTexts
 from gateway.inbound.calls import CallRecords
 from gateway.inbound.consequences import ACCOUNT_SCHEME, Consequences
 from gateway.inbound.custom import CustomEvents
+from gateway.inbound.dialled import DialledCalls
 from gateway.inbound.listening import Listening
 from gateway.inbound.live import LiveCalls
 from gateway.inbound.pipeline import InboundPipeline
@@ -58,6 +59,7 @@ from gateway.observe.systemd import Systemd
 from gateway.outbound.accept import Counted, Planner
 from gateway.outbound.authorise import Authoriser
 from gateway.outbound.control import Control
+from gateway.outbound.dialler import Dialler
 from gateway.outbound.fetch import Fetcher
 from gateway.outbound.links import Links
 from gateway.outbound.notify.hub import Hub
@@ -290,6 +292,23 @@ class Daemon:
         self._app_texts = AppTexts(
             services=self._services, clock=self._clock, new_id=self._new_id, owing=self._notifier
         )
+        dialled = DialledCalls(
+            sessions=self._runs,
+            live=lambda: self._sip.live if self._sip is not None else None,
+            clock=self._clock,
+            refusal=self._consents.refusal,
+            sender=lambda service, wanted: self.outbound.planner.sender(service, wanted, "voice"),
+        )
+        self._dialler = Dialler(
+            services=self._services,
+            store=self.store,
+            clock=self._clock,
+            new_id=self._new_id,
+            accepting=Counted(self.outbound, partial(self.metrics.accepted, by="list")),
+            refusal=self._consents.refusal,
+            begin=dialled.begin,
+            release=lambda owner: self._sip.live.release(owner) if self._sip and self._sip.live else None,
+        )
         self._reassembly = Reassembly(self._sources(), self._new_id, self._clock.steady)
         self._decide_by(Keywords.build(self._services), Ruleset.build(self._services))
         self._smpp = SmppSide(
@@ -329,6 +348,7 @@ class Daemon:
                 consents=self._consents,
                 customers=self._customers,
                 events=self._events,
+                dialler=self._dialler,
                 carriers=self.carriers,
                 segments=self._sms.count,
                 preview=self._preview,
@@ -379,6 +399,7 @@ class Daemon:
         # an answer that was parked comes before the time-out of who waits for it
         self._runs.pause([name for name in self._services if await self.store.parked(name, 1)])
         await self._runs.load(self.store)
+        await self._dialler.load()
         await self._book.load(self._clock.now())
         await self._notifier.load()
         await self._reassembly.start(self.store)
@@ -399,6 +420,7 @@ class Daemon:
             await self.inbound.take_up()
             self._resume([name for name, service in self._services.items() if service.status == "live"])
             self._calls.close(left_open)
+            self._dialler.begin_work()
             self._notifier.start()
             await self.http.start()
         except OSError as error:
@@ -419,6 +441,7 @@ class Daemon:
         log.info("gateway.stopping")
         self._apps.close()
         await self.http.stop()
+        await self._dialler.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -542,6 +565,7 @@ class Daemon:
             customers=self._customers,
             clock=self._clock,
             runs=self._runs,
+            dialled=self._dialler.effect_done,
         )
         self._runs.firing = self._events.follow = self._app_texts.follow = self.consequences
         self.inbound = InboundPipeline(

@@ -10,6 +10,7 @@ from aiohttp import web
 from gateway.config.endpoint import host_port
 from gateway.http import (
     apps,
+    call_lists,
     calls,
     customers,
     events,
@@ -35,7 +36,19 @@ def build(deps: Deps) -> web.Application:
     app[DEPS] = deps
     app[KEYS] = Keys(deps.services)
     app[links.PACE] = links.Pace()
-    for resource in (messages, apps, calls, preview, customers, events, otp, links, status, openapi):
+    for resource in (
+        messages,
+        apps,
+        calls,
+        call_lists,
+        preview,
+        customers,
+        events,
+        otp,
+        links,
+        status,
+        openapi,
+    ):
         app.router.add_routes(resource.routes())
     return app
 

@@ -23,6 +23,7 @@ from gateway.outbound.links import Links
 from gateway.outbound.otp import Otps
 from gateway.store.base import Store
 from gateway.values.clock import Clock
+from gateway.values.dial import DialList
 from gateway.values.errors import BadInput
 from gateway.values.message import Message
 
@@ -70,6 +71,25 @@ class SubmitSoon(Protocol):
     ) -> None: ...
 
 
+class Progress(Protocol):
+    """outbound.dialler.Progress."""
+
+    @property
+    def list(self) -> DialList: ...
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+
+
+class Dialling(Protocol):
+    """outbound.dialler.Dialler; each raises BadInput, StoreError or Throttled."""
+
+    async def start(self, service: str, name: str, /) -> DialList: ...
+    async def pause(self, service: str, name: str, /) -> DialList: ...
+    async def resume(self, service: str, name: str, /) -> DialList: ...
+    async def end(self, service: str, name: str, /) -> DialList: ...
+    async def progress(self, service: str, name: str, /) -> Progress: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
     submit_soon: SubmitSoon
@@ -79,6 +99,7 @@ class Deps:
     consents: Consents
     customers: Customers
     events: CustomEvents
+    dialler: Dialling
     # how many segments a text takes as SMS by a bind, "" = by most; may be more than can be sent
     segments: Callable[[str, str], int]
     preview: Callable[[str, str], Preview]  # of a text by a bind likewise; raises BadInput

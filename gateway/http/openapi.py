@@ -10,6 +10,7 @@ from aiohttp import web
 from gateway import __version__
 from gateway.http.apps import DeviceIn, DeviceOut, Revoked
 from gateway.http.auth import HEADER
+from gateway.http.call_lists import ACTS, CallListOut
 from gateway.http.calls import CallList, CallStory
 from gateway.http.customers import ConsentIn, CustomerOut, Erased, ProfileIn
 from gateway.http.events import EventsIn, EventsOut
@@ -38,6 +39,7 @@ _MODELS = (
     MessageList,
     CallStory,
     CallList,
+    CallListOut,
     PreviewIn,
     PreviewOut,
     CustomerOut,
@@ -84,6 +86,8 @@ def document() -> Json:
     id = _parameter("id", "path", {"type": "string"}, "the `id` or `transid` of a message")
     who = {**problems, "404": "That is no number"}
     editing = {**reading, "404": "That is no number"}
+    listed = {**problems, "404": "The service has no such list, or it was never begun"}
+    list_name = _parameter("name", "path", {"type": "string"}, "the name of a call list")
     number = _parameter("address", "path", {"type": "string"}, "the number of a customer")
     filters = [
         _parameter("status", "query", {"enum": [str(status) for status in Status]}, "has come to this"),
@@ -183,6 +187,20 @@ def document() -> Json:
                     CallStory,
                     {**problems, "404": "The service has no such call"},
                     parameters=[call_id],
+                )
+            },
+            "/v2/call-lists/{name}": {
+                "get": _operation(
+                    "How far a call list has come", "200", CallListOut, listed, parameters=[list_name]
+                )
+            },
+            "/v2/call-lists/{name}/{act}": {
+                "post": _operation(
+                    "Begin, pause, go on with or end a call list",
+                    "200",
+                    CallListOut,
+                    {**listed, "409": "That cannot be done to it now"},
+                    parameters=[list_name, _parameter("act", "path", {"enum": list(ACTS)}, "what to do")],
                 )
             },
             "/v2/customers/{address}": {

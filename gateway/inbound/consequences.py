@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from msgspec import to_builtins
@@ -22,6 +22,7 @@ from gateway.store.base import Unit
 from gateway.values import link
 from gateway.values.call import Call, cdr
 from gateway.values.clock import Clock, iso
+from gateway.values.dial import DIALLED
 from gateway.values.event import Event, Trigger
 from gateway.values.link import Link
 from gateway.values.message import Message, StepState
@@ -60,6 +61,8 @@ class Waking(Protocol):
 
 
 class Consequences:
+    """`dialled` is told of the calls that were placed for entries of call lists."""
+
     def __init__(
         self,
         *,
@@ -71,6 +74,7 @@ class Consequences:
         customers: Customers,
         clock: Clock,
         runs: Waking,
+        dialled: Callable[[Unit, str, str, Mapping[str, object]], None] | None = None,
     ) -> None:
         self._services = services
         self._ruleset = ruleset
@@ -80,6 +84,7 @@ class Consequences:
         self._customers = customers
         self._clock = clock
         self._runs = runs
+        self._dialled = dialled
         self._depth = 0
 
     def of_status(self, unit: Unit, message: Message, at: float) -> None:
@@ -241,11 +246,15 @@ class Consequences:
             "code": message.code,
             "carrier": message.carrier,
         }
+        dialled = self._dialled if message.run.startswith(DIALLED) else None
         if plan.channel == "voice":
             if record.state in (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED):
                 result = Result(record.result) if record.result else Result.REJECTED
                 event = _CALL_EVENTS.get(result, "error")
-                self._runs.effect_done(unit, message.run, message.run_key, event, data)
+                if dialled is not None:
+                    dialled(unit, message.run, event, data)
+                else:
+                    self._runs.effect_done(unit, message.run, message.run_key, event, data)
         elif record.state is StepState.SUCCEEDED:
             self._runs.effect_done(unit, message.run, message.run_key, "success", data)
         elif message.status.final:

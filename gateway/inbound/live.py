@@ -182,7 +182,10 @@ class LiveCalls:
 
     def adopt(self, run: str, leg: Leg, keep: str) -> None:
         """The session is calling somebody: for its own call, or for a "patch" with who is on that."""
-        if not self._sessions.lineage(run):
+        if keep == "dial":  # its session begins with the answer
+            self._legs[run] = leg
+            leg.gone.add_done_callback(lambda _: self._legs.pop(run, None))
+        elif not self._sessions.lineage(run):
             leg.hang_up()
         elif keep == "patch":
             if (first := self._leg(run)) is None:
@@ -195,6 +198,21 @@ class LiveCalls:
             if (before := self._legs.get(run)) is not None:
                 before.hang_up()
             self._legs[run] = leg
+
+    def hand_over(self, owner: str, run: str, longest_seconds: float) -> None:
+        """What was called for the owner has answered: it is the session's call, for so long at the most."""
+        leg = self._legs.pop(owner, None)
+        if leg is None:
+            return  # it is over again
+        self._legs[run] = leg
+        limit = asyncio.get_running_loop().call_later(longest_seconds, leg.hang_up)
+        leg.gone.add_done_callback(lambda _: limit.cancel())
+
+    def release(self, owner: str) -> None:
+        """No session wants the call that was placed for the owner."""
+        leg = self._legs.pop(owner, None)
+        if leg is not None:
+            leg.hang_up()
 
     def _leg(self, run: str) -> Leg | None:
         """The call of a session, or of the one that has called its flow."""

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from gateway.values.call import Call
 from gateway.values.customer import Customer, Device, Raised
+from gateway.values.dial import DialEntry, DialList
 from gateway.values.event import Event
 from gateway.values.link import Link, LinkCounts
 from gateway.values.message import Consent, ConsentChange, Message, Offence, Part, Receipt, Segment
@@ -48,6 +49,8 @@ Record = (
     | LogbookRow
     | Otp
     | Link
+    | DialList
+    | DialEntry
 )
 
 # The table of each record and the fields that make its key; () = append only
@@ -74,6 +77,8 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
     LogbookRow: ("logbook_rows", ("id",)),
     Otp: ("otps", ("id",)),
     Link: ("links", ("token",)),
+    DialList: ("dial_lists", ("id",)),
+    DialEntry: ("dial_entries", ("list", "position")),
 }
 
 
@@ -300,6 +305,28 @@ class Store(Protocol):
     async def calls(self, query: CallQuery) -> list[Call]: ...
     async def open_calls(self) -> list[Call]:
         """Those that have not ended, oldest first."""
+        ...
+
+    async def dial_lists(self, *, service: str = "", name: str = "", limit: int = 50) -> list[DialList]:
+        """Newest first."""
+        ...
+
+    async def dial_due(self, list: str, now: float, limit: int) -> Sequence[DialEntry]:
+        """Entries that wait and whose time has come, the longest due first."""
+        ...
+
+    async def dial_next(self, list: str) -> float | None:
+        """When the first of those that wait is due; None: none waits."""
+        ...
+
+    async def dial_counts(self, list: str) -> dict[str, int]:
+        """How many entries are in each state."""
+        ...
+
+    async def dial_entries(
+        self, list: str, *, state: str = "", after: int = 0, limit: int
+    ) -> Sequence[DialEntry]:
+        """By position; go on after the last."""
         ...
 
     async def waiting(self, carrier: str, *, after: str = "", limit: int) -> list[Message]:

@@ -32,6 +32,7 @@ from gateway.store.thread import ThreadHand
 from gateway.store.writer import Writer
 from gateway.values.call import Call
 from gateway.values.customer import Customer, Device, Raised
+from gateway.values.dial import DialEntry, DialList
 from gateway.values.errors import StoreError, StoreUnusable
 from gateway.values.event import Event
 from gateway.values.link import Link, LinkCounts
@@ -278,6 +279,25 @@ class SqliteStore:
 
     async def open_calls(self) -> list[Call]:
         return await self._all(Call, "open_calls")
+
+    async def dial_lists(self, *, service: str = "", name: str = "", limit: int = 50) -> list[DialList]:
+        return await self._all(DialList, "dial_lists", service=service, name=name, limit=limit)
+
+    async def dial_due(self, list: str, now: float, limit: int) -> Sequence[DialEntry]:
+        return await self._all(DialEntry, "dial_due", list=list, now=now, limit=limit)
+
+    async def dial_next(self, list: str) -> float | None:
+        row = await self._read(lambda reads: reads.execute(queries()["dial_next"], {"list": list}).fetchone())
+        return None if row is None else float(row[0])
+
+    async def dial_counts(self, list: str) -> dict[str, int]:
+        return await self._read(lambda reads: dict(reads.execute(queries()["dial_counts"], {"list": list})))
+
+    async def dial_entries(
+        self, list: str, *, state: str = "", after: int = 0, limit: int
+    ) -> Sequence[DialEntry]:
+        query = "dial_entries_in_state" if state else "dial_entries"
+        return await self._all(DialEntry, query, list=list, state=state, after=after, limit=limit)
 
     async def waiting(self, carrier: str, *, after: str = "", limit: int) -> list[Message]:
         return await self._all(Message, "waiting", carrier=carrier, after=after, limit=limit)

@@ -177,6 +177,42 @@ def test_a_sound_service_has_no_findings(of_pizza: OfPizza) -> None:
         ),
         ('[notify]\ncalls = "shop.example"', "notify.calls", '"shop.example" is no URL'),
         (
+            '[call_lists.all]\nfile = "x.csv"\nflow = "ordr"',
+            "call_lists.all.flow",
+            'did you mean "order"',
+        ),
+        ('[call_lists.all]\nfile = "x.csv"\nflow = ""', "call_lists.all.flow", "must not be empty"),
+        (
+            '[call_lists.all]\nfile = "x.csv"\nflow = "order"\nfrom = "12345"',
+            "call_lists.all.from",
+            "a call comes from a phone number",
+        ),
+        (
+            '[call_lists.all]\nfile = "x.csv"\nflow = "order"\nfrom = "$(x)"',
+            "call_lists.all.from",
+            "is one number for all calls",
+        ),
+        (
+            '[call_lists.all]\nfile = "x.csv"\nflow = "order"\ncalls_per_second = 0',
+            "call_lists.all.calls_per_second",
+            "must be more than 0",
+        ),
+        (
+            '[call_lists.all]\nfile = "x.csv"\nflow = "order"\nmax_calls = 0',
+            "call_lists.all.max_calls",
+            "must be more than 0",
+        ),
+        (
+            '[call_lists.all]\nfile = "x.csv"\nflow = "order"\nlongest = 0',
+            "call_lists.all.longest",
+            "must be more than 0",
+        ),
+        (
+            '[call_lists.all]\nfile = "x.csv"\nflow = "order"\nwindow = "9 to 5"',
+            "call_lists.all.window",
+            'write "09:00-18:00"',
+        ),
+        (
             '[numbers."+442079460000"]\npolicy = "answer"',
             "numbers.+442079460000.flow",
             'missing; policy "answer" needs the flow that a call begins',

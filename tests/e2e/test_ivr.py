@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -121,6 +122,22 @@ on = {{ done = "bye", busy = "end:31", hangup = "end:33", error = "end:90" }}
 type = "hangup"
 on = {{ done = "end" }}
 
+[call_lists.sizes]
+file = "people.csv"
+flow = "size"
+from = "{MENU}"
+calls_per_second = 50
+max_calls = 1
+retry = {{ busy = ["200ms"] }}
+
+[flows.size]
+start = "say"
+variables = {{ size = "" }}
+[flows.size.nodes.say]
+type = "say"
+text = "Your size is $(size)."
+on = {{ done = "end", error = "end:90" }}
+
 [flows.callback]
 start = "ring"
 [flows.callback.nodes.ring]
@@ -149,12 +166,21 @@ class Site:
     def caller(self, scenario: str, number: str, **words: Any) -> Sipp:
         port = free_port(socket.SOCK_DGRAM)
         return Sipp(
-            scenario, self.folder, "-p", str(port), "-m", "1", "-s", number, f"127.0.0.1:{self.sip}", **words
+            scenario, self._own(), "-p", str(port), "-m", "1", "-s", number, f"127.0.0.1:{self.sip}", **words
         )
+
+    def _own(self) -> Path:
+        """A folder for one program: each writes its scenario into it."""
+        return Path(mkdtemp(dir=self.folder))
 
     def called(self, scenario: str, **words: Any) -> Sipp:
         """Somebody whom the gateway calls."""
-        return Sipp(scenario, self.folder, "-p", str(self.east), "-m", "1", **words)
+        return Sipp(scenario, self._own(), "-p", str(self.east), "-m", "1", **words)
+
+    def listed(self) -> dict[str, Any]:
+        status, body = self.daemon.request("GET", "/v2/call-lists/sizes")
+        assert status == 200
+        return body
 
     def session(self) -> tuple[int, dict[str, Any]]:
         """Result and data of the session that has ended after the one that was asked for before."""
@@ -184,6 +210,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         )
         daemon = Daemon(folder / "site", settings, {"shop": SHOP})
         write_tone(daemon.folder / "services" / "tone.wav")
+        (daemon.folder / "services" / "people.csv").touch()
         with daemon:
             north.wait("bound")
             yield Site(daemon, north, sip, east, folder)
@@ -275,6 +302,34 @@ def test_who_says_nothing_is_no_machine(site: Site) -> None:
         site.north.tell("mo", to="12345", text="CALLME", **{"from": "+447700900300"})
         result, data = site.session()
     assert (result, data["ring.answerer"]) == (41, "unsure")
+
+
+def test_a_call_list_calls_each_once_and_again_where_that_may_help(site: Site) -> None:
+    people = site.daemon.folder / "services" / "people.csv"
+    people.write_text("number,size\n+447700900401,M\n+447700900402,L\n+447700900401,again\nnobody,\n")
+    with site.called("uas_talk"):  # the first answers, and hears his size
+        begun = site.daemon.request("POST", "/v2/call-lists/sizes/start", {})
+        assert begun[0] == 200 and begun[1]["total"] == 4
+        until(lambda: site.listed()["answered"] == 1, "the first is reached")
+    with site.called("uas_refuse", status=486):
+        until(
+            lambda: (
+                site.daemon.rows("SELECT tries FROM dial_entries WHERE position = 2") == [('{"busy":1}',)]
+            ),
+            "busy",
+        )
+    with site.called("uas_talk"):
+        until(lambda: site.listed()["state"] == "done", "the list is done")
+    assert site.listed() | {"answered": 2, "skipped": 2, "failed": 0, "waiting": 0} == site.listed()
+    rows = site.daemon.rows("SELECT number, state, attempts FROM dial_entries ORDER BY position")
+    assert rows == [
+        ("+447700900401", "answered", 1),
+        ("+447700900402", "answered", 2),
+        ("+447700900401", "skipped", 0),
+        ("nobody", "skipped", 0),
+    ]
+    data = [site.session()[1] for _ in range(2)]
+    assert sorted(one["size"] for one in data) == ["L", "M"]
 
 
 def test_sessions_are_told_of_their_calls_after_a_kill(site: Site) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.channels.app import AppChannel
 from gateway.channels.base import Carrier
-from gateway.config.model import App, Chain, NotifyUrls, Secret, Service, SmartLink, Step, Template
+from gateway.config.model import App, CallList, Chain, NotifyUrls, Secret, Service, SmartLink, Step, Template
 from gateway.content.otp import Codes
 from gateway.content.smart_link import Tokens
 from gateway.directory.consent import Consents
@@ -26,6 +26,7 @@ from gateway.inbound.custom import CustomEvents
 from gateway.observe.metrics import Metrics
 from gateway.observe.system import IdSource, SystemClock
 from gateway.outbound.accept import Planner, SendRequest
+from gateway.outbound.dialler import Dialler
 from gateway.outbound.links import Links
 from gateway.outbound.otp import Otps
 from gateway.outbound.pipeline import OutboundPipeline, Submitted
@@ -92,13 +93,14 @@ class Moody(SqliteStore):
             super().write(writes, done)
 
 
-def services() -> dict[str, Service]:
+def services(people: Path) -> dict[str, Service]:
     return {
         "alerts": Service(
             name="Alerts",
             key=Secret("alerts-key"),
             assets=["12345", "+442079460000"],
             templates={"hello": Template(text="Hello $(name)", voice="Good day $(name)")},
+            call_lists={"reminder": CallList(file=str(people), flow="remind")},
             chains={
                 "alert": Chain(
                     steps=[Step(channel="sms", template="hello"), Step(channel="voice", template="hello")]
@@ -122,12 +124,14 @@ def services() -> dict[str, Service]:
 class Api:
     """The server, what stands behind it, and a client."""
 
-    def __init__(self, store: Moody, headers: Mapping[str, str]) -> None:
+    def __init__(self, store: Moody, headers: Mapping[str, str], people: Path) -> None:
+        """`people` is the file of the call list "reminder"."""
         clock = SystemClock()
         self.headers = headers
         self.store = store
         self.channel = Channel()
-        self.services = services()
+        self.people = people
+        self.services = services(people)
         self.faults: list[str] = []
         self.stopping = False
         self.carriers = [
@@ -183,6 +187,16 @@ class Api:
             clicked=lambda unit, event, link, device: self.clicks.append((link.address, device)),
             count=self.metrics.link,
         )
+        self.dialler = Dialler(
+            services=self.services,
+            store=store,
+            clock=clock,
+            new_id=IdSource(clock),
+            accepting=self.pipeline,
+            refusal=self.consents.refusal,
+            begin=lambda unit, entry, service, wanted, carrier: "",
+            release=lambda owner: None,
+        )
         self.deps = Deps(
             accepting=self.pipeline,
             otps=self.otps,
@@ -194,6 +208,7 @@ class Api:
             consents=self.consents,
             customers=self.customers,
             events=self.events,
+            dialler=self.dialler,
             segments=count,
             preview=previewed,
             carriers=lambda: self.carriers,
@@ -217,6 +232,7 @@ class Api:
         await self.session.close()
         await self.reading.close()
         await self.server.stop()
+        await self.dialler.stop()
         await self.pipeline.stop()
 
     def owe(self, unit: Unit, *, service: str, ref: str, url: str, body: Mapping[str, Any]) -> None:
@@ -259,7 +275,7 @@ def form() -> str:
 async def api(form: str, tmp_path: Path) -> AsyncIterator[Api]:
     store = Moody(tmp_path / "gateway.db")
     await store.open()
-    api = Api(store, FORMS[form])
+    api = Api(store, FORMS[form], tmp_path / "people.csv")
     await api.start()
     yield api
     await api.stop()

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.store.base import TABLES, CallQuery, Delete, MessageQuery, Progress, Record, Store, Unit, Write
+from gateway.values.dial import DialEntry, DialList
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.ids import uuid7
 from gateway.values.link import LinkCounts
@@ -789,3 +790,24 @@ async def test_an_act_that_fails_does_not_stop_the_others(
     await unit.commit(store)
     assert log == ["act one", "act two"]
     assert [record.message for record in caplog.records] == ["unit.act_failed"]
+
+
+async def test_call_lists_and_their_entries(store: Store) -> None:
+    def listed(id: str, **fields: Any) -> DialList:
+        plain = {"service": "clinic", "name": "reminder", "state": "running"}
+        return DialList(id=id, **plain | fields, created_at=1.0, updated_at=1.0)
+
+    def entry(position: int, **fields: Any) -> DialEntry:
+        return DialEntry(list="l2", position=position, number="+447700900401", updated_at=1.0, **fields)
+
+    one = entry(1, due=5.0, variables={"name": "Anne"}, tries={"busy": 1})
+    others = [entry(2, due=3.0), entry(3, due=9.0), entry(4, state="answered", run="r1")]
+    await store.commit([listed("l1"), listed("l2"), listed("l3", name="other"), one, *others])
+    assert [each.id for each in await store.dial_lists(service="clinic", name="reminder")] == ["l2", "l1"]
+    assert [each.id for each in await store.dial_lists(limit=1)] == ["l3"]
+    assert await store.dial_due("l2", 5.0, 10) == [others[0], one]
+    assert await store.dial_due("l1", 5.0, 10) == []
+    assert (await store.dial_next("l2"), await store.dial_next("l1")) == (3.0, None)
+    assert await store.dial_counts("l2") == {"waiting": 3, "answered": 1}
+    assert await store.dial_entries("l2", after=2, limit=10) == others[1:]
+    assert await store.dial_entries("l2", state="answered", limit=10) == others[2:]

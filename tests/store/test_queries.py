@@ -9,7 +9,7 @@ from gateway.store.queries import parse, queries
 
 TEXTS = (
     "id ref message bind smsc_id service direction status address correlationid before state after carrier "
-    "flow version first receiver recipient caller called trunk cause token book"
+    "flow version first receiver recipient caller called trunk cause token book list name"
 )
 PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
     "limit": 10,
@@ -17,6 +17,7 @@ PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
     "at": 1.0,
     "since": 1.0,
     "until": 2.0,
+    "now": 1.0,
     "ids": '["x"]',
 }
 
