@@ -31,6 +31,7 @@ _COMMANDS = {
     "template": ("gateway.cli.template:template", "Show what templates say, and in how many segments."),
     "rule": ("gateway.cli.rule:rule", "Try an event: which rules fire, and why not the others."),
     "nlp": ("gateway.cli.nlp:nlp", "What services read out of texts: try, test, report."),
+    "links": ("gateway.cli.links:links", "Count smart links: sent, opened, clicks."),
     "flow": ("gateway.cli.flow:flow", "List, show and check flows; follow a session."),
     "trunk": ("gateway.cli.trunk:trunk", "Ask a SIP peer whether it is there."),
     "text": ("gateway.cli.text:text", "Say how a text goes on air: alphabet, segments."),

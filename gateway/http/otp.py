@@ -147,6 +147,8 @@ async def _issued(deps: Deps, service: str, wanted: Wanted, body: OtpIn) -> web.
     try:
         issued = deps.otps.issue(unit, service, wanted)
         message = deps.accepting.accept(unit, _request(deps, service, issued, body))
+        if message.plan[0].code is None:
+            raise BadInput("says no $(code)", field="template", code="no_code")
     except Refused as refusal:
         unit.take_back()
         wait = str(max(1, math.ceil(refusal.wait_seconds)))

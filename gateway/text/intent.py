@@ -11,6 +11,7 @@ and the words that both have, by their share in the nearness, are why:
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,8 @@ from rapidfuzz.distance import OSA
 from gateway.text.lexicon import lexicon
 from gateway.text.tokens import tokens
 
+_SENTENCE_END = re.compile(r"[.!?\n]+(?:\s|$)")
+_SENTENCES = 5  # of a text that are looked at one by one
 _LONG_ENOUGH = 5  # letters, for a slip in them to be forgiven
 _UNKNOWN = 0.6  # of a known word's greatest weight: what no example has may be beside the point
 
@@ -67,7 +70,16 @@ class Intents:
         self._light = common
 
     def recognise(self, text: str, threshold: float, check: Callable[[], None] = lambda: None) -> Intent:
-        """`check` is called for each example and may raise to end it."""
+        """`check` is called for each example and may raise to end it.
+
+        A text of several sentences is as near as the nearest of them: the others may be about something else.
+        """
+        sentences = [part for part in _SENTENCE_END.split(text) if part.strip()]
+        parts = [text, *sentences[:_SENTENCES]] if len(sentences) > 1 else [text]
+        found = [self._recognised(part, threshold, check) for part in parts]
+        return max(found, key=lambda intent: intent.confidence)
+
+    def _recognised(self, text: str, threshold: float, check: Callable[[], None]) -> Intent:
         said = self._known(self._stems(text))
         length = math.sqrt(sum(weight**2 for weight in said.values()))
         best: dict[str, tuple[float, _Example]] = {}

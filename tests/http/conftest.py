@@ -111,7 +111,10 @@ def services(people: Path) -> dict[str, Service]:
             name="Pizza",
             key=Secret("pizza-key"),
             assets=["PIZZA"],
-            templates={"offer": Template(text="See $(link.offer)")},
+            templates={
+                "offer": Template(text="See $(link.offer)"),
+                "code": Template(text="$(code) for $(name)"),
+            },
             links={"offer": SmartLink(other="https://example.org/offer", ios="https://example.org/ios")},
             apps={"shop": App()},
             notify=NotifyUrls(inbound="https://example.org/mo"),

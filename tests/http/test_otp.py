@@ -86,6 +86,7 @@ async def test_soon_after_another_is_refused_with_the_time_to_wait(api: Api) -> 
         ({"to": "abc!"}, "bad_address", "to"),
         ({"to": TO, "text": "no code"}, "no_code", "text"),
         ({"to": TO, "text": "$(code) $(name)"}, "missing_variable", "variables"),
+        ({"to": TO, "template": "hello", "variables": {"name": "Ann"}}, "no_code", "template"),
         ({"to": TO, "template": "nothing"}, "unknown_template", "template"),
         ({"to": TO, "text": "$(code)", "template": "hello"}, "contradiction", "template"),
         ({"to": TO, "length": 3}, "invalid", "length"),
@@ -130,6 +131,14 @@ async def test_a_used_one_is_not_sent_again(api: Api) -> None:
     await post(api, f"/v2/otp/{id}/check", {"code": code})
     status, body = await post(api, f"/v2/otp/{id}/resend", {})
     assert (status, body["code"]) == (409, "over")
+
+
+async def test_a_template_may_say_it(api: Api) -> None:
+    body = {"to": TO, "template": "code", "variables": {"name": "Ann"}}
+    status, found = await post(api, "/v2/otp", body, key="pizza-key")
+    assert status == 202
+    message = await api.store.message(found["transid"])
+    assert message is not None and message.text == "****** for Ann" and said(message)[:6].isdigit()
 
 
 async def test_it_may_be_spoken(api: Api) -> None:

@@ -148,7 +148,8 @@ class Daemon:
             self.write_service(name, text)
 
     def write(self, settings: str) -> None:
-        head = f'[http]\nlisten = "127.0.0.1:{self.http_port}"\n\n[log]\nformat = "json"\n\n'
+        http = f'listen = "127.0.0.1:{self.http_port}"\nlinks = "https://s.example.org"'
+        head = f'[http]\n{http}\n\n[log]\nformat = "json"\n\n'
         self.config.write_text(head + settings)
 
     def write_service(self, name: str, text: str) -> None:

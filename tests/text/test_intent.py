@@ -21,6 +21,7 @@ INTENTS = Intents(EXAMPLES, ("en", "de"))
         ("I'd like to cancel the order please", "cancel"),
         ("bitte alles stornieren", "cancel"),
         ("when do you open tomorrow", "hours"),
+        ("Good morning! Where is my parcel? I have been waiting for three weeks now.", "track"),
         ("hello", ""),
         ("the weather is nice today", ""),
         ("", ""),

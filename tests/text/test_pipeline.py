@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.config.model import Intent, Nlp, Profanity, Seconds, Service
 from gateway.text.language import LANGUAGES
@@ -18,6 +20,12 @@ INTENTS = {
 def reader(clock: Callable[[], float] = lambda: 0.0, **settings: object) -> Reader:
     nlp = Nlp(**{"languages": ["en", "de"], "zone": "Europe/Berlin", "intents": INTENTS} | settings)  # type: ignore[arg-type]
     return Reader(Service(name="Parcels", country="GB", nlp=nlp), clock)
+
+
+EVERYTHING = Reader(
+    Service(name="x", country="GB", nlp=Nlp(languages=list(LANGUAGES), intents=INTENTS)),  # type: ignore[arg-type]
+    lambda: 0.0,
+)
 
 
 def test_all_stages_give_their_variables() -> None:
@@ -87,6 +95,11 @@ def test_a_long_text_is_read_up_to_its_limit() -> None:
 def test_own_words_and_those_allowed() -> None:
     own = reader(profanity=Profanity(words=["rival"], allow=["shit"]))
     assert own.read("shit, the rival", NOW).variables["offending"] == ["rival"]
+
+
+@given(st.text(max_size=300))
+def test_no_stage_fails_whatever_is_texted(text: str) -> None:
+    assert EVERYTHING.read(text, NOW).failed == {}
 
 
 @pytest.mark.parametrize(
