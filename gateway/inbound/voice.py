@@ -20,7 +20,7 @@ from gateway.inbound.live import Arrival
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallCancelled, IncomingCall
 from gateway.protocol.sip.grammar import readable
-from gateway.protocol.sip.reason import parse_reason
+from gateway.protocol.sip.reason import cause_of, parse_reason
 from gateway.store.base import Unit
 from gateway.values.address import Kind, canonical, kind, masked
 from gateway.values.call import Call
@@ -211,7 +211,7 @@ class InboundCalls:
         unit.acts.append(lambda: self._reject(call, status))
         self._untold.add(call)
         self._all_told.clear()
-        self._missed(unit, ringing, cause=cause, status=status, ended_by="gateway")
+        self._missed(unit, ringing, cause=cause, status=status, q850=cause_of(status), ended_by="gateway")
 
     def _reject(self, call: SipCall, status: int) -> None:
         self._untold.discard(call)

@@ -25,7 +25,7 @@ class Call(Struct, frozen=True, gc=False, kw_only=True):
     # both: gateway-stopped | gateway-crashed
     cause: str = ""
     status: int = 0  # final SIP status
-    q850: int = 0  # cause value of ITU-T Q.850, where the peer told it (Reason header, RFC 3326)
+    q850: int = 0  # cause value of ITU-T Q.850, as whoever ended it told it (Reason header, RFC 3326)
     reason: str = ""  # in words, where there are any: the peer's, or ours
     ended_by: str = ""  # caller | called (the network on that side included) | gateway
     message: str = ""  # outbound: the message whose voice step this is

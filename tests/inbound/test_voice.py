@@ -125,6 +125,7 @@ async def test_reject_at_once_never_rings(bench: Any) -> None:
     assert it.phone.did == ["reject 603"]
     [record] = it.records
     assert (record.state, record.cause, record.status) == ("ended", "rejected-by-policy", 603)
+    assert record.q850 == 21, "as SIP tells the caller in Reason"
     assert (record.caller, record.called, record.service, record.trunk) == (CALLER, OURS, "shop", "east")
     assert it.missed == [
         {

@@ -219,7 +219,9 @@ class OutboundCall:
                     return self._end(Result.UNREACHABLE, reason=event.reason, ended_by="gateway")
                 case CallFailed() if not gave_up:
                     result = RESULTS.get(event.status, Result.UNREACHABLE)
-                    return self._end(result, event.status, reason=event.reason, ended_by="called")
+                    why = parse_reason(event.cause)
+                    words = why.text or event.reason
+                    return self._end(result, event.status, q850=why.q850, reason=words, ended_by="called")
                 case CallFailed() | CallEnded():  # what we gave up is over, even if a 200 crossed the CANCEL
                     return self._end(Result.NO_ANSWER, 487, ended_by="gateway")
                 case _:

@@ -24,7 +24,7 @@ from gateway.config.model import Trunk
 from gateway.protocol import sdp
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallAnswered, CallCancelled, CallEnded, EndedBy, SipEvent
-from gateway.protocol.sip.reason import parse_reason
+from gateway.protocol.sip.reason import cause_of, parse_reason
 from gateway.values.call import Call, with_media
 from gateway.values.clock import Clock
 from gateway.values.errors import GatewayError
@@ -171,7 +171,7 @@ class InboundCall(Leg):
             state="ended",
             cause="answered" if answered else cause,
             status=status,
-            q850=why.q850,
+            q850=why.q850 or cause_of(status),
             reason=why.text,
             ended_by=ended_by,
             ended_at=self._shared.clock.now(),

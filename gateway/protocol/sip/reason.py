@@ -77,6 +77,11 @@ def q850(cause: int) -> tuple[str, str]:
     return "Reason", f'Q.850;cause={cause};text="{TEXTS[cause]}"'
 
 
+def cause_of(status: int) -> int:
+    """The cause that goes with a refusal of ours; 0 for none."""
+    return _OF_STATUS.get(status, 0)
+
+
 _REFUSALS = {status: [q850(cause)] for status, cause in _OF_STATUS.items()}
 
 

@@ -113,9 +113,9 @@ class FakePhone:
         call.step(CallCause.SUCCESS)
         self.on_event(CallAnswered(call, sdp))
 
-    def fails(self, call: Call, status: int, *, unreachable: bool = False) -> None:
+    def fails(self, call: Call, status: int, *, unreachable: bool = False, cause: str = "") -> None:
         call.step(CallCause.FAILURE)
-        self.on_event(CallFailed(call, status, "", None, unreachable))
+        self.on_event(CallFailed(call, status, "Sorry", None, unreachable, cause))
 
     def hangs_up(self, call: Call) -> None:
         call.step(CallCause.REMOTE_BYE)

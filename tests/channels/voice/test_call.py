@@ -84,6 +84,20 @@ async def test_a_person_who_hangs_up_first_ends_the_call(exchange: Any) -> None:
     assert it.record.ended_by == "called"
 
 
+@pytest.mark.parametrize(
+    ("cause", "q850", "reason"),
+    [("", 0, "Sorry"), ('Q.850;cause=17;text="User busy"', 17, "User busy"), ("Q.850;cause=34", 34, "Sorry")],
+)
+async def test_what_a_refusal_says_is_in_the_record(
+    exchange: Any, cause: str, q850: int, reason: str
+) -> None:
+    it = exchange()
+    it.phone.fails(await it.dial(), 486, cause=cause)
+    await it.over()
+    record = it.record
+    assert (record.status, record.q850, record.reason, record.ended_by) == (486, q850, reason, "called")
+
+
 async def test_a_person_who_hangs_up_with_the_answer_has_answered(exchange: Any) -> None:
     it = exchange()
     call = await it.dial()

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from gateway.protocol.sip.headers import Via
 from gateway.protocol.sip.message import make_request
-from gateway.protocol.sip.reason import NORMAL_CLEARING, Reason, parse_reason, q850, reason_of, refusal
+from gateway.protocol.sip.reason import (
+    NORMAL_CLEARING,
+    Reason,
+    cause_of,
+    parse_reason,
+    q850,
+    reason_of,
+    refusal,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,4 +73,5 @@ def test_a_refusal_of_ours_tells_the_telephone_network_why(status: int, cause: i
 
 def test_what_is_no_affair_of_the_telephone_network_has_no_cause() -> None:
     assert refusal(488) == []
+    assert (cause_of(488), cause_of(486)) == (0, 17)
     assert q850(NORMAL_CLEARING) == ("Reason", 'Q.850;cause=16;text="Normal call clearing"')
