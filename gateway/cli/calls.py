@@ -70,6 +70,7 @@ Examples:
 @click.option(
     "--cause", default="", metavar="CAUSE", help="Only with this cause: busy, caller-cancelled, ..."
 )
+@click.option("--call-id", "sip_call_id", default="", metavar="ID", help="Only with this SIP Call-ID.")
 @click.option("--direction", type=click.Choice(["in", "out"]), help="in: from customers; out: to them.")
 @click.option("--state", type=click.Choice(["ringing", "answered", "ended"]), help="Only in this state.")
 @click.option("--service", default="", metavar="NAME", help="Only of this service.")
@@ -84,6 +85,7 @@ def calls(
     called: str | None,
     trunk: str,
     cause: str,
+    sip_call_id: str,
     direction: str | None,
     state: str | None,
     service: str,
@@ -109,6 +111,7 @@ def calls(
         called=called or "",
         state=state or "",
         cause=cause,
+        sip_call_id=sip_call_id,
         since=since,
         until=until,
         limit=limit,

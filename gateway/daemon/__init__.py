@@ -410,6 +410,7 @@ class Daemon:
             if self._sip is not None:
                 await self._sip.open()
                 self._answer_calls(self._sip)
+                await self._sip.load(self.store)
             # before anything else may look for work in the store: what was begun is there as if it were ready
             await self.outbound.recover(self._may_repeat)
             await self._smpp.listen(self.config.smpp)

@@ -20,6 +20,7 @@ from gateway.observe.health import CarrierState
 from gateway.observe.system import collect_for_calls
 from gateway.protocol.sip.call import CallCancelled, IncomingCall, OfferReceived, SipEvent
 from gateway.protocol.sip.transaction import StrangerMuted
+from gateway.store.base import Store
 from gateway.transport.recordings import Recordings
 from gateway.transport.rtp_ports import RtpPorts
 from gateway.transport.rtp_udp import MediaPump
@@ -73,6 +74,11 @@ class SipSide:
             recordings=Recordings(self._recordings),
             in_use=collect_for_calls,
         )
+
+    async def load(self, store: Store) -> None:
+        """What earlier lives of the gateway knew of callers."""
+        if self.calls_in is not None:
+            await self.calls_in.load(store)
 
     async def configure(self, sip: Sip, services: Mapping[str, Service]) -> None:
         """Take changed trunks and policies; calls under way go on.  The addresses stay until a restart."""

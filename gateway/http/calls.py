@@ -21,7 +21,19 @@ from gateway.values.errors import BadAddress, BadInput
 from gateway.values.fault import nearest
 
 MAX_LIST = 500
-FILTERS = ("from", "to", "trunk", "cause", "direction", "state", "since", "until", "before", "limit")
+FILTERS = (
+    "from",
+    "to",
+    "trunk",
+    "cause",
+    "sip_call_id",
+    "direction",
+    "state",
+    "since",
+    "until",
+    "before",
+    "limit",
+)
 _DIRECTIONS, _STATES = ("in", "out"), ("ringing", "answered", "ended")
 
 
@@ -85,6 +97,7 @@ def _query(request: web.Request, service: str) -> CallQuery:
         called=_address(given.get("to", ""), "to"),
         state=given.get("state", ""),
         cause=given.get("cause", ""),
+        sip_call_id=given.get("sip_call_id", ""),
         since=_moment(given.get("since", ""), "since", 0.0),
         until=_moment(given.get("until", ""), "until", math.inf),
         before=given.get("before", ""),

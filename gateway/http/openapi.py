@@ -106,6 +106,7 @@ def document() -> Json:
         _parameter("to", "query", {"type": "string"}, "went to this number"),
         _parameter("trunk", "query", {"type": "string"}, "came or went by this trunk"),
         _parameter("cause", "query", {"type": "string"}, "ended so: busy, caller-cancelled, ..."),
+        _parameter("sip_call_id", "query", {"type": "string"}, "has this Call-ID"),
         _parameter("direction", "query", {"enum": ["in", "out"]}, "from (in) or to (out) the customer"),
         _parameter("state", "query", {"enum": ["ringing", "answered", "ended"]}, "is in this state"),
         _parameter("since", "query", moment, "began then or later"),

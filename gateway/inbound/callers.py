@@ -50,6 +50,17 @@ class Callers:
         self._callers: OrderedDict[tuple[str, str], _Caller] = OrderedDict()
         self._ranges: OrderedDict[tuple[str, str], _Range] = OrderedDict()
 
+    def remember(self, caller: str, called: str, at: float) -> None:
+        """A missed call that was news, before a restart; the oldest first."""
+        known = self._callers.get((caller, called))
+        if known is None:
+            self._callers[caller, called] = _Caller(at)
+            return
+        if at - known.since >= LIMIT_SECONDS:
+            known.since, known.counted = at, 0
+        known.last_at = max(known.last_at, at)
+        known.counted += 1
+
     def uncounted(self, caller: str, called: str, number: Number, now: float) -> Uncounted:
         """Why a missed call of this caller is no news; "" = it is."""
         if not caller:

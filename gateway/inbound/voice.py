@@ -15,13 +15,13 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from gateway.config.model import Number, Service, Trunk
-from gateway.inbound.callers import Callers
+from gateway.inbound.callers import LIMIT_SECONDS, Callers
 from gateway.inbound.live import Arrival
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallCancelled, IncomingCall
 from gateway.protocol.sip.grammar import readable
 from gateway.protocol.sip.reason import cause_of, parse_reason
-from gateway.store.base import Unit
+from gateway.store.base import CallQuery, Store, Unit
 from gateway.values.address import Kind, canonical, kind, masked
 from gateway.values.call import Call
 from gateway.values.clock import Clock
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 WAITING_LIMIT = 2_000  # calls whose records wait for the store; above it new ones get 503
 _LONGEST_RING_SECONDS = 180.0  # ring-until-cancel: a caller who never gives up
 _RING_AGAIN_SECONDS = 60.0
+_LOADED = 100_000  # calls that a start looks at
 _CALL_ID_LENGTH = 255  # characters of a Call-ID that are kept; the caller chooses them
 
 
@@ -112,6 +113,19 @@ class InboundCalls:
             if service.status == "live"
             for number, policy in service.numbers.items()
         }
+
+    async def load(self, store: Store) -> None:
+        """Know again who has rung lately: a restart makes nobody's next call news."""
+        policies = [number for _, number in self._numbers.values()]
+        window = max((float(number.duplicates) for number in policies), default=0.0)
+        if any(number.caller_limit for number in policies):
+            window = max(window, LIMIT_SECONDS)
+        now = self._clock.now()
+        calls = await store.calls(CallQuery(direction="in", since=now - window, limit=_LOADED))
+        for call in reversed(calls):
+            if call.caller and call.ended_at and not call.answered_at and not call.uncounted:
+                ago = max(0.0, now - call.ended_at)
+                self._callers.remember(call.caller, call.called, self._clock.monotonic() - ago)
 
     def __len__(self) -> int:
         """Calls that ring."""

@@ -126,6 +126,7 @@ class CallQuery(Struct, frozen=True, kw_only=True):
     called: str = ""
     state: str = ""
     cause: str = ""
+    sip_call_id: str = ""
     since: float = 0.0  # begun at that time or later, Unix seconds
     until: float = math.inf  # begun before that
     before: str = ""

@@ -270,6 +270,7 @@ class SqliteStore:
             called=query.called,
             state=query.state,
             cause=query.cause,
+            sip_call_id=query.sip_call_id,
             since=query.since,
             until=query.until,
             at=last.started_at if last else math.inf,

@@ -34,7 +34,7 @@ def call(id: str, **fields: Any) -> Call:
 
 CALLS = [
     call("c1", rung_at=AT, ended_at=AT + 2.5),
-    call("c2", started_at=AT + 10, caller="", cause="rejected-by-policy", trunk="west"),
+    call("c2", started_at=AT + 10, caller="", cause="rejected-by-policy", trunk="west", sip_call_id="7@east"),
     call("c3", started_at=AT + 20, direction="out", caller=OURS, called=ANNE, message="m1", state="answered"),
     call("c4", started_at=AT + 30, service="pizza"),
 ]
@@ -49,6 +49,7 @@ CALLS = [
         ("?to=%2B447700900001", ["c3"]),
         ("?trunk=west&cause=rejected-by-policy", ["c2"]),
         ("?direction=out&state=answered", ["c3"]),
+        ("?sip_call_id=7%40east", ["c2"]),
         ("?since=2026-11-23T14:05:15Z", ["c3", "c2"]),
         ("?until=2026-11-23T15:05:15%2B01:00", ["c1"]),
         ("?before=c2", ["c1"]),

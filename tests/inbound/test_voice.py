@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallCancelled, CallCause, CallState, Direction, IncomingCall
 from gateway.store.base import Unit
+from gateway.store.sqlite import SqliteStore
 from gateway.values.call import Call
 from gateway.values.event import Event
 
@@ -269,6 +271,30 @@ async def test_the_same_caller_within_the_window_is_recorded_but_no_news(bench: 
     assert [record.uncounted for record in it.records] == ["", "duplicate", "", ""]
     assert len(it.missed) == len(it.told) == 3
     assert len(it.ended) == 4
+
+
+async def test_who_rang_before_a_restart_is_known_after_it(bench: Any, tmp_path: Path) -> None:
+    before = bench(policy="reject-at-once", duplicates=Seconds(60), caller_limit=3)
+    before.ring()
+    before.ring()
+    before.ring(caller="")
+    before.clock.at += 30
+    store = SqliteStore(tmp_path / "gateway.db")
+    await store.open()
+    await store.commit(before.records)
+    after = bench(policy="reject-at-once", duplicates=Seconds(60), caller_limit=3)
+    after.clock.at = before.clock.at
+    await after.calls.load(store)
+    await store.close()
+    after.ring()
+    after.ring(caller="+447700900999")
+    after.clock.at += 31
+    after.ring()
+    after.clock.at += 61
+    after.ring()
+    after.clock.at += 61
+    after.ring()
+    assert [record.uncounted for record in after.records] == ["duplicate", "", "", "", "caller-limit"]
 
 
 async def test_no_window_counts_every_call(bench: Any) -> None:

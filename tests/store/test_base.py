@@ -486,6 +486,7 @@ async def test_calls_come_newest_first_and_by_state(store: Store, records: Recor
         ({"trunk": "west"}, ["c2"]),
         ({"direction": "out"}, ["c4"]),
         ({"cause": "busy"}, ["c2"]),
+        ({"sip_call_id": "7@east"}, ["c2"]),
         ({"service": "shop"}, ["c3"]),
         ({"since": 2.0}, ["c4", "c3", "c2"]),
         ({"until": 2.0}, ["c1"]),
@@ -502,7 +503,15 @@ async def test_calls_are_searched(
     await store.commit(
         [
             records.call("c1", started_at=1.0, **ended),
-            records.call("c2", started_at=2.0, called="+442079460009", trunk="west", cause="busy", **ended),
+            records.call(
+                "c2",
+                started_at=2.0,
+                called="+442079460009",
+                trunk="west",
+                cause="busy",
+                sip_call_id="7@east",
+                **ended,
+            ),
             records.call("c3", started_at=2.0, caller="", service="shop", **ended),
             records.call("c4", started_at=3.0, direction="out"),
         ]

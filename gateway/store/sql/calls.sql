@@ -8,7 +8,7 @@ SELECT * FROM calls
 WHERE (started_at, id) < (:at, :id) AND started_at >= :since AND started_at < :until
   AND (:service = '' OR service = :service) AND (:direction = '' OR direction = :direction)
   AND (:trunk = '' OR trunk = :trunk) AND (:called = '' OR called = :called)
-  AND (:cause = '' OR cause = :cause)
+  AND (:cause = '' OR cause = :cause) AND (:sip_call_id = '' OR sip_call_id = :sip_call_id)
   AND (:state = '' OR state = :state)
 ORDER BY started_at DESC, id DESC LIMIT :limit;
 
@@ -18,7 +18,7 @@ SELECT * FROM calls
 WHERE caller = :caller AND (started_at, id) < (:at, :id) AND started_at >= :since AND started_at < :until
   AND (:service = '' OR service = :service) AND (:direction = '' OR direction = :direction)
   AND (:trunk = '' OR trunk = :trunk) AND (:called = '' OR called = :called)
-  AND (:cause = '' OR cause = :cause)
+  AND (:cause = '' OR cause = :cause) AND (:sip_call_id = '' OR sip_call_id = :sip_call_id)
   AND (:state = '' OR state = :state)
 ORDER BY started_at DESC, id DESC LIMIT :limit;
 
@@ -28,7 +28,7 @@ SELECT * FROM calls
 WHERE state != 'ended' AND (started_at, id) < (:at, :id) AND started_at >= :since AND started_at < :until
   AND (:service = '' OR service = :service) AND (:direction = '' OR direction = :direction)
   AND (:trunk = '' OR trunk = :trunk) AND (:called = '' OR called = :called)
-  AND (:cause = '' OR cause = :cause)
+  AND (:cause = '' OR cause = :cause) AND (:sip_call_id = '' OR sip_call_id = :sip_call_id)
   AND state = :state
 ORDER BY started_at DESC, id DESC LIMIT :limit;
 
