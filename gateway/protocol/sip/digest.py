@@ -106,6 +106,9 @@ def response_of(
     return hashed(secret, challenge.nonce, f"{nc:08x}", cnonce, challenge.qop, what)
 
 
+_Key = tuple[str, str, bool]  # header name, realm, whether it is for REGISTER
+
+
 @dataclass(slots=True)
 class _Session:
     """A nonce in use.  The cnonce stays with it, since the -sess algorithms hash both but once."""
@@ -127,11 +130,16 @@ class Digest:
         self._username = username
         self._password = password
         self._cnonce = cnonce
-        self._sessions: OrderedDict[tuple[str, str], _Session] = OrderedDict()  # by header name and realm
+        self._sessions: OrderedDict[_Key, _Session] = OrderedDict()
 
     def authorize(self, request: Request) -> None:
-        """Add what the peer is known to ask for anyway, which spares a refusal and a repetition."""
-        self._write(request, {key for key, session in self._sessions.items() if session.challenge.qop})
+        """Add what the peer is known to ask for anyway, which spares a refusal and a repetition.
+
+        A registrar's credentials go to nobody whom a call may reach.
+        """
+        registers = _registers(request)
+        known = self._sessions.items()
+        self._write(request, {key for key, session in known if session.challenge.qop and key[2] == registers})
 
     def answer(self, request: Request, response: Response, again: Request) -> bool:
         """Put credentials that meet a 401 or 407 into `again`, which takes the place of `request`.
@@ -142,13 +150,14 @@ class Digest:
         field = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
         name = CREDENTIALS[proxy]
         wanted = strongest(read_challenges(response.headers.lines(field)))
-        sent = {(header, realm) for header in CREDENTIALS for realm in _sent(request, header)}
+        registers = _registers(request)
+        sent = {(header, realm, registers) for header in CREDENTIALS for realm in _sent(request, header)}
         fresh = set()
         for challenge in wanted:
             before = _sent(request, name).get(challenge.realm)
             if before is not None and not _worth_another(challenge, before):
                 return False
-            key = name, challenge.realm
+            key = name, challenge.realm, registers
             self._sessions[key] = _Session(challenge, self._cnonce())
             self._sessions.move_to_end(key)
             fresh.add(key)
@@ -159,7 +168,7 @@ class Digest:
         self._write(again, sent | fresh)
         return True
 
-    def _write(self, request: Request, keys: set[tuple[str, str]]) -> None:
+    def _write(self, request: Request, keys: set[_Key]) -> None:
         lines: dict[str, list[str]] = {}
         for key in [key for key in self._sessions if key in keys]:
             session = self._sessions[key]
@@ -197,6 +206,10 @@ class Digest:
         if challenge.qop:
             fields += [f"qop={challenge.qop}", f"nc={session.nc:08x}"]  # tokens, not strings (RFC 7616 3.4)
         return "Digest " + ", ".join(fields)
+
+
+def _registers(request: Request) -> bool:
+    return request.method == "REGISTER"
 
 
 def _worth_another(challenge: Challenge, before: dict[str, str]) -> bool:

@@ -171,6 +171,20 @@ def test_a_nonce_is_used_again_with_its_counter() -> None:
     assert 'cnonce="cnonce1", qop=auth, nc=00000002' in later.headers.get("Authorization")
 
 
+def test_what_a_registrar_asked_for_is_not_shown_to_those_whom_we_call() -> None:
+    digest = client()
+    challenged(digest, 'Digest realm="a", nonce="n", qop="auth"')
+    invite, again = request(3, "INVITE"), request(4, "INVITE")
+    digest.authorize(invite)
+    assert "Authorization" not in invite.headers
+    assert digest.answer(invite, refusal(invite, 'Digest realm="a", nonce="m", qop="auth"'), again)
+    later, register = request(5, "BYE"), request(6)
+    digest.authorize(later)
+    digest.authorize(register)
+    assert 'nonce="m"' in later.headers.get("Authorization")
+    assert 'nonce="n"' in register.headers.get("Authorization")
+
+
 def test_without_qop_nothing_is_sent_unasked() -> None:
     digest = client()
     challenged(digest, 'Digest realm="a", nonce="n"')
