@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
+from collections import deque
 from collections.abc import Iterator
-from socket import AF_INET6, gaierror
+from contextlib import suppress
+from socket import gaierror
+from typing import Protocol
 
 import asyncio_dgram
 import click
@@ -16,7 +20,8 @@ from gateway import __version__
 from gateway.cli.output import clean, print_json
 from gateway.cli.settings import json_option
 from gateway.config.endpoint import host_port, is_host
-from gateway.protocol.sip.address import DEFAULT_PORT
+from gateway.protocol.sip.address import DEFAULT_PORTS, Transport
+from gateway.protocol.sip.framing import Framer, StreamError
 from gateway.protocol.sip.headers import MAGIC_COOKIE, Via
 from gateway.protocol.sip.message import Request, Response, SipParseError, make_request, parse
 from gateway.protocol.sip.timers import T1, T2
@@ -25,7 +30,7 @@ from gateway.protocol.sip.timers import T1, T2
 @click.group(
     epilog="""\b
 Example:
-  gateway trunk probe sip.example.net
+  gateway trunk probe sip.example.net --transport tls
 """
 )
 def trunk() -> None:
@@ -43,6 +48,19 @@ Example:
 )
 @click.argument("peer", metavar="HOST[:PORT]")
 @click.option(
+    "--transport",
+    type=click.Choice(["udp", "tcp", "tls"]),
+    default="udp",
+    show_default=True,
+    help="What to ask by; tls checks the peer's certificate.",
+)
+@click.option(
+    "--ca",
+    metavar="FILE",
+    default="",
+    help="PEM: who must have signed it; default: the system's.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(0.1, 32),
     default=5.0,
@@ -51,16 +69,16 @@ Example:
     help="How long to go on asking.",
 )
 @json_option
-def probe(peer: str, timeout: float, as_json: bool) -> None:
-    """Ask a SIP peer by OPTIONS over UDP whether it is there.
+def probe(peer: str, transport: Transport, ca: str, timeout: float, as_json: bool) -> None:
+    """Ask a SIP peer by OPTIONS whether it is there.
 
-    Any final answer counts, 404 and 405 too: it comes from a SIP stack.  Until one comes the request is
-    repeated after 0.5, 1, 2, 4, 4, ... seconds.  Exits with 1 if none comes.  A peer may answer only
+    Any final answer counts, 404 and 405 too: it comes from a SIP stack.  Over UDP the request is repeated
+    after 0.5, 1, 2, 4, 4, ... seconds until one comes.  Exits with 1 if none comes.  A peer may answer only
     addresses that it knows: probe from the machine that the gateway runs on.
     """
-    host, port = _peer(peer)
+    host, port = _peer(peer, DEFAULT_PORTS[transport])
     try:
-        answer = asyncio.run(ask(host, port, timeout=timeout))
+        answer = asyncio.run(ask(host, port, transport=transport, ca=ca, timeout=timeout))
     except Silence as silence:
         if as_json:
             print_json({"peer": peer, "status": 0, "reason": str(silence)})
@@ -104,26 +122,101 @@ class Answer(Struct, frozen=True):
 _TOLD = ("User-Agent", "Server", "Allow", "Supported", "Accept", "Contact", "Warning")
 
 
-async def ask(host: str, port: int, *, timeout: float, t1: float = T1) -> Answer:
+async def ask(
+    host: str, port: int, *, timeout: float, transport: Transport = "udp", ca: str = "", t1: float = T1
+) -> Answer:
     """Send OPTIONS until a final answer comes.  Raises Silence."""
     try:
-        stream = await asyncio_dgram.connect((host, port))
+        async with asyncio.timeout(timeout):
+            wire: _Wire = (
+                _Datagrams(await asyncio_dgram.connect((host, port)))
+                if transport == "udp"
+                else (await _connected(host, port, transport, ca))
+            )
     except gaierror:
         raise Silence("no such host") from None
     except OSError as error:
-        raise Silence(f"cannot be reached: {error.strerror}") from None
+        raise Silence(f"cannot be reached: {error.strerror or error or 'no connection in time'}") from None
     try:
-        return await _Probe(stream, host, port).run(timeout, t1)
+        return await _Probe(wire, host, port, transport).run(timeout, t1)
     finally:
-        stream.close()
+        await wire.close()
+
+
+class _Wire(Protocol):
+    """A connected socket; both ends as (IP address, port)."""
+
+    local: tuple[str, int]
+    remote: tuple[str, int]
+
+    async def send(self, message: bytes) -> None: ...
+    async def receive(self) -> bytes: ...
+    async def close(self) -> None: ...
+
+
+class _Datagrams:
+    def __init__(self, stream: DatagramClient) -> None:
+        self._stream = stream
+        self.local, self.remote = stream.sockname[:2], stream.peername[:2]
+
+    async def send(self, message: bytes) -> None:
+        await self._stream.send(message)
+
+    async def receive(self) -> bytes:
+        datagram, _ = await self._stream.recv()
+        return bytes(datagram)
+
+    async def close(self) -> None:
+        self._stream.close()
+
+
+class _Stream:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._framer = Framer()
+        self._messages: deque[bytes] = deque()
+        self.local = writer.get_extra_info("sockname")[:2]
+        self.remote = writer.get_extra_info("peername")[:2]
+
+    async def send(self, message: bytes) -> None:
+        self._writer.write(message)
+        await self._writer.drain()
+
+    async def receive(self) -> bytes:
+        while not self._messages:
+            data = await self._reader.read(65_536)
+            if not data:
+                raise ConnectionError(0, "it has closed the connection")
+            try:
+                self._messages += self._framer.feed(data)
+            except StreamError as error:
+                raise ConnectionError(0, f"what came was no SIP: {error}") from None
+        return self._messages.popleft()
+
+    async def close(self) -> None:
+        self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+
+async def _connected(host: str, port: int, transport: Transport, ca: str) -> _Stream:
+    """Raises OSError."""
+    context = None
+    if transport == "tls":
+        try:
+            context = ssl.create_default_context(cafile=ca or None)
+        except OSError as error:
+            raise click.BadParameter(f"{ca}: {error}", param_hint="--ca") from None
+    return _Stream(*await asyncio.open_connection(host, port, ssl=context))
 
 
 class _Probe:
     """One non-INVITE client transaction (section 17.1.2) on a connected socket."""
 
-    def __init__(self, stream: DatagramClient, host: str, port: int) -> None:
-        self._stream = stream
-        self._request = _options(host, port, stream.sockname, stream.socket.family == AF_INET6)
+    def __init__(self, wire: _Wire, host: str, port: int, transport: Transport) -> None:
+        self._wire = wire
+        self._reliable = transport != "udp"
+        self._request = _options(host, port, wire.local, transport)
         self._sent = 0
         self._garbled = ""
         self._provisional = False
@@ -140,13 +233,16 @@ class _Probe:
             if not final.done():
                 raise Silence(self._silence(timeout))
             response = final.result()
-        except OSError as error:  # an ICMP error of the peer's machine, or of one on the way
+        except OSError as error:
+            if self._reliable:
+                raise Silence(str(error.strerror or error)) from None
+            # an ICMP error of the peer's machine, or of one on the way
             raise Silence(f"nothing listens there ({error.strerror})") from None
         finally:
             final.cancel()
             repeating.cancel()
             await asyncio.gather(final, repeating, return_exceptions=True)
-        address, port, *_ = self._stream.peername
+        address, port = self._wire.remote
         told = {name: ", ".join(response.headers.lines(name)) for name in _TOLD if name in response.headers}
         return Answer(response.status, response.reason, address, port, seconds, self._sent, told)
 
@@ -160,13 +256,15 @@ class _Probe:
         """Raises OSError for what an earlier datagram has met with."""
         datagram = bytes(self._request)
         for wait in timer_e(t1):
-            await self._stream.send(datagram)
+            await self._wire.send(datagram)
             self._sent += 1
+            if self._reliable:  # what is sent arrives, or the connection breaks
+                await asyncio.Event().wait()
             await asyncio.sleep(T2 if self._provisional else wait)
 
     async def _final(self) -> Response:
         while True:
-            datagram, _ = await self._stream.recv()
+            datagram = await self._wire.receive()
             try:
                 message = parse(datagram)
             except SipParseError as error:
@@ -196,33 +294,34 @@ def timer_e(t1: float) -> Iterator[float]:
         wait = min(2 * wait, T2)
 
 
-def _options(host: str, port: int, local: tuple[str, int], wide: bool) -> Request:
+def _options(host: str, port: int, local: tuple[str, int], transport: Transport) -> Request:
     """RFC 3261 section 11.1, from a user agent that takes no calls."""
-    here = f"[{local[0]}]" if wide else local[0]
+    here = f"[{local[0]}]" if ":" in local[0] else local[0]
     there = f"[{host}]" if ":" in host else host
-    uri = f"sip:{there}" if port == DEFAULT_PORT else f"sip:{there}:{port}"
+    uri = f"sip:{there}" if port == DEFAULT_PORTS[transport] else f"sip:{there}:{port}"
+    way = "" if transport == "udp" else f";transport={transport}"
     token = secrets.token_hex(8)
     return make_request(
         "OPTIONS",
         uri,
-        via=Via("UDP", here, local[1], {"rport": None, "branch": MAGIC_COOKIE + token}),
+        via=Via(transport.upper(), here, local[1], {"rport": None, "branch": MAGIC_COOKIE + token}),
         from_=f"<sip:probe@{here}>;tag={secrets.token_hex(4)}",
         to=f"<{uri}>",
         call_id=f"{token}@{here}",
         cseq=1,
         headers=[
-            ("Contact", f"<sip:probe@{here}:{local[1]}>"),
+            ("Contact", f"<sip:probe@{here}:{local[1]}{way}>"),
             ("Accept", "application/sdp"),
             ("User-Agent", f"trunkline/{__version__}"),
         ],
     )
 
 
-def _peer(written: str) -> tuple[str, int]:
+def _peer(written: str, default: int) -> tuple[str, int]:
     """HOST, HOST:PORT, [::1], [::1]:PORT, ::1."""
     bare = written[1:-1] if written.startswith("[") and written.endswith("]") else written
     if is_host(bare):
-        return bare, DEFAULT_PORT
+        return bare, default
     try:
         host, port = host_port(written)
     except ValueError:

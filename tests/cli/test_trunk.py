@@ -1,9 +1,12 @@
 import asyncio
+import contextlib
 import json
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import asyncio_dgram
@@ -12,6 +15,7 @@ from asyncio_dgram.aio import DatagramServer
 
 from gateway.cli.trunk import Silence, ask, timer_e
 from gateway.protocol.sip.message import Request, parse, respond
+from gateway.transport.tls_port import own_context
 
 Answering = Callable[[Request], list[bytes]]
 
@@ -155,3 +159,74 @@ async def test_ipv6(gateway: Any) -> None:
     stream.close()
     assert result.stdout.startswith(f"200 OK from [::1]:{peer.port} after ")
     assert peer.heard[0].uri == f"sip:[::1]:{peer.port}"
+
+
+# --- over a connection
+
+
+TLS = Path(__file__).parent.parent / "transport"
+
+
+@contextlib.asynccontextmanager
+async def stream_peer(
+    answer: Callable[[Request], bytes], context: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """A peer by TCP or TLS; its port."""
+
+    served: list[asyncio.Task[None]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(asyncio.current_task())
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            request = parse(await reader.readuntil(b"\r\n\r\n"))
+            assert isinstance(request, Request)
+            writer.write(answer(request))
+            await reader.read()
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+    await asyncio.gather(*served)
+
+
+async def test_a_peer_is_asked_by_tcp() -> None:
+    heard: list[Request] = []
+
+    def answer(request: Request) -> bytes:
+        heard.append(request)
+        return bytes(respond(request, 100)) + ok(request)
+
+    async with stream_peer(answer) as port:
+        found = await ask("127.0.0.1", port, transport="tcp", timeout=5)
+    assert (found.status, found.requests) == (200, 1)
+    assert heard[0].via.transport == "TCP"
+    assert heard[0].headers.get("Contact").endswith(";transport=tcp>")
+
+
+async def test_a_peer_is_asked_by_tls_and_its_certificate_checked(gateway: Any) -> None:
+    context = own_context(str(TLS / "localhost.crt"), str(TLS / "localhost.key"), ssl.TLSVersion.TLSv1_2)
+    async with stream_peer(ok, context) as port:
+        arguments = ("trunk", "probe", f"localhost:{port}", "--transport", "tls")
+        trusted = await asyncio.to_thread(gateway, *arguments, "--ca", str(TLS / "localhost.crt"))
+        assert trusted.stdout.startswith(f"200 OK from 127.0.0.1:{port} after ")
+        distrusted = await asyncio.to_thread(gateway, *arguments)
+        assert distrusted.exit_code == 1
+        assert "cannot be reached: " in distrusted.stderr
+        assert "certificate verify failed" in distrusted.stderr
+        missing = await asyncio.to_thread(gateway, *arguments, "--ca", "nowhere.pem")
+        assert missing.exit_code == 2
+        assert "nowhere.pem" in missing.stderr
+
+
+async def test_a_peer_by_tcp_that_speaks_something_else_or_hangs_up() -> None:
+    async with stream_peer(lambda request: b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        with pytest.raises(Silence, match="what came was no SIP: no Content-Length"):
+            await ask("127.0.0.1", port, transport="tcp", timeout=5)
+    async with stream_peer(lambda request: b"") as port:
+        with pytest.raises(Silence, match=r"no answer to 1 request in 0\.2 s"):
+            await ask("127.0.0.1", port, transport="tcp", timeout=0.2)
+    with pytest.raises(Silence, match="cannot be reached"):
+        await ask("127.0.0.1", port, transport="tcp", timeout=5)
