@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config.model import Service
+from gateway.content.journal import Journal
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.inbound.actions import Subject
@@ -78,6 +79,7 @@ def runs_on(store: SqliteStore, clock: SystemClock) -> Runs:
         record=record,
         fetch=lambda effect: None,
         randomness=os.urandom,
+        journal=Journal("benchmark", os.urandom),
     )
 
 

@@ -7,28 +7,23 @@ from collections.abc import Iterable
 
 import click
 
-from gateway.cli import flow_versions
+from gateway.cli import flow_sessions, flow_versions
 from gateway.cli.flow_versions import place_of
 from gateway.cli.lint import lint as faults_of
 from gateway.cli.lint import tests_of, without_tests
-from gateway.cli.output import clean, listing, moment, print_json
+from gateway.cli.output import clean, listing, print_json
 from gateway.cli.picture import mermaid, tree
-from gateway.cli.settings import config_option, json_option, look, service_of, settings
+from gateway.cli.settings import config_option, json_option, service_of, settings
 from gateway.config.load import load
 from gateway.config.model import Gateway
 from gateway.flows.definition import BadFlow, Flow, bundled, read
 from gateway.flows.schema import document
 from gateway.flows.trial import Verdict, edges_of
-from gateway.observe.why import sentence
-from gateway.store.base import Store
-from gateway.values.clock import iso
-from gateway.values.event import Event
 from gateway.values.fault import Fault
-from gateway.values.work import Run
 
 
 @click.group(
-    commands=flow_versions.COMMANDS,
+    commands=[*flow_versions.COMMANDS, *flow_sessions.COMMANDS],
     epilog="""\b
 Examples:
   gateway flow list
@@ -114,48 +109,6 @@ def lint(as_json: bool, config: str) -> None:
         if not faults:
             click.echo("no findings in the flows")
     click.get_current_context().exit(1 if any(not fault.warning for fault in faults) else 0)
-
-
-@flow.command(
-    epilog="""\b
-Example:
-  gateway flow trace 019ab2f0-6c1e-7d3a-8f4b-2b1c9d0e7a55
-"""
-)
-@click.argument("run_id")
-@json_option
-@config_option
-def trace(run_id: str, as_json: bool, config: str) -> None:
-    """Follow a session through its flow: inputs, nodes, events, and the session data as it is now.
-
-    RUN_ID is the session ID.  Reads the store beside the running gateway.
-    """
-
-    async def ask(store: Store) -> tuple[Run | None, list[Event]]:
-        return await store.run(run_id), await store.events(run_id)
-
-    run, events = look(config, ask)
-    if run is None:
-        raise click.ClickException(f"no session has the id {run_id}; gateway why tells of messages and calls")
-    if as_json:
-        print_json(
-            {
-                "session": run.id,
-                "service": run.service,
-                "flow": run.flow,
-                "version": run.version,
-                "state": run.state,
-                "node": run.node,
-                "result": run.result,
-                "data": run.data,
-                "events": [{"at": iso(e.at), "type": e.type, "data": e.data} for e in events],
-            }
-        )
-        return
-    click.echo(f"{run.service}/{run.flow} version {run.version}, {run.state} at {run.node or 'no node'}")
-    listing(("time", "node", "what"), [(moment(e.at), *_step(e)) for e in events])
-    for name, value in sorted(run.data.items()):
-        click.echo(clean(f"$({name}) = {value}"))
 
 
 @flow.command(
@@ -256,14 +209,3 @@ def _find(gateway: Gateway, name: str) -> Flow:
         return read(flow, bundled(settings.flows[flow], settings.integrations))
     except BadFlow as error:  # a draft
         raise click.ClickException("\n".join(map(str, error.faults))) from None
-
-
-def _step(event: Event) -> tuple[str, str]:
-    match event.type:
-        case "node.entered":
-            return event.data.get("node", ""), f"entered ({event.data.get('type')})"
-        case "node.left":
-            note = f" ({event.data['note']})" if event.data.get("note") else ""
-            return event.data.get("node", ""), f"{event.data.get('event')} -> {event.data.get('to')}{note}"
-        case _:
-            return "", sentence(event)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import click
+from msgspec.structs import replace
 
+from gateway.cli.journal import Veil, journal_of, opened
 from gateway.cli.output import clean, print_json
 from gateway.cli.settings import config_option, json_option, look
 from gateway.config.load import places
+from gateway.content.journal import Journal
 from gateway.observe.why import Line, of_call, of_event, of_message, of_run
 from gateway.store.base import Store
 from gateway.values.clock import iso
@@ -32,7 +35,8 @@ def why(id: str, as_json: bool, config: str) -> None:
     ID is the whole transaction or session ID, as `gateway messages`, the API or the log print it, or the one
     that an SMPP account was answered.  Reads the store beside the running gateway.  Times are UTC.
     """
-    story = look(config, lambda store: _story(store, id))
+    journal = journal_of(config)
+    story = look(config, lambda store: _story(store, journal, id))
     if story is None:
         raise click.ClickException(f"no message, call, session or event has the id {id}")
     place = places(config)
@@ -47,13 +51,15 @@ def why(id: str, as_json: bool, config: str) -> None:
         click.echo(f"{iso(line.at)[11:-1]}  {clean(line.text)}{f'  [{setting}]' if setting else ''}")
 
 
-async def _story(store: Store, id: str) -> list[Line] | None:
+async def _story(store: Store, journal: Journal, id: str) -> list[Line] | None:
     if message := await store.message(message_of(id) or id):
         return of_message(message, await store.events(message.id), await store.segments(message.id))
     if call := await store.call(id):
         return of_call(call, await store.events(call.message or id))
     if run := await store.run(id):
-        return of_run(run, await store.events(id))
+        events = await opened(store, journal, id)
+        veil = Veil(run, events)
+        return [replace(line, text=veil.text(line.text)) for line in of_run(run, events)]
     if events := await store.events(id):
         return of_event(events)
     return None

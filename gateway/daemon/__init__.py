@@ -24,6 +24,7 @@ from gateway.channels.voice.inbound import InboundCall, Reception
 from gateway.channels.voice.prompts import PromptCache
 from gateway.config.load import Loaded
 from gateway.config.model import Account, Bind, Gateway, Service, receipts_about
+from gateway.content.journal import Journal
 from gateway.content.otp import Codes
 from gateway.content.smart_link import Tokens
 from gateway.daemon.reload import Reload, changed_binds, needs_restart
@@ -269,6 +270,7 @@ class Daemon:
             record=self.outbound.record,
             fetch=self._fetcher.start,
             randomness=secrets.token_bytes,
+            journal=Journal(secret.decode(), secrets.token_bytes),
             others={
                 effects.RaiseEvent: self._events.act,
                 **self._words.acts,

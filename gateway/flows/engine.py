@@ -72,7 +72,9 @@ def start(flow: Flow, began: Start, now: float) -> Advance:
     defaults = {name: variable.default for name, variable in flow.variables.items()}
     run = runs.begin(began, flow=flow.name, version=flow.version, now=now, defaults=defaults)
     walk = _Walk(flow, run, now)
-    walk.record("session.started", flow=flow.name, version=flow.version, input=msgspec.to_builtins(began))
+    secrets = {"secrets": list(flow.secrets)} if flow.secrets else {}
+    given = msgspec.to_builtins(began)
+    walk.record("session.started", flow=flow.name, version=flow.version, input=given, **secrets)
     walk.say(f"Session of flow {flow.name} version {flow.version} with {began.customer or 'nobody'}.")
     if runs.too_large(run.data):
         return walk.on(End(RESULT_FULL, f"it begins with more than {runs.LIMIT_DATA} octets of data"))

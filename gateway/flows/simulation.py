@@ -65,10 +65,19 @@ class World(Struct, kw_only=True):
 
 
 class Simulation:
-    """A session of `flow`; `flows` are those that it may call."""
+    """A session of `flow`; `flows` are those that it may call.  `answered` says what an effect comes to where
+    that is known, before the world is asked."""
 
-    def __init__(self, flow: Flow, flows: Mapping[str, Flow], world: World) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        flows: Mapping[str, Flow],
+        world: World,
+        answered: Callable[[Run, effects.Effect], EffectDone | None] = lambda run, effect: None,
+    ) -> None:
         self._flow, self._flows, self.world = flow, flows, world
+        self._answered_by = answered
+        self.advances: list[engine.Advance] = []  # of the first session
         self._stack: list[tuple[Run, Flow]] = []  # the youngest last
         self.now = 0.0
         self.edges: set[tuple[str, str, str]] = set()  # flow, node, event
@@ -141,6 +150,8 @@ class Simulation:
 
     def _apply(self, flow: Flow, advance: engine.Advance) -> None:
         run = advance.run
+        if not self._stack or run.id == self.run.id:
+            self.advances.append(advance)
         for place, (other, _) in enumerate(self._stack):
             if other.id == run.id:
                 self._stack[place] = (run, flow)
@@ -160,6 +171,9 @@ class Simulation:
             self._todo.append((run.parent, EffectDone(run.parent_key, event_name, data)))
 
     def _carry_out(self, run: Run, flow: Flow, effect: effects.Effect) -> None:
+        if (told := self._answered_by(run, effect)) is not None:
+            self._todo.append((run.id, told))
+            return
         event, data = "success", dict[str, Any]()
         match effect:
             case effects.SendSms(text=text):

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.config.model import Service
+from gateway.content.journal import Journal
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.flows import definition, effects, engine
@@ -85,11 +86,13 @@ class Runs:
         record: Callable[[Unit], None],
         fetch: Callable[[Effect], None],
         randomness: Callable[[int], bytes],
+        journal: Journal,
         others: Mapping[type[Struct], Perform] | None = None,
     ) -> None:
         self._clock = clock
         self._new_id = new_id
         self._record = record
+        self._journal = journal
         self._acts = Acts(
             services=services,
             accepting=accepting,
@@ -328,7 +331,7 @@ class Runs:
         if run is before:
             return
         unit.writes.append(run)
-        unit.writes.extend(advance.events)
+        unit.writes.append(self._journal.packed(advance.events))
         unit.writes.extend(advance.rows)
         self._open.put(run)
         unit.undo.append(lambda: self._open.put(before or replace(run, state="ended")))
@@ -373,6 +376,10 @@ class Runs:
         return None
 
     def _ended(self, unit: Unit, run: Run, event: Event) -> None:
+        log.info(
+            "session.ended",
+            extra={"session": run.id, "service": run.service, "flow": run.flow, "result": run.result},
+        )
         self._on_calls.discard(run.id)
         if (calls := self.calls) is not None:
             unit.acts.append(lambda: calls.over(run.id))

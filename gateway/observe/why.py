@@ -258,7 +258,7 @@ def _started(data: _Data) -> str:
 
 
 def _input(data: _Data) -> str:
-    given = data.get("input", {})
+    given = data.get("input") or {"kind": data.get("kind"), "data": {}}
     match given.get("kind"):
         case "message":
             return f'The customer wrote "{given.get("data", {}).get("text", "")}".'

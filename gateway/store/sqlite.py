@@ -358,6 +358,9 @@ class SqliteStore:
     async def run(self, id: str) -> Run | None:
         return await self._one(Run, "run", id=id)
 
+    async def runs_of(self, service: str, flow: str, *, limit: int) -> list[Run]:
+        return await self._all(Run, "runs_of", service=service, flow=flow, limit=limit)
+
     async def keyed_runs(self, since: float) -> list[Run]:
         return await self._all(Run, "keyed_runs", since=since)
 

@@ -72,7 +72,7 @@ def test_the_version_depends_on_the_content_alone() -> None:
         (
             with_node(type=None),
             "nodes.ask.type",
-            "missing; one of start, send-sms, receive, branch, evaluate, set, delay",
+            "missing; one of start, send-sms",
         ),
         (with_node(type=["send-sms"]), "nodes.ask.type", "unknown type \"['send-sms']\""),
         (with_node(txet="Hi"), "nodes.ask.txet", 'unknown key; did you mean "text"?'),

@@ -18,6 +18,7 @@ import pytest
 from gateway.channels.base import Carrier
 from gateway.config.model import Bind, Service
 from gateway.config.shape import Reader
+from gateway.content.journal import Journal
 from gateway.content.otp import Codes
 from gateway.content.smart_link import Tokens
 from gateway.directory.consent import Consents
@@ -226,6 +227,7 @@ class World:
             clock=self.clock,
             randomness=lambda octets: bytes(range(octets)),
         )
+        self.journal = Journal("test", lambda octets: bytes(octets))
         self.runs = Runs(
             services=self.services,
             clock=self.clock,
@@ -237,6 +239,7 @@ class World:
             record=self.outbound.record,
             fetch=self.fetches.append,
             randomness=lambda octets: bytes(range(octets)),
+            journal=self.journal,
             others={
                 effects.RaiseEvent: self.custom.act,
                 **self.words.acts,
@@ -351,7 +354,8 @@ class World:
         return (await self.store.messages(MessageQuery(**filters)))[::-1]
 
     async def events(self, ref: str, type: str) -> list[dict[str, Any]]:
-        return [event.data for event in await self.store.events(ref) if event.type == type]
+        events = self.journal.unpacked(await self.store.events(ref))
+        return [event.data for event in events if event.type == type]
 
     @property
     def texts(self) -> list[str]:

@@ -176,12 +176,9 @@ async def found(world: Any) -> dict[str, Any]:
         "effects": await world.store.effects(),
         "open": len(world.runs),
         "inputs": [
-            [
-                event.data["input"]["kind"]
-                for event in await world.store.events(run.id)
-                if "input" in event.data
-            ]
+            [event.data["input"]["kind"] for event in steps if "input" in event.data]
             for run in runs
+            for steps in [world.journal.unpacked(await world.store.events(run.id))]
         ],
     }
 

@@ -173,7 +173,7 @@ async def test_no_record_of_a_session_has_the_code_in_it(login: World, mo: Any) 
     code = said(login.sms.sent[0]).split()[0]
     [message] = await login.messages(direction="mo")
     [started] = await login.events(message.id, "session.started")
-    events = await login.store.events(started["run"])
+    events = login.journal.unpacked(await login.store.events(started["run"]))
     run = await login.store.run(started["run"])
     sent = await login.messages(direction="mt")
     assert code not in f"{events}{run}{sent}"

@@ -100,3 +100,7 @@ ORDER BY id LIMIT :limit;
 -- name: keyed_runs
 -- Runs with a session key that began since then, oldest first.
 SELECT * FROM runs WHERE key != '' AND created_at >= :since ORDER BY created_at, id;
+
+-- name: runs_of
+-- The youngest runs of a flow that no other flow called.
+SELECT * FROM runs WHERE service = :service AND flow = :flow AND parent = '' ORDER BY rowid DESC LIMIT :limit;

@@ -1,0 +1,74 @@
+"""How the steps of a session are written down: one event for each input, its details sealed.
+
+What is plain is what happened, without what anybody said: the kinds of inputs, the nodes and their events,
+the end.  What was said (inputs, values that were logged, notes) is sealed with the gateway's secret, so that
+a copy of the store does not tell it.
+
+    session.step    { events = [[type, plain fields], ...], sealed = "..." }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from gateway.content.seal import NONCE_OCTETS, seal, unseal
+from gateway.values.errors import BadInput
+from gateway.values.event import Event
+
+STEP = "session.step"
+# The field of each event that tells what was said
+DETAIL = {
+    "session.started": "input",
+    "session.input": "input",
+    "session.message-dropped": "message",
+    "node.left": "note",
+    "log": "value",
+}
+
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(list[Any]).decode
+
+
+class Journal:
+    """`secret` "" reads what is plain, and writes nothing."""
+
+    def __init__(self, secret: str, randomness: Callable[[int], bytes] | None = None) -> None:
+        self._secret = secret
+        self._randomness = randomness
+
+    def packed(self, events: Sequence[Event]) -> Event:
+        """The events of one input as they are stored."""
+        assert self._randomness is not None, "made for reading"
+        first = events[0]
+        plain, details = [], []
+        for event in events:
+            name = DETAIL.get(event.type, "")
+            data = event.data
+            details.append(data.get(name) if name else None)
+            if name in data:
+                data = {key: value for key, value in data.items() if key != name}
+                if name == "input":
+                    data["kind"] = event.data[name].get("kind", "")
+            plain.append((event.type, data))
+        nonce = self._randomness(NONCE_OCTETS)
+        sealed = seal(self._secret, _encode(details).decode(), first.ref, nonce)
+        data = {"events": plain, "sealed": sealed}
+        return Event(ref=first.ref, type=STEP, service=first.service, at=first.at, data=data)
+
+    def unpacked(self, stored: Iterable[Event]) -> list[Event]:
+        """The events that were packed, in their order; those of another secret without details."""
+        return [event for each in stored for event in (self._opened(each) if each.type == STEP else (each,))]
+
+    def _opened(self, step: Event) -> Iterable[Event]:
+        plain = step.data.get("events", [])
+        try:
+            if not self._secret:
+                raise BadInput("no secret is known")
+            details = _decode(unseal(self._secret, step.data.get("sealed", ""), step.ref))
+        except BadInput:
+            details = [None] * len(plain)
+        for (type, data), detail in zip(plain, details, strict=True):
+            more = {DETAIL[type]: detail} if detail is not None else {}
+            yield Event(ref=step.ref, type=type, service=step.service, at=step.at, data={**data, **more})
