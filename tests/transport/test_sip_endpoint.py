@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import socket
 from collections.abc import AsyncIterator, Callable
 
@@ -221,3 +222,37 @@ async def test_two_endpoints_cannot_share_a_port() -> None:
             await other.start()
         with pytest.raises(RuntimeError):
             other.options(("127.0.0.1", one.port))
+
+
+async def test_calls_that_come_faster_than_they_are_worked_off_get_503() -> None:
+    """None is left in silence, and once the socket is nearly empty calls are taken again."""
+    count, ticks = 150, itertools.count()
+    invite = (
+        "INVITE sip:+4420@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{n};rport\r\n"
+        "From: <sip:+4179@127.0.0.1>;tag={n}\r\nTo: <sip:+4420@127.0.0.1>\r\nCall-ID: {n}\r\n"
+        "CSeq: 1 INVITE\r\nContact: <sip:+4179@127.0.0.1>\r\nSubject: {padding}\r\nContent-Length: 0\r\n\r\n"
+    )
+    # each look at the clock takes 20 ms, as if the machine were slow
+    async with endpoint(clock=lambda: next(ticks) / 50) as (one, inbox):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+            caller.bind(("127.0.0.1", 0))
+            caller.setblocking(False)
+            port = caller.getsockname()[1]
+            for n in range(count):  # the endpoint does not get to read them meanwhile
+                text = invite.format(port=port, n=n, padding="x" * 600)
+                caller.sendto(text.encode(), ("127.0.0.1", one.port))
+            heard: dict[str, bytes] = {}
+            async with asyncio.timeout(5):
+                while len(heard) < count:
+                    await asyncio.sleep(0.01)
+                    with contextlib.suppress(BlockingIOError):
+                        while True:
+                            answer = caller.recv(2000)
+                            heard[answer.split(b"Call-ID: ")[1].split(b"\r\n")[0].decode()] = answer
+        taken = {n for n, answer in heard.items() if answer.startswith(b"SIP/2.0 100 ")}
+        refused = {n for n, answer in heard.items() if answer.startswith(b"SIP/2.0 503 ")}
+        assert all(b"Retry-After: 5\r\n" in heard[n] for n in refused)
+        assert len(taken) + len(refused) == count and len(refused) > 50
+        assert {"0", str(count - 1)} <= taken
+        assert len(one.calls) == inbox.qsize() == len(taken)
+        assert one.counts()["sip_shed_total"] == len(refused)
