@@ -653,11 +653,14 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @classmethod
     def unfold(cls, table: Mapping[str, Any]) -> dict[str, Any]:
-        """The long forms beside their short ones: apps, which are no addresses, only there."""
+        """The long forms beside their short ones.  An asset that is an app is no address, it is in `apps`."""
         unfolded = dict(table)
         if isinstance(assets := table.get("assets"), dict):
             unfolded["registry"] = assets
-            unfolded["assets"] = [n for n, a in assets.items() if not _says(a, "kind", "app")]
+            apps = [name for name, asset in assets.items() if _says(asset, "kind", "app")]
+            unfolded["assets"] = [name for name in assets if name not in apps]
+            if isinstance(given := table.get("apps", {}), dict):
+                unfolded["apps"] = {**{name: {} for name in apps}, **given}
         if isinstance(routes := table.get("routes"), dict):
             unfolded["route_table"] = routes
             unfolded["routes"] = [r.get("bind") or n if isinstance(r, dict) else n for n, r in routes.items()]

@@ -54,11 +54,9 @@ def held(name: str, service: Service) -> list[Held]:
     for written in dict.fromkeys(map(_canonical, service.assets)):
         if written:
             found.append(_held(name, service, written, settings.get(written, Asset())))
-    for written, asset in service.registry.items():
-        if asset.kind == "app":
-            found.append(
-                Held(service=name, address=written, kind="app", country=asset.country, state=asset.state)
-            )
+    for app in service.apps:
+        asset = service.registry.get(app, Asset())
+        found.append(Held(service=name, address=app, kind="app", country=asset.country, state=asset.state))
     for word, keyword in service.keywords.items():
         shared = len(service.assets) > 0 and not keyword.number
         found.append(Held(service=name, address=word, kind="keyword", shared=shared, on=keyword.number))

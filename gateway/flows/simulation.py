@@ -1,7 +1,8 @@
 """A session on a virtual clock: the engine, with a world around it that answers as it is told to.
 
 Nothing is sent and nothing waited for, so that a week passes in a millisecond.  Texts, calls and chains
-succeed, chance is the same each time, and what a web server answers must be given.
+succeed, chance is the same each time, and what a web server answers must be given.  A person at the phone
+hears each prompt to its end, and presses keys or hangs up when told to.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.flows import effects, engine, word_effects
+from gateway.flows import call_effects, effects, engine, word_effects
 from gateway.flows.definition import Flow
 from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Recorded, Start, TimeUp
 from gateway.rules import variables
 from gateway.rules.variables import GROUPS
+from gateway.values.dialogue import Utterance
 from gateway.values.work import LogbookRow, Run
 
 LIMIT_DEPTH = 5
@@ -64,6 +66,14 @@ class World(Struct, kw_only=True):
     otps: dict[tuple[str, str], Simulated] = {}  # by address and reference
 
 
+class _Asked(Struct):
+    """Keys that a run waits for; `until` when it has waited in vain."""
+
+    run: str
+    effect: call_effects.Collect
+    until: float
+
+
 class Simulation:
     """A session of `flow`; `flows` are those that it may call.  `answered` says what an effect comes to where
     that is known, before the world is asked."""
@@ -84,6 +94,7 @@ class Simulation:
         self.inputs: list[Recorded] = []  # of the first session
         self._todo: list[tuple[str, Input]] = []
         self._budget = 0
+        self._asked: _Asked | None = None
 
     @property
     def run(self) -> Run:
@@ -114,14 +125,41 @@ class Simulation:
             if type in run.waiting.split():
                 self._give(run.id, EventIn(type, data))
 
+    def press(self, digits: str) -> bool:
+        """The person presses keys.  False: nobody asks for any."""
+        if (asked := self._asked) is None:
+            return False
+        self._asked = None
+        ask, keys = asked.effect.ask, digits
+        if ask.terminator and keys.endswith(tuple(ask.terminator)):
+            keys = keys[:-1]
+        fits = keys in ask.choices if ask.choices else ask.least <= len(keys) <= ask.most
+        data = {"digits": keys, "tries": 1, "reason": ""}
+        self._give(asked.run, EffectDone(asked.effect.key, "digits" if fits else "invalid", data))
+        return True
+
+    def hang_up(self) -> bool:
+        """The person hangs up.  False: nothing waits for the person."""
+        if (asked := self._asked) is None:
+            return False
+        self._asked = None
+        reason = {"reason": "the other side has hung up"}
+        self._give(asked.run, EffectDone(asked.effect.key, "hangup", reason))
+        return True
+
     def forward(self, seconds: float) -> None:
         """Time passes; what becomes due meanwhile happens at its time."""
         until = self.now + seconds
         for _ in range(LIMIT_INPUTS):
             due = [run.due for run, _ in self._stack if run.state != "ended" and 0 < run.due <= until]
+            if self._asked is not None and self._asked.until <= until:
+                due.append(self._asked.until)
             if not due:
                 break
             self.now = max(self.now, min(due))
+            if (asked := self._asked) is not None and asked.until <= self.now:
+                self._asked = None
+                self._give(asked.run, EffectDone(asked.effect.key, "timeout", {"digits": "", "reason": ""}))
             for run, _ in list(self._stack):
                 if run.state != "ended" and 0 < run.due <= self.now:
                     self._give(run.id, TimeUp())
@@ -179,9 +217,28 @@ class Simulation:
             case effects.SendSms(text=text):
                 self.world.texts.append(text)
                 data = {"transid": f"sms-{effect.key}", "status": "sent"}
-            case effects.PlaceCall(text=text):
-                self.world.said.append(text)
+            case effects.PlaceCall(text=text, wav=wav):
+                if text or wav:
+                    self.world.said.append(text or wav)
                 event, data = "answered", {"transid": f"call-{effect.key}", "result": "answered"}
+            case call_effects.Play(prompt=prompt):
+                self._say(prompt)
+                event = "done"
+            case call_effects.Collect(prompt=prompt, ask=ask):
+                self._say(prompt)
+                if run.node not in self.world.answers:
+                    self._asked = _Asked(run.id, effect, self.now + ask.first_seconds * ask.tries)
+                    return
+                event = "timeout"
+            case call_effects.Record(prompt=prompt):
+                self._say(prompt)
+                event, data = "stored", {"file": "recording.wav", "seconds": 1.0, "cause": "silence"}
+            case call_effects.Detect():
+                event = "human"
+            case call_effects.Patch():
+                event = "ended"
+            case call_effects.HangUp():
+                event = "done"
             case effects.StartChain():
                 data = {"transid": f"chain-{effect.key}", "status": "delivered"}
             case effects.HttpRequest() if run.node not in self.world.answers:
@@ -219,6 +276,9 @@ class Simulation:
             case _:
                 event = flow.nodes[run.node].outcomes()[0]
         self._todo.append((run.id, self._answered(run, EffectDone(effect.key, event, data))))
+
+    def _say(self, prompt: tuple[Utterance, ...]) -> None:
+        self.world.said += [each.text or each.wav for each in prompt]
 
     def _issue(self, effect: word_effects.IssueOtp) -> dict[str, Any]:
         code = SIMULATED_CODE[: effect.length or 6]

@@ -9,9 +9,10 @@ steps = [
   { end = 0 },
 ]
 
-A step does one thing at most (`text`, `wait`, `event` with `data`) and then looks: `expect` is contained in
-the texts that were sent since the step before (a list: in several of them, in order), `silent` that there
-were none; `node` where the session waits, `end` the code that it has ended with, `variables` what they are.
+A step does one thing at most (`text`, `wait`, `event` with `data`; on a call `press` with keys, or `hangup`)
+and then looks: `expect` is contained in the texts that were sent since the step before (a list: in several of
+them, in order), `silent` that there were none, `hear` is contained likewise in what was said on the phone;
+`node` where the session waits, `end` the code that it has ended with, `variables` what they are.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wait: Seconds | None = None
     event: str | None = None
     data: dict[str, Any] = {}
+    press: str | None = None
+    hangup: bool | None = None
     expect: str | list[str] = []
+    hear: str | list[str] = []
     silent: bool = False
     node: str | None = None
     end: int | None = None
@@ -90,11 +94,12 @@ def read(path: str, written: Any) -> tuple[list[Trial], list[Fault]]:
             continue
         found.append(trial)
         for m, step in enumerate(trial.steps):
-            if sum(thing is not None for thing in (step.text, step.wait, step.event)) > 1:
+            does = (step.text, step.wait, step.event, step.press, step.hangup)
+            if sum(thing is not None for thing in does) > 1:
                 faults.append(
                     Fault(
                         f"{path}[{n}].steps[{m}]",
-                        "does several things; text, wait and event are one step each",
+                        "does several things; text, wait, event, press and hangup are one step each",
                     )
                 )
     return found, faults
@@ -150,7 +155,7 @@ class _Tried:
             variables=variables.subject(service=service, customer=given.customer, opted_out=given.opted_out)
             | seen,
         )
-        self._heard = 0
+        self._read = self._heard = 0  # texts, and what was said, up to the step before
 
     def verdict(self) -> Verdict:
         simulation = self._simulation
@@ -167,13 +172,17 @@ class _Tried:
             self._simulation.forward(float(step.wait))
         if step.event is not None:
             self._simulation.event(step.event, dict(step.data))
-        texts, run = self._world.texts[self._heard :], self._simulation.run
-        wanted = [step.expect] if isinstance(step.expect, str) else step.expect
-        self._heard = len(self._world.texts)
-        left = iter(texts)
-        for part in wanted:
-            if not any(part in text for text in left):
-                yield f'no text contains "{part}"; sent were {_listed(texts)}'
+        if step.press is not None and not self._simulation.press(step.press):
+            yield f"no node asks for keys; the session is at {self._simulation.run.node}"
+        if step.hangup and not self._simulation.hang_up():
+            yield f"the person was to hang up, and the session is at {self._simulation.run.node}"
+        texts, run = self._world.texts[self._read :], self._simulation.run
+        said = self._world.said[self._heard :]
+        self._read, self._heard = len(self._world.texts), len(self._world.said)
+        for part in _missing(step.expect, texts):
+            yield f'no text contains "{part}"; sent were {_listed(texts)}'
+        for part in _missing(step.hear, said):
+            yield f'nothing that was said contains "{part}"; said were {_listed(said)}'
         if step.silent and texts:
             yield f"nothing was to be sent, but there were {_listed(texts)}"
         if step.node is not None and run.node != step.node:
@@ -191,6 +200,13 @@ class _Tried:
                 continue
             if found != value:
                 yield f"$({name}) is {found!r}, not {value!r}"
+
+
+def _missing(wanted: str | list[str], found: Sequence[str]) -> list[str]:
+    """What none of those contains that come after the one that contains the part before it."""
+    left = iter(found)
+    parts = [wanted] if isinstance(wanted, str) else wanted
+    return [part for part in parts if not any(part in text for text in left)]
 
 
 def _listed(texts: Sequence[str]) -> str:

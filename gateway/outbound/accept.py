@@ -146,9 +146,9 @@ class Planner:
                 channel: {
                     asset.address: asset.refusal(channel)
                     for asset in held(name, service)
-                    if asset.kind not in ("app", "keyword")
+                    if asset.kind != "keyword" and (asset.kind == "app") == (channel == "app")
                 }
-                for channel in ("sms", "voice")
+                for channel in ("sms", "voice", "app")
             }
             for name, service in services.items()
         }
@@ -194,20 +194,18 @@ class Planner:
 
     def sender(self, service: str, wanted: str, channel: str, *, field: str = "from") -> str:
         """The canonical sender: `wanted` if the service holds it, else its first fitting asset."""
-        if channel == "app":
-            return self._app(service, wanted, field)
         assets = self._refusals[service][channel]
         if assets.get(wanted) == "":
             return wanted
         if wanted:
             try:
-                address = canonical(wanted)
+                address = wanted if channel == "app" else canonical(wanted)
             except BadAddress as error:
                 raise BadAddress(error.reason, field=field) from None
             if address not in assets:
-                held = ", ".join(assets) or "none"
+                held, what = ", ".join(assets) or "none", "app" if channel == "app" else "asset"
                 raise BadInput(
-                    f"{wanted!r} is not an asset of service {service!r} (it holds: {held})",
+                    f"{wanted!r} is not an {what} of service {service!r} (it holds: {held})",
                     field=field,
                     code="foreign_sender",
                 )
@@ -220,17 +218,6 @@ class Planner:
         raise BadInput(
             f"service {service!r} has no asset to send {channel} from", field=field, code="no_sender"
         )
-
-    def _app(self, service: str, wanted: str, field: str) -> str:
-        apps = self._services[service].apps
-        if wanted in apps:
-            return wanted
-        if not wanted and apps:
-            return next(iter(apps))
-        if not apps:
-            raise BadInput(f"service {service!r} has no app", field=field, code="no_sender")
-        reason = f"service {service!r} has no app {wanted!r} (it has: {', '.join(apps)})"
-        raise BadInput(reason, field=field, code="foreign_sender")
 
     def _single(self, request: SendRequest, service: Service, to: str) -> StepPlan:
         step = _SINGLE[request.channel]

@@ -39,7 +39,8 @@ def test_a_table_says_more_of_assets_than_the_list() -> None:
         [routes.south]
         """
     )
-    assert (service.assets, service.routes) == (["12345"], ["north", "south"])
+    assert (service.assets, list(service.apps)) == (["12345"], ["shop"])
+    assert service.routes == ["north", "south"]
     assert service.registry["12345"] == Asset(kind="shortcode", country="GB")
     assert service.route_table["uk"].prefixes == ["+44"]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.config.model import Asset, Keyword, Service
+from gateway.config.model import App, Asset, Keyword, Service
 from gateway.directory.assets import country_of, form, held
 
 SERVICE = Service(
@@ -10,8 +10,9 @@ SERVICE = Service(
     registry={
         "54321": Asset(state="suspended", country="DE", carrier="north", shared=False),
         "PIZZA": Asset(kind="sender-id"),
-        "my-shop-app": Asset(kind="app"),
+        "my-shop-app": Asset(kind="app", state="suspended"),
     },
+    apps={"my-shop-app": App(), "other": App()},
     keywords={"ORDER": Keyword(number="12345", reply="?")},
 )
 
@@ -24,7 +25,8 @@ def test_each_asset_has_its_kind_country_abilities_and_state() -> None:
         ("+41446681800", "phone-number", "CH", all_four, "active", False),
         ("PIZZA", "sender-id", "GB", ("sms-mt",), "active", False),
         ("54321", "shortcode", "DE", ("sms-mo", "sms-mt"), "suspended", False),
-        ("my-shop-app", "app", "", (), "active", False),
+        ("my-shop-app", "app", "", (), "suspended", False),
+        ("other", "app", "", (), "active", False),
         ("ORDER", "keyword", "", (), "active", False),
     ]
 

@@ -111,3 +111,44 @@ def test_a_session_that_has_been_somewhere_goes_on(pizza: dict[str, Any]) -> Non
     assert simulation.run.result == 0
     simulation.give(EffectDone("r/1", "success"))
     assert simulation.run.result == 0
+
+
+ASK = {"type": "menu", "text": "Press 1.", "choices": {"1": "end:1"}, "first_timeout": "5s", "tries": 2}
+ANSWER = {"type": "answer", "on": {"answered": "b", "error": "end:2"}}
+LEFT = {"invalid": "end:3", "timeout": "end:4", "hangup": "end:5", "error": "end:2"}
+
+
+def on_the_phone(**world: Any) -> Simulation:
+    return begun(flow("f", ANSWER, ASK | {"on": LEFT}), **world)
+
+
+@pytest.mark.parametrize(("keys", "result"), [("1", 1), ("7", 3), ("12", 3)])
+def test_a_person_presses_keys_when_asked(keys: str, result: int) -> None:
+    simulation = on_the_phone()
+    assert (simulation.run.node, simulation.world.said) == ("b", ["Press 1."])
+    assert simulation.press(keys) and simulation.run.result == result
+    assert not simulation.press("1") and not simulation.hang_up()
+
+
+def test_a_person_who_presses_nothing_times_out_after_all_tries() -> None:
+    simulation = on_the_phone()
+    simulation.forward(9.9)
+    assert simulation.run.state != "ended"
+    simulation.forward(0.1)
+    assert simulation.run.result == 4
+
+
+def test_a_person_hangs_up() -> None:
+    simulation = on_the_phone()
+    assert simulation.hang_up() and simulation.run.result == 5
+
+
+def test_what_is_said_recorded_and_told_apart_on_a_call_comes_out_well() -> None:
+    nodes: list[dict[str, Any]] = [
+        {"type": "call", "text": "Hello", "detect": True, "on": {"answered": "b", "machine": "end:9"}},
+        {"type": "say", "text": "Speak", "on": {"done": "c"}},
+        {"type": "record", "text": "after the beep", "on": {"stored": "d"}},
+        {"type": "hangup", "on": {"done": "end:1"}},
+    ]
+    simulation = begun(flow("f", *(n | {"on": {**n["on"], "error": "end:2"}} for n in nodes[:3]), nodes[3]))
+    assert (simulation.run.result, simulation.world.said) == (1, ["Hello", "Speak", "after the beep"])
