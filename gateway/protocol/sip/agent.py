@@ -402,7 +402,8 @@ class UserAgent:
     def _in_dialog(self, transaction: ServerTransaction, request: Request, now: float) -> None:
         sessions = self._sessions
         call, dialog = sessions.dialog_of(request)
-        if call is None or dialog is None:
+        over = call is None or (call.state is CallState.ENDING and request.method != "BYE")  # ours was sent
+        if call is None or dialog is None or over:
             sessions.respond(transaction, 481, now)
             return
         if request.cseq <= dialog.remote_cseq:

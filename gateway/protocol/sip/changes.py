@@ -45,9 +45,7 @@ class SessionChanges:
     def reinvite_received(
         self, call: Call, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
-        if call.state is CallState.ENDING:
-            self._sessions.respond(transaction, 481, now)
-        elif call.state is not CallState.ESTABLISHED or call.unacked is not None or _under_way(call):
+        if call.state is not CallState.ESTABLISHED or call.unacked is not None or _under_way(call):
             # ours or theirs is still open (section 14.2)
             self._sessions.respond(transaction, 491, now)
         elif self._acceptable(call, transaction, request, now):
@@ -56,9 +54,7 @@ class SessionChanges:
     def update_received(
         self, call: Call, dialog: Dialog, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
-        if call.state is CallState.ENDING:
-            self._sessions.respond(transaction, 481, now)
-        elif not self._acceptable(call, transaction, request, now):
+        if not self._acceptable(call, transaction, request, now):
             pass
         elif not request.body:
             dialog.refresh(request)

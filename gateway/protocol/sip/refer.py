@@ -33,7 +33,7 @@ class Referrals:
         """The final response to the REFER; None when none came.  After a 2xx the NOTIFYs tell the rest."""
         call = referral.call
         status = 408 if response is None else response.status
-        if 200 <= status < 300 or not call.referring:
+        if 200 <= status < 300 or not call.referring or call.ended:
             return
         self._tell(call, status, final=True)
         if status in (408, 481) and call.state is CallState.ESTABLISHED:
