@@ -503,6 +503,7 @@ class Daemon:
             prompts=self._prompts,
             media_address=sip.endpoint.host,
             session_id=sip.session_id,
+            refer=sip.lines.refer,
         )
         live = sip.live = self._runs.calls = LiveCalls(
             phone=sip.endpoint,

@@ -7,6 +7,8 @@
     Record        stored, hangup, error                                        file, seconds, cause, reason
     Detect        human, machine, unsure, hangup, error                        cause, seconds, reason
     Patch         ended, hangup, error                                         seconds, reason
+    Transfer      transferred, busy, no-answer, rejected, unreachable, hangup,  code, reason
+                  error
     HangUp        done                                                         reason
 
 `hangup`: the other side has hung up, before or meanwhile; or there is no call, because the session never had
@@ -61,10 +63,18 @@ class Patch(Struct, frozen=True, kw_only=True, tag="patch", tag_field="act"):
     key: str
 
 
+class Transfer(Struct, frozen=True, kw_only=True, tag="transfer", tag_field="act"):
+    """Blind: the carrier is asked to call `to` instead (REFER, RFC 3515); our call ends when that is
+    answered."""
+
+    key: str
+    to: str
+
+
 class HangUp(Struct, frozen=True, kw_only=True, tag="hangup", tag_field="act"):
     """End the call.  One that was not answered is refused."""
 
     key: str
 
 
-CallEffect = Answer | Play | Collect | Record | Detect | Patch | HangUp
+CallEffect = Answer | Play | Collect | Record | Detect | Patch | Transfer | HangUp

@@ -17,7 +17,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.config.model import Number
-from gateway.flows.call_effects import Answer, CallEffect, Collect, Detect, HangUp, Patch, Play, Record
+from gateway.flows.call_effects import (
+    Answer,
+    CallEffect,
+    Collect,
+    Detect,
+    HangUp,
+    Patch,
+    Play,
+    Record,
+    Transfer,
+)
 from gateway.inbound.actions import Subject
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallEvent, IncomingCall, SipEvent
@@ -52,6 +62,7 @@ class Leg(Protocol):
     async def record(self, prompt: Sequence[Utterance], taping: Taping) -> Taped: ...
     async def detect(self) -> tuple[str, str, float]: ...
     async def patch(self, other: Self) -> float: ...
+    async def transfer(self, to: str) -> tuple[str, int]: ...
     def hang_up(self) -> None: ...
     async def finish(self) -> None: ...
 
@@ -184,7 +195,7 @@ class LiveCalls:
         """The session is calling somebody: for its own call, or for a "patch" with who is on that."""
         if keep == "dial":  # its session begins with the answer
             self._legs[run] = leg
-            leg.gone.add_done_callback(lambda _: self._legs.pop(run, None))
+            leg.gone.add_done_callback(lambda _: self._forget(run, leg))
         elif not self._sessions.lineage(run):
             leg.hang_up()
         elif keep == "patch":
@@ -213,6 +224,10 @@ class LiveCalls:
         leg = self._legs.pop(owner, None)
         if leg is not None:
             leg.hang_up()
+
+    def _forget(self, owner: str, leg: Leg) -> None:
+        if self._legs.get(owner) is leg:
+            del self._legs[owner]
 
     def _leg(self, run: str) -> Leg | None:
         """The call of a session, or of the one that has called its flow."""
@@ -295,6 +310,9 @@ class LiveCalls:
                 if second is None:
                     return "error", {"reason": "there is nobody to connect the call to"}
                 return "ended", {"seconds": await leg.patch(second), "transid": second.transid}
+            case Transfer():
+                outcome, status = await leg.transfer(effect.to)
+                return outcome, {"code": str(status or "")}
             case HangUp():
                 await leg.finish()
                 return "done", {}

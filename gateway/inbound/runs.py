@@ -16,7 +16,17 @@ from gateway.content.journal import Journal
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.flows import definition, effects, engine
-from gateway.flows.call_effects import Answer, CallEffect, Collect, Detect, HangUp, Patch, Play, Record
+from gateway.flows.call_effects import (
+    Answer,
+    CallEffect,
+    Collect,
+    Detect,
+    HangUp,
+    Patch,
+    Play,
+    Record,
+    Transfer,
+)
 from gateway.flows.definition import Flow
 from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Start, Stop, TimeUp
 from gateway.flows.simulation import LIMIT_DEPTH, called
@@ -346,7 +356,7 @@ class Runs:
         match effect:
             case effects.StartFlow():
                 return self._call(unit, run, effect)
-            case Answer() | Play() | Collect() | Record() | Detect() | Patch() | HangUp():
+            case Answer() | Play() | Collect() | Record() | Detect() | Patch() | Transfer() | HangUp():
                 return self._on_call(unit, run, effect)
             case _:
                 return self._acts.carry_out(unit, run, effect)

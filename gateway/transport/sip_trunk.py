@@ -21,6 +21,7 @@ from gateway.protocol.sip.manner import Binding, Manner
 from gateway.protocol.sip.message import Response
 from gateway.protocol.sip.registration import Registration, State
 from gateway.protocol.sip.uri import host_port as written
+from gateway.protocol.sip.uri import sip_uri
 from gateway.transport.sip_dns import Located, Resolver
 from gateway.transport.sip_endpoint import SipEndpoint
 from gateway.transport.tls_port import load_own
@@ -165,6 +166,10 @@ class TrunkLink:
         domain = trunk.domain or (self._endpoint.host if trunk.auth == "ip" else trunk.host)
         identity = Identity(number, domain, trunk.asserted_identity, trunk.anonymous)
         return Manner(self.name, self._domain, trunk.port or None, self._routes, self.digest, identity)
+
+    def uri(self, number: str) -> str:
+        """A canonical number as the trunk is asked to call it."""
+        return sip_uri(self.numbering.called(number), self._domain, self.trunk.port or None)
 
     def has(self, address: Address) -> bool:
         return any(host.address == address for host in self._hosts)

@@ -22,6 +22,7 @@ from gateway.protocol.sip.call import (
     SipEvent,
 )
 from gateway.protocol.sip.digest import Digest
+from gateway.protocol.sip.transaction import IllegalTransition
 from gateway.transport.sip_dns import Resolver
 from gateway.transport.sip_endpoint import SipEndpoint
 from gateway.transport.sip_trunk import TrunkLink
@@ -33,6 +34,10 @@ _REMEMBERED = 10_000  # source addresses
 
 class NoHost(GatewayError):
     """No host of the trunk can be asked now."""
+
+
+class CannotRefer(GatewayError):
+    """The call is not in a state in which it can be transferred."""
 
 
 class Trunks:
@@ -141,6 +146,16 @@ class Trunks:
 
     def hang_up(self, call: Call) -> None:
         self.endpoint.hang_up(call)
+
+    def refer(self, call: Call, trunk: str, to_number: str) -> None:
+        """Ask the trunk of a call to call a canonical number in our place.  Raises NoHost, CannotRefer."""
+        link = self._links.get(trunk)
+        if link is None:
+            raise NoHost(f"{trunk}: {self.why_not(trunk)}")
+        try:
+            self.endpoint.refer(call, link.uri(to_number))
+        except IllegalTransition as error:
+            raise CannotRefer(str(error)) from error
 
     def accept_offer(self, call: Call, sdp: bytes) -> None:
         self.endpoint.accept_offer(call, sdp)

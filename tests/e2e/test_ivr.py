@@ -18,9 +18,9 @@ from tests.peers.sipp_process import Sipp
 pytestmark = [pytest.mark.e2e, pytest.mark.peer]
 
 CALLER = "+41795550102"  # who calls in the scenarios
-MENU, TAPE, SILENT, SLOW, REFUSED, CONNECT = (f"+44207946001{n}" for n in range(6))
+MENU, TAPE, SILENT, SLOW, REFUSED, CONNECT, GIVE = (f"+44207946001{n}" for n in range(7))
 
-NUMBERS = json.dumps([MENU, TAPE, SILENT, SLOW, REFUSED, CONNECT])
+NUMBERS = json.dumps([MENU, TAPE, SILENT, SLOW, REFUSED, CONNECT, GIVE])
 
 SETTINGS = """
 [smpp.binds.north]
@@ -42,7 +42,7 @@ numbers = {numbers}
 SHOP = f"""
 name = "Shop"
 key = "{KEY}"
-assets = ["12345", "{MENU}", "{TAPE}", "{SILENT}", "{SLOW}", "{REFUSED}", "{CONNECT}"]
+assets = ["12345", "{MENU}", "{TAPE}", "{SILENT}", "{SLOW}", "{REFUSED}", "{CONNECT}", "{GIVE}"]
 
 [numbers]
 "{MENU}" = {{ policy = "answer", flow = "menu" }}
@@ -51,6 +51,7 @@ assets = ["12345", "{MENU}", "{TAPE}", "{SILENT}", "{SLOW}", "{REFUSED}", "{CONN
 "{SLOW}" = {{ policy = "answer", flow = "slow" }}
 "{REFUSED}" = {{ policy = "answer", flow = "refused" }}
 "{CONNECT}" = {{ policy = "answer", flow = "connect" }}
+"{GIVE}" = {{ policy = "answer", flow = "give" }}
 
 [flows.menu]
 start = "pick_up"
@@ -121,6 +122,14 @@ on = {{ done = "bye", busy = "end:31", hangup = "end:33", error = "end:90" }}
 [flows.connect.nodes.bye]
 type = "hangup"
 on = {{ done = "end" }}
+
+[flows.give]
+start = "give"
+[flows.give.nodes.give]
+type = "transfer"
+wav = "tone.wav"
+to = "+447700900999"
+on = {{ transferred = "end:51", busy = "end:52", hangup = "end:53", error = "end:90" }}
 
 [call_lists.sizes]
 file = "people.csv"
@@ -295,6 +304,12 @@ def test_one_who_is_busy_leaves_the_caller_where_he_is(site: Site) -> None:
     with site.called("uas_refuse", status=486):
         site.caller("uac_keys", CONNECT).done()
     assert site.session()[0] == 31
+
+
+@pytest.mark.parametrize(("status", "result"), [(200, 51), (486, 52)])
+def test_the_carrier_takes_a_call_over_or_says_why_not(site: Site, status: int, result: int) -> None:
+    site.caller("uac_transfer", GIVE, status=status).done()
+    assert site.session()[0] == result
 
 
 def test_who_says_nothing_is_no_machine(site: Site) -> None:

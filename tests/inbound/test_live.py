@@ -103,6 +103,10 @@ class FakeLeg:
         self.answerer = found[0]
         return found
 
+    async def transfer(self, to: str) -> tuple[str, int]:
+        told: tuple[str, int] = await self._wait(f"transfer {to}")
+        return told
+
     async def patch(self, other: FakeLeg) -> float:
         try:
             return float(await self._wait(f"patch {other.transid}"))
@@ -550,3 +554,15 @@ async def test_there_is_nobody_to_patch_without_a_call(exchange: Any) -> None:
     second = FakeLeg("second")
     it.live.adopt(id, second, "patch")
     assert second.did == ["hang up"]
+
+
+async def test_a_call_is_given_away(exchange: Any) -> None:
+    on = '{ transferred = "end:51", busy = "keys", error = "end:90" }'
+    node = f'type = "transfer"\nto = "+447700900999"\non = {on}'
+    it = await exchange(ivr(give=node, keys=KEYS))
+    leg = await it.call()
+    await it.finishes(leg)
+    assert leg.did[-1] == "transfer +447700900999"
+    await it.finishes(leg, ("busy", 486))
+    [id] = await it.sessions()
+    assert leg.did[-1] == "collect" and (await it.world.store.run(id)).data["give.code"] == "486"

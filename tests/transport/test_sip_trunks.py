@@ -17,7 +17,7 @@ from gateway.protocol.sip.call import CallFailed, IncomingCall, SipEvent
 from gateway.protocol.sip.digest import read_challenges
 from gateway.protocol.sip.message import Request, parse, respond
 from gateway.transport.sip_endpoint import SipEndpoint
-from gateway.transport.sip_trunks import NoHost, Trunks
+from gateway.transport.sip_trunks import CannotRefer, NoHost, Trunks
 from gateway.transport.sip_udp import UdpSocket
 
 OURS, CUSTOMER = "+442079460000", "+447700900123"
@@ -211,6 +211,24 @@ async def test_a_call_is_made_as_the_carrier_wants_it(carriers: list[Carrier]) -
         assert "Retry-After" in it.trunks.why_not("east")
         with pytest.raises(NoHost):
             it.trunks.invite(trunk="east", to_number=CUSTOMER, from_number=OURS, sdp=b"")
+
+
+async def test_a_call_is_transferred_by_its_trunk_once_it_stands(carriers: list[Carrier]) -> None:
+    port = await carriers[0].start()
+    trunk = Trunk(
+        host="127.0.0.1", port=port, domain="sip.example", prefix="9", number_format="E.164", numbers=[OURS]
+    )
+    async with site(trunks={"east": trunk}) as it:
+        asked: list[str] = []
+        it.endpoint.refer = lambda call, uri: asked.append(uri)  # type: ignore[method-assign]
+        call = it.trunks.invite(trunk="east", to_number=CUSTOMER, from_number=OURS, sdp=b"")
+        it.trunks.refer(call, "east", "+447700900999")
+        assert asked == [f"sip:9447700900999@sip.example:{port}"]
+        with pytest.raises(NoHost, match="there is no such trunk"):
+            it.trunks.refer(call, "west", "+447700900999")
+        del it.endpoint.refer
+        with pytest.raises(CannotRefer, match="REFER in CALLING"):
+            it.trunks.refer(call, "east", "+447700900999")
 
 
 async def test_addresses_of_trunks_are_known_and_others_strangers() -> None:

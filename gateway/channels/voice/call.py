@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from gateway.channels.voice.changes import Changing, follow
 from gateway.channels.voice.leg import WE_HUNG_UP, Leg
 from gateway.channels.voice.prompts import Prompt
+from gateway.channels.voice.results import RESULTS
 from gateway.channels.voice.session import session_of
 from gateway.config.model import Trunk
 from gateway.protocol import sdp
@@ -29,6 +30,7 @@ from gateway.protocol.sip.call import (
     CallProgress,
     CallState,
     EndedBy,
+    ReferProgress,
     SipEvent,
 )
 from gateway.protocol.sip.grammar import readable
@@ -43,18 +45,6 @@ log = logging.getLogger(__name__)
 
 _BEFORE_PROMPT_SECONDS = 0.4  # a person lifts the phone to the ear
 _AFTER_PROMPT_SECONDS = 0.3  # what the network still buffers
-
-# Final responses to INVITE (RFC 3261 section 21) as outcomes; others mean unreachable
-RESULTS = {
-    486: Result.BUSY,
-    600: Result.BUSY,
-    408: Result.NO_ANSWER,
-    487: Result.NO_ANSWER,
-    403: Result.REJECTED,
-    603: Result.REJECTED,
-    607: Result.REJECTED,
-    608: Result.REJECTED,
-}
 
 
 class Media(Protocol):
@@ -88,6 +78,7 @@ class Phone(Changing, Protocol):
     ) -> SipCall: ...
     def why_not(self, trunk: str, avoid: Collection[Address] = ()) -> str: ...
     def hang_up(self, call: SipCall) -> None: ...
+    def refer(self, call: SipCall, trunk: str, to_number: str) -> None: ...
 
 
 class Line(Struct, frozen=True):
@@ -125,6 +116,7 @@ class OutboundCall:
         self._events: asyncio.Queue[SipEvent] = asyncio.Queue()
         self._answer = b""
         self._unwanted = False
+        self._leg: Leg | None = None
         self.sip: SipCall | None = None
 
     def event(self, event: SipEvent) -> None:
@@ -133,6 +125,9 @@ class OutboundCall:
                 self._record = replace(self._record, rung_at=self._line.clock.now())
         elif isinstance(event, CallAnswered | CallFailed | CallEnded):
             self._events.put_nowait(event)
+        elif isinstance(event, ReferProgress):
+            if event.final and self._leg is not None:
+                self._leg.referred(event.status)
         else:
             follow(event, self._line.phone, self._session, self._media)
 
@@ -156,10 +151,15 @@ class OutboundCall:
         if self.sip is not None:
             self._line.phone.hang_up(self.sip)
 
+    def refer(self, to: str) -> None:
+        """Ask the carrier to call a number in our place.  Raises GatewayError."""
+        assert self.sip is not None
+        self._line.phone.refer(self.sip, self._record.trunk, to)
+
     async def run(self, prompt: Prompt | Leg) -> Outcome | None:
         """From INVITE to the end.  None: it was answered, which has been reported."""
         assert self.sip is not None
-        leg = prompt if isinstance(prompt, Leg) else None
+        leg = self._leg = prompt if isinstance(prompt, Leg) else None
         try:
             await self._ring(self.sip, leg)
             if self._record.state == "answered":

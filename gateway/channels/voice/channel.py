@@ -206,7 +206,7 @@ class VoiceChannel:
             sip = call.dial(tried)
             tried.add(sip.peer)
             self._calls[sip] = call
-            words = prompt or Leg(message.id, self._prompts, call.hang_up)
+            words = prompt or Leg(message.id, self._prompts, call.hang_up, call.refer)
             if isinstance(words, Leg):
                 self._keep(message.run, words, step.keep)
             try:

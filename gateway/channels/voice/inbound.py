@@ -23,7 +23,7 @@ from gateway.channels.voice.session import session_of
 from gateway.config.model import Trunk
 from gateway.protocol import sdp
 from gateway.protocol.sip.call import Call as SipCall
-from gateway.protocol.sip.call import CallAnswered, CallCancelled, CallEnded, EndedBy, SipEvent
+from gateway.protocol.sip.call import CallAnswered, CallCancelled, CallEnded, EndedBy, ReferProgress, SipEvent
 from gateway.protocol.sip.reason import cause_of, parse_reason
 from gateway.values.call import Call, with_media
 from gateway.values.clock import Clock
@@ -57,6 +57,7 @@ class Reception(Struct, frozen=True):
     prompts: Prompts
     media_address: str
     session_id: Callable[[], int]
+    refer: Callable[[SipCall, str, str], None]  # ask a trunk to call a number in our place
 
 
 class InboundCall(Leg):
@@ -73,7 +74,7 @@ class InboundCall(Leg):
         trunk: Trunk,
         refusal: int,
     ) -> None:
-        super().__init__(record.id, reception.prompts, self._end_it)
+        super().__init__(record.id, reception.prompts, self._end_it, self._refer_it)
         self._shared = reception
         self._sip = sip
         self._record = record
@@ -106,6 +107,9 @@ class InboundCall(Leg):
                 cause = "no-ack" if event.by is EndedBy.NO_ACK else "caller-cancelled"
                 by = "caller" if event.by is EndedBy.REMOTE else "gateway"
                 self._over(cause, 200, ended_by=by, told=event.reason)
+            case ReferProgress():
+                if event.final:
+                    self.referred(event.status)
             case _:
                 if self._session is not None and self._stream is not None:
                     follow(event, self._shared.phone, self._session, self._stream)
@@ -157,6 +161,9 @@ class InboundCall(Leg):
             self._over("rejected-by-flow", self._refusal, ended_by="gateway")
         else:
             self._shared.phone.hang_up(self._sip)  # CallEnded follows
+
+    def _refer_it(self, to: str) -> None:
+        self._shared.refer(self._sip, self._record.trunk, to)
 
     def _over(self, cause: str, status: int, *, ended_by: str, told: str = "") -> None:
         """`told` is the Reason header of the other side."""

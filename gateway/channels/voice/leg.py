@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 from gateway.channels.voice.prompts import Prompt
+from gateway.channels.voice.results import RESULTS
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.rtp.machine import Verdict
 from gateway.protocol.rtp.recording import Recording, RecordingLimits
 from gateway.values.dialogue import Ask, HungUp, Taped, Taping, Utterance
+from gateway.values.outcome import Result
 
 log = logging.getLogger(__name__)
 
 WE_HUNG_UP = "we hung up"
 _KEYS_AHEAD = 64  # pressed and not yet asked for
+_TRANSFER_SECONDS = 120.0  # for the person who is called to answer
+_NO_TRANSFERS = (405, 420, 481, 489, 501)  # refused as such: no REFER here
 _AFTER_PROMPT_SECONDS = 0.3  # what the network still buffers when we hang up
 
 T = TypeVar("T")
@@ -48,13 +52,20 @@ class Prompts(Protocol):
 
 
 class Leg:
-    """`transid` is the call's transaction.  `hang_up` ends it, and `ended` is to be told of every end."""
+    """`transid` is the call's transaction.  `hang_up` ends it, and `ended` is to be told of every end.
 
-    def __init__(self, transid: str, prompts: Prompts, hang_up: Callable[[], None]) -> None:
+    `refer` asks the carrier to call a canonical number in our place; `referred` is to be told how that ended.
+    """
+
+    def __init__(
+        self, transid: str, prompts: Prompts, hang_up: Callable[[], None], refer: Callable[[str], None]
+    ) -> None:
         self.transid = transid
         self.answerer = ""  # who has answered, once that was listened for: human | machine | unsure
         self._prompts = prompts
         self._hang_up = hang_up
+        self._refer = refer
+        self._transfer: asyncio.Future[int] | None = None
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()  # how it ended
         self._keys: deque[str] = deque(maxlen=_KEYS_AHEAD)
         self._media: Media | None = None
@@ -156,6 +167,31 @@ class Leg:
             return round(asyncio.get_running_loop().time() - began, 3)
         finally:
             other.hang_up()
+
+    async def transfer(self, to: str) -> tuple[str, int]:
+        """Have the carrier connect the person with somebody else.  Raises HungUp.
+
+        (transferred | busy | no-answer | rejected | unreachable | error, the SIP status that it tells, 0 = it
+        told none); our call ends with the first of them.
+        """
+        await self.answer()
+        self._up()
+        told = self._transfer = asyncio.get_running_loop().create_future()
+        self._refer(to)
+        try:
+            async with asyncio.timeout(_TRANSFER_SECONDS):
+                status = await self.unless_gone(told)
+        except TimeoutError:
+            return "error", 0
+        if 200 <= status < 300:
+            self.hang_up()
+            return "transferred", status
+        return "error" if status in _NO_TRANSFERS else str(RESULTS.get(status, Result.UNREACHABLE)), status
+
+    def referred(self, status: int) -> None:
+        """How the call to which this one was transferred came out."""
+        if self._transfer is not None and not self._transfer.done():
+            self._transfer.set_result(status)
 
     def hang_up(self) -> None:
         """End the call; nothing for one that is over."""

@@ -46,6 +46,7 @@ from gateway.flows.nodes.sentiment import SentimentNode
 from gateway.flows.nodes.set import SetNode
 from gateway.flows.nodes.smart_link import SmartLinkNode
 from gateway.flows.nodes.start import StartNode
+from gateway.flows.nodes.transfer import TransferNode
 from gateway.flows.nodes.transform import TransformNode
 
 OWN: Mapping[str, type[Node]] = {
@@ -72,6 +73,7 @@ OWN: Mapping[str, type[Node]] = {
         MenuNode,
         RecordNode,
         PatchNode,
+        TransferNode,
         HangUpNode,
         ProfileNode,
         ConsentNode,

@@ -61,6 +61,7 @@ class FakePhone:
         self.on_event: Callable[[SipEvent], object] = lambda event: None
         self.calls: list[Call] = []
         self.offers: list[bytes] = []
+        self.referred: list[tuple[str, str]] = []
         self.cannot_send = False
         self.answers_inside: list[bytes | int] = []  # to re-INVITE and UPDATE
         self.hosts: dict[str, list[Address]] = {}
@@ -95,6 +96,9 @@ class FakePhone:
 
     def refuse_offer(self, call: Call, status: int = 488) -> None:
         self.answers_inside.append(status)
+
+    def refer(self, call: Call, trunk: str, to_number: str) -> None:
+        self.referred.append((trunk, to_number))
 
     def hang_up(self, call: Call) -> None:
         if not call.allows(CallCause.HANG_UP):

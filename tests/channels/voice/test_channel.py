@@ -13,7 +13,7 @@ from gateway.config.model import Seconds, Trunk
 from gateway.content.otp import Codes
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sip.address import Address
-from gateway.protocol.sip.call import CallState, OptionsAnswered, Probe
+from gateway.protocol.sip.call import CallState, OptionsAnswered, Probe, ReferProgress
 from gateway.values.errors import StoreError
 from gateway.values.otp import Code
 from gateway.values.outcome import Result
@@ -348,3 +348,16 @@ async def test_a_trunk_that_goes_down_before_the_call_is_an_outcome(exchange: An
     await it.over()
     [(_, _, outcome)] = it.reports
     assert (outcome.result, outcome.reason) == (Result.UNREACHABLE, "east: no answer to OPTIONS")
+
+
+async def test_a_kept_call_is_transferred_by_its_trunk(exchange: Any) -> None:
+    it = exchange()
+    call = await it.dial(text="", keep="call")
+    it.phone.answers(call, it.answer_sdp())
+    await it.until(lambda: it.results)
+    transfer = asyncio.ensure_future(it.kept[0][1].transfer("+447700900999"))
+    await it.until(lambda: it.phone.referred)
+    assert it.phone.referred == [("east", "+447700900999")]
+    it.channel.event(ReferProgress(call, 100, final=False))
+    it.channel.event(ReferProgress(call, 486, final=True))
+    assert await transfer == ("busy", 486)

@@ -23,6 +23,7 @@ from gateway.protocol.sip.call import (
     Direction,
     EndedBy,
     OfferReceived,
+    ReferProgress,
     SipEvent,
 )
 from gateway.transport.rtp_ports import NoPortFree
@@ -79,6 +80,7 @@ class Bench:
         self.media.plays_at_once = True
         self.notes: list[tuple[str, Record]] = []
         self.no_port = False
+        self.referred: list[tuple[str, str]] = []
         peer = Address("127.0.0.1", 5060)
         self.sip = Call("sip", Direction.INBOUND, CallState.INCOMING, CALLER, OURS, peer, "east")
         self.phone.ring(self.sip)
@@ -99,6 +101,7 @@ class Bench:
             prompts=FakePrompts(),
             media_address="127.0.0.1",
             session_id=lambda: 7,
+            refer=lambda sip, trunk, to: self.referred.append((trunk, to)),
         )
         self.call = InboundCall(
             reception,
@@ -268,3 +271,15 @@ async def test_we_hang_up_one_that_is_up(ring: Any) -> None:
     await it.call.finish()
     assert it.phone.did == ["hang up"] and it.events == ["call.answered", "call.ended"]
     assert (it.record.ended_by, it.call.gone.result()) == ("gateway", "we hung up")
+
+
+async def test_it_is_transferred_by_its_own_trunk(ring: Any) -> None:
+    it = ring(offer())
+    transfer = asyncio.ensure_future(it.call.transfer("+447700900999"))
+    await asyncio.sleep(1)
+    it.call.event(ReferProgress(it.sip, 180, final=False))
+    await asyncio.sleep(1)
+    assert it.referred == [("east", "+447700900999")] and not transfer.done()
+    it.call.event(ReferProgress(it.sip, 200, final=True))
+    assert await transfer == ("transferred", 200)
+    assert it.phone.did == ["hang up"] and it.events == ["call.answered", "call.ended"]

@@ -79,7 +79,8 @@ class Bench:
     def __init__(self) -> None:
         self.hung_up = 0
         self.media = FakeMedia()
-        self.leg = Leg("t", FakePrompts(), self._hang_up)
+        self.referred: list[str] = []
+        self.leg = Leg("t", FakePrompts(), self._hang_up, self.referred.append)
         self.leg.connected(self.media)
 
     def _hang_up(self) -> None:
@@ -257,3 +258,32 @@ async def test_a_second_who_is_gone_already_is_nobody_to_talk_to(it: Bench) -> N
     other = Bench()
     other.leg.ended("the person who was called hung up")
     assert await it.leg.patch(other.leg) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "hung_up"),
+    [
+        (200, "transferred", 1),
+        (486, "busy", 0),
+        (408, "no-answer", 0),
+        (603, "rejected", 0),
+        (404, "unreachable", 0),
+        (405, "error", 0),  # the carrier knows no REFER
+    ],
+)
+async def test_what_comes_of_a_transfer(it: Bench, status: int, outcome: str, hung_up: int) -> None:
+    asyncio.get_running_loop().call_later(7.0, it.leg.referred, status)
+    assert await it.leg.transfer("+447700900999") == (outcome, status)
+    assert (it.referred, it.hung_up) == (["+447700900999"], hung_up)
+    it.leg.referred(200)  # news after the end
+
+
+async def test_a_carrier_that_says_no_more_is_not_waited_for_for_ever(it: Bench) -> None:
+    assert await it.leg.transfer("+447700900999") == ("error", 0)
+    assert now() == pytest.approx(120, abs=1)
+
+
+async def test_who_hangs_up_during_a_transfer_is_gone(it: Bench) -> None:
+    it.leaves(2.0)
+    with pytest.raises(HungUp):
+        await it.leg.transfer("+447700900999")
