@@ -83,6 +83,9 @@ def moments(
 ) -> list[Moment]:
     """In the order of the text.  `now` is aware; `check` is called now and then and may raise to end it."""
     items = _items(text, now, order)
+    said = {item.text for item in items}
+    figures = any(item.number >= 0 or item.day or item.clock for item in items)
+    lexicons = [known for known in lexicons if figures or not said.isdisjoint(_words(known).telling)]
     days: list[_Found] = []
     clocks: list[_Found] = []
     at = 0
@@ -97,11 +100,34 @@ def moments(
     return sorted(_merged(items, days, clocks, lexicons, now), key=lambda moment: moment.start)
 
 
+class _Words(Struct, frozen=True):
+    telling: frozenset[str]  # without one of which, or figures, a text names no moment
+    beginning: frozenset[str]  # with which a moment may begin
+
+
+_words_of: dict[str, _Words] = {}
+
+
+def _words(lexicon: Lexicon) -> _Words:
+    if (found := _words_of.get(lexicon.name)) is None:
+        known = lexicon.dates
+        phrases = {word for phrase in (*known.days, *known.parts) for word in phrase}
+        telling = {*known.weekdays, *known.months, *known.units, *lexicon.numbers, *phrases}
+        patterns = (*known.dates, *known.past, *known.times)
+        literal = {word for pattern in patterns for options, _ in _read(pattern)[0] for word in options}
+        found = _Words(frozenset(telling), frozenset({*telling, *literal, *lexicon.article}))
+        _words_of[lexicon.name] = found
+    return found
+
+
 def _candidates(items: list[_Item], at: int, lexicons: Sequence[Lexicon], now: datetime) -> Iterator[_Found]:
     item = items[at]
-    if item.day is not None or item.clock is not None:
+    written = item.day is not None or item.clock is not None
+    if written:
         yield _Found(item.day or item.clock, at, at + 1)
     for lexicon in lexicons:
+        if item.number < 0 and not written and item.text not in _words(lexicon).beginning:
+            continue
         known = lexicon.dates
         for sign, patterns in ((1, known.dates), (-1, known.past)):
             for pattern in patterns:

@@ -70,7 +70,7 @@ class Intents:
         self._light = common
 
     def recognise(self, text: str, threshold: float, check: Callable[[], None] = lambda: None) -> Intent:
-        """`check` is called for each example and may raise to end it.
+        """`check` is called for each word and example and may raise to end it.
 
         A text of several sentences is as near as the nearest of them: the others may be about something else.
         """
@@ -80,7 +80,7 @@ class Intents:
         return max(found, key=lambda intent: intent.confidence)
 
     def _recognised(self, text: str, threshold: float, check: Callable[[], None]) -> Intent:
-        said = self._known(self._stems(text))
+        said = self._known(self._stems(text), check)
         length = math.sqrt(sum(weight**2 for weight in said.values()))
         best: dict[str, tuple[float, _Example]] = {}
         for example in self._examples:
@@ -122,9 +122,10 @@ class Intents:
             for word, share in sorted(shares.items(), key=lambda s: (-s[1], s[0]))
         )
 
-    def _known(self, stems: Sequence[tuple[str, str]]) -> dict[str, float]:
+    def _known(self, stems: Sequence[tuple[str, str]], check: Callable[[], None]) -> dict[str, float]:
         found = {}
         for word, stem in stems:
+            check()
             known = self._meant(word, stem)
             unknown = _UNKNOWN * self._heaviest * (0.4 if stem in self._light else 1.0)
             found[known] = self._weights.get(known, unknown)
@@ -154,6 +155,6 @@ def _stemmed(language: str, words: tuple[str, ...]) -> tuple[str, ...]:
 
 @lru_cache
 def _stemmer(name: str) -> Any:
-    from snowballstemmer import stemmer  # not before somebody asks
+    from Stemmer import Stemmer  # not before somebody asks
 
-    return stemmer(name)
+    return Stemmer(name, 0)  # without its cache, which costs more than it saves

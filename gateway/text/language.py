@@ -20,7 +20,7 @@ from gateway.text.tokens import tokens
 LANGUAGES: tuple[str, ...] = get_args(model.Language)
 MISSING = "the language of a text is told by lingua, which is not installed: pip install 'trunkline[nlp]'"
 
-_CHARACTERS = 400  # of a text, which are enough
+_CHARACTERS = 200  # of a text, which are enough
 _WORD_WEIGHT = 4.0  # how much likelier a language is for each common word of its own
 
 

@@ -21,11 +21,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from gateway.config import model
 from gateway.config.model import Nlp, Service
 from gateway.text import language as languages
 from gateway.text.entities import Entity, find
@@ -35,7 +36,8 @@ from gateway.text.lexicon import Lexicon, lexicon
 from gateway.text.profanity import Found, Words, masked
 from gateway.text.sentiment import Sentiment, sentiment
 
-LIMIT_CHARACTERS = 2_000
+LIMIT_CHARACTERS = 1_000
+_STAGES: tuple[str, ...] = get_args(model.Stage)
 _SURE = 0.5  # below, any of the languages may be it
 
 _EMPTY: Mapping[str, Any] = {
@@ -97,6 +99,8 @@ class Reader:
         self._words = Words(list(self.lexicons.values()), settings.profanity.words, settings.profanity.allow)
         if "language" in settings.stages or service.nlp is None:
             languages.prepare(self.languages)
+        # what is loaded by its first use is not to be loaded while a customer waits
+        _Reading(self, "020 7946 0000, tomorrow at 5pm", datetime(2026, 1, 5, tzinfo=UTC)).through(_STAGES)
 
     def read(self, text: str, now: float, stages: Sequence[str] | None = None) -> Analysis:
         """`now` in Unix seconds is when it was said; `stages` instead of those of the settings."""
