@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.store.base import Unit
+from gateway.store.base import Unit, Write
 from gateway.values.call import Call
 from gateway.values.clock import Clock
 from gateway.values.event import Event, Trigger
@@ -34,6 +34,7 @@ class CallRecords:
         self._record = record
         self._consequences = consequences
         self._ended = ended
+        self._writing: dict[str, list[Unit]] = {}  # by call: what is not durable yet
 
     def note(self, call: Call, event: str = "", unit: Unit | None = None) -> None:
         """The call has come so far: "call.missed", "call.answered", "call.ended", or "" for no event.
@@ -41,7 +42,7 @@ class CallRecords:
         `unit` brings acts that wait until it is durable.
         """
         unit = unit or Unit()
-        unit.writes.append(call)
+        self._write(call, unit)
         if event:
             happened = Event(
                 ref=call.message or call.id,
@@ -55,6 +56,22 @@ class CallRecords:
         if call.state == "ended":
             self._ended(call)
         self._record(unit)
+
+    def _write(self, call: Call, unit: Unit) -> None:
+        """A unit that the store refuses is written later, maybe behind those that came after it: each of them
+        writes the call as it is by then."""
+        writing = self._writing.setdefault(call.id, [])
+        for earlier in writing:
+            earlier.writes = [call if _is_of(write, call) else write for write in earlier.writes]
+        writing.append(unit)
+        unit.writes.append(call)
+        unit.acts.append(lambda: self._written(call.id, unit))
+
+    def _written(self, id: str, unit: Unit) -> None:
+        writing = self._writing[id]
+        writing.remove(unit)
+        if not writing:
+            del self._writing[id]
 
     def close(self, calls: Iterable[Call]) -> None:
         """End calls that an earlier life of the gateway has left open when it was killed.
@@ -74,6 +91,10 @@ class CallRecords:
             missed = call.direction == "in" and not call.answered_at
             log.warning("call.left_open", extra={"transid": call.id, "trunk": call.trunk})
             self.note(closed, Trigger.CALL_MISSED if missed else Trigger.CALL_ENDED)
+
+
+def _is_of(write: Write, call: Call) -> bool:
+    return isinstance(write, Call) and write.id == call.id
 
 
 def _data(call: Call) -> dict[str, Any]:

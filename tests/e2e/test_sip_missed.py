@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -240,6 +241,26 @@ def test_a_call_that_the_gateway_does_not_survive_is_closed_and_told_at_its_next
         check=True,
     )
     assert len(found.stdout.splitlines()) == 5
+
+
+def test_what_a_held_store_has_refused_is_recorded_after_it(site: Site, tmp_path: Path) -> None:
+    """A record of the ring that came again behind that of the end left the call ringing for ever."""
+    holding = sqlite3.connect(site.daemon.state / "gateway.db", isolation_level=None)
+    holding.execute("BEGIN IMMEDIATE")
+    try:
+        with site.caller("uac_busy", tmp_path, RINGS, "-m", "10", "-r", "50"):
+            until(lambda: site.daemon.metric("trunkline_outcomes_unrecorded") > 0, "the store has refused")
+            # that each rings, and that it is over
+            assert site.daemon.metric("trunkline_calls_unrecorded") > 10
+            holding.execute("ROLLBACK")
+    finally:
+        holding.close()
+    calls = site.calls(10)
+    assert {(call["cause"], call["status"]) for call in calls} == {("rejected-by-policy", 486)}
+    assert len(site.missed(calls)) == 10
+    until(lambda: site.daemon.metric("trunkline_calls_unrecorded") == 0, "what was refused is written")
+    _, body = site.daemon.get("/v2/calls?state=ringing")
+    assert body["calls"] == []
 
 
 def test_a_mixture_of_callers_bills_nothing_and_loses_nothing(site: Site, tmp_path: Path) -> None:

@@ -56,6 +56,20 @@ def test_the_event_of_a_messages_call_belongs_to_the_message() -> None:
     assert it.told == ["call.ended"] and len(it.ended) == 1
 
 
+def test_a_record_that_the_store_refused_is_not_written_over_a_later_one() -> None:
+    """It came again behind it, and the call that had ended was ringing for ever."""
+    it = Bench()
+    over = call(rung_at=100.0, state="ended", ended_at=103.0)
+    it.records.note(call(rung_at=100.0))
+    it.records.note(over, "call.missed")
+    refused, later = it.units
+    later.act()
+    assert refused.writes == [over]
+    refused.act()
+    it.records.note(call(rung_at=900.0))
+    assert it.units[-1].writes == [call(rung_at=900.0)] and refused.writes == [over]
+
+
 @pytest.mark.parametrize(
     ("fields", "event", "ended_at"),
     [
