@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import random
 import secrets
 import signal
@@ -94,6 +95,7 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 10.0  # for what was begun, when stopping
 _HOUSEKEEPING_SECONDS = 1.0
+_TIDY_SECONDS = 3600.0
 
 
 class StartError(GatewayError):
@@ -625,7 +627,8 @@ class Daemon:
         return {esme.source_name(name): source for name in self._esmes}
 
     async def _keep_house(self) -> None:
-        """What is due by time and held in no timer: parts of long messages."""
+        """What is due by time and held in no timer: parts of long messages, rows of Logbooks."""
+        tidied = -math.inf
         while True:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             try:
@@ -637,6 +640,9 @@ class Daemon:
                 if unit.writes:
                     self.outbound.record(unit)
                 now = self._clock.monotonic()
+                if now - tidied >= _TIDY_SECONDS:
+                    tidied = now
+                    await self._runs.tidy(self.store)
                 if (due := self._reassembly.deadline()) is not None and due <= now:
                     await self.inbound.expire_parts()
                 if (due := self._esme_reassembly.deadline()) is not None and due <= now:

@@ -29,6 +29,7 @@ from gateway.flows.call_effects import (
 )
 from gateway.flows.definition import Flow
 from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Start, Stop, TimeUp
+from gateway.flows.logbook import typed
 from gateway.flows.simulation import LIMIT_DEPTH, called
 from gateway.inbound.actions import Subject
 from gateway.inbound.acts import Acts, Perform
@@ -44,13 +45,14 @@ from gateway.values.errors import BadInput
 from gateway.values.event import Event
 from gateway.values.ids import NewId
 from gateway.values.variables import render
-from gateway.values.work import Effect, Run
+from gateway.values.work import Effect, LogbookRow, Run
 
 log = logging.getLogger(__name__)
 
 _KEYS = 10_000  # session keys after which those that are over are looked for
 _ON_CALL = "call"  # kind of effect
 _CALL_LOST = "the gateway was restarted while the call was up"
+_ROWS_AT_ONCE = 1_000  # of a Logbook, that go
 _LIMIT_CASCADE = 50  # inputs that one input may bring about (sends that fail at once, and the like)
 
 
@@ -342,7 +344,7 @@ class Runs:
             return
         unit.writes.append(run)
         unit.writes.append(self._journal.packed(advance.events))
-        unit.writes.extend(advance.rows)
+        unit.writes.extend(self._typed(row) for row in advance.rows)
         self._open.put(run)
         unit.undo.append(lambda: self._open.put(before or replace(run, state="ended")))
         for effect in advance.effects:
@@ -351,6 +353,22 @@ class Runs:
                 self._inputs.append((run.id, done))
         if run.state == "ended":
             self._ended(unit, run, advance.events[-1])
+
+    def _typed(self, row: LogbookRow) -> LogbookRow:
+        service = self._services.get(row.service)
+        book = service.logbooks.get(row.book) if service is not None else None
+        return row if book is None else replace(row, data=typed(book.columns, row.data))
+
+    async def tidy(self, store: Store) -> None:
+        """Rows of Logbooks that are older than their retention go."""
+        now = self._clock.now()
+        for name, service in list(self._services.items()):
+            for book, settings in service.logbooks.items():
+                before = now - settings.retention
+                while rows := await store.logbook(name, book, before=before, limit=_ROWS_AT_ONCE):
+                    unit = Unit()
+                    unit.writes.extend(Delete(LogbookRow, (row.id,)) for row in rows)
+                    await unit.commit(store)
 
     def _carry_out(self, unit: Unit, run: Run, effect: effects.Effect) -> EffectDone | None:
         match effect:

@@ -62,6 +62,21 @@ async def test_a_profile_is_changed_and_read(open_world: Any) -> None:
     assert world.customers.known("shop", CUSTOMER)["size"] == "Hi"
 
 
+async def test_rows_of_a_logbook_have_its_types_and_go_when_they_are_old(open_world: Any) -> None:
+    book = '[logbooks.book]\ncolumns = { n = "number", text = "text" }\nretention = "1d"\n'
+    node = 'type = "log"\nbook = "book"\nrow = { n = "$(custom.n)", text = "$(sms.text)" }\n'
+    node += 'on = { done = "end" }'
+    world = await open_world(shop=SHOP + book + flow("a", node))
+    await begin(world, "a", n="5")
+    world.clock.forward(43_200)
+    await begin(world, "a", n="five")
+    rows = await world.store.logbook("shop", "book", limit=10)
+    assert [row.data for row in rows] == [{"n": 5, "text": "Hi"}, {"n": None, "text": "Hi"}]
+    world.clock.forward(43_201)
+    await world.runs.tidy(world.store)
+    assert await world.store.logbook("shop", "book", limit=10) == rows[1:]
+
+
 async def test_a_notification_is_owed_to_the_node_s_url_or_to_the_service(open_world: Any) -> None:
     node = 'type = "notify"\nbody = { text = "$(sms.text)" }\n' + ENDS
     world = await open_world(shop=SHOP + flow("a", node + '\nurl = "https://x.example/"') + flow("b", node))
