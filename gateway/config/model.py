@@ -622,6 +622,8 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     routes: list[str] = field(default_factory=list)  # binds in order of preference; or [routes.NAME]
     route_table: dict[str, Route] = field(default_factory=dict)  # what [routes.NAME] say
     notify: NotifyUrls = field(default_factory=NotifyUrls)
+    # opt-in: only who has said yes (START, a rule, a flow, the API) is sent anything but answers
+    consent: Literal["opt-out", "opt-in"] = "opt-out"
     # marketing goes neither in quiet hours nor too often; what it owes waits for the end of the hours
     traffic: Literal["transactional", "marketing"] = "transactional"
     quiet_hours: str = ""  # where the customer lives: "21:00-08:00"

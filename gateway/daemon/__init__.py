@@ -35,7 +35,7 @@ from gateway.daemon.smpp import SmppSide
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.directory.devices import Devices
-from gateway.directory.policy import Policy
+from gateway.directory.policy import Policy, explicit
 from gateway.flows import effects
 from gateway.http.app import HttpServer
 from gateway.http.deps import CarrierState, Deps
@@ -129,7 +129,7 @@ class Daemon:
         )
         self._consents = Consents()
         self._customers = Customers()
-        self._policy = Policy(self._services)
+        self._policy = Policy(self._services, self._consents.opted_in)
         secret = secret_of(config.secret, state_directory)
         codes = self._codes = Codes(secret)
         self._otps = Otps(
@@ -392,7 +392,7 @@ class Daemon:
         """Everything up, in order: what needs the store after it, the outside last."""
         sys.setswitchinterval(1e-4)  # the writer thread must not wait long for the interpreter
         await self.store.open()
-        await self._consents.load(self.store)
+        await self._consents.load(self.store, explicit(self._services))
         await self._devices.load(self.store)
         await self._listening.load(self.store)
         await self._customers.load(self.store)
@@ -745,6 +745,7 @@ class Daemon:
         self._listening.configure(self._services, readers)
         self._apps.dismiss()
         await self._listening.load(self.store)
+        await self._consents.require(self.store, explicit(new.services))
         self._policy.configure(new.services)
         self.outbound.planner = Planner(self._services, self._customers.language)
         gone, fresh = changed_binds(self._binds, new.smpp.binds)

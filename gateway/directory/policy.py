@@ -1,13 +1,14 @@
-"""When a service's marketing may reach a customer: quiet hours where the customer lives, and how often.
+"""When a service may reach a customer unasked: once they have opted in, where it wants that; with marketing
+outside quiet hours where they live, and not too often.
 
 A customer who has written to the service is awake for a while: what is sent to them then is an answer, and
-neither held nor counted.  Transactional services know neither.
+neither held, counted nor refused for want of an opt-in.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from gateway.config.model import Service
@@ -21,29 +22,37 @@ _AWAKE = 100_000  # customers who are remembered as such; the oldest are forgott
 
 
 class _Rules:
-    __slots__ = ("per_day", "per_week", "quiet", "written")
+    __slots__ = ("opt_in", "per_day", "per_week", "quiet", "written")
 
     def __init__(self, service: Service) -> None:
-        self.written = service.quiet_hours
-        self.quiet: Hours | None = hours(service.quiet_hours) if service.quiet_hours else None
-        self.per_day, self.per_week = service.per_day, service.per_week
+        marketing = service.traffic == "marketing"
+        self.opt_in = service.consent == "opt-in"
+        self.written = service.quiet_hours if marketing else ""
+        self.quiet: Hours | None = hours(self.written) if self.written else None
+        self.per_day = service.per_day if marketing else 0
+        self.per_week = service.per_week if marketing else 0
+
+    def any(self) -> bool:
+        return bool(self.opt_in or self.quiet or self.per_day or self.per_week)
 
 
 class Policy:
     """`governs` is what most services pay for it: one look-up a message."""
 
-    def __init__(self, services: Mapping[str, Service]) -> None:
+    def __init__(
+        self,
+        services: Mapping[str, Service],
+        opted_in: Callable[[str, str], bool] = lambda service, address: True,
+    ) -> None:
+        self._opted_in = opted_in
         self._rules: dict[str, _Rules] = {}
         self._sent: dict[tuple[str, str], deque[float]] = {}
         self._awake: OrderedDict[tuple[str, str], float] = OrderedDict()
         self.configure(services)
 
     def configure(self, services: Mapping[str, Service]) -> None:
-        self._rules = {
-            name: _Rules(service)
-            for name, service in services.items()
-            if service.traffic == "marketing" and (service.quiet_hours or service.per_day or service.per_week)
-        }
+        rules = {name: _Rules(service) for name, service in services.items()}
+        self._rules = {name: one for name, one in rules.items() if one.any()}
 
     async def load(self, store: Store, now: float) -> None:
         """Count again what was sent before a restart; answers among it count then too."""
@@ -88,6 +97,13 @@ class Policy:
             f"{until:%H:%M} where the customer is ({zone})"
         )
 
+    def unasked(self, service: str, customer: str) -> str:
+        """Why the customer wants nothing unasked, as a sentence; "" if they have said that they do."""
+        rules = self._rules.get(service)
+        if rules is None or not rules.opt_in or self._opted_in(service, customer):
+            return ""
+        return f"the customer has not opted in to {service}"
+
     def cap(self, service: str, customer: str, now: float) -> str:
         """Why the customer has had enough, as a sentence; "" if not."""
         rules, sent = self._rules.get(service), self._sent.get((service, customer))
@@ -114,3 +130,8 @@ class Policy:
                 sent.remove(now)
 
         unit.undo.append(take_back)
+
+
+def explicit(services: Mapping[str, Service]) -> list[str]:
+    """Those whose customers must have opted in."""
+    return [name for name, service in services.items() if service.consent == "opt-in"]

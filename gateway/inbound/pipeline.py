@@ -370,7 +370,8 @@ class InboundPipeline:
         run = self._runs.open_run(subject.customer, subject.number)
         if decision.word.kind == "stop" and run:
             self._runs.stop(unit, run, reason)
-        service = decision.match.service or next(filter(self._live, decision.services), "")
+        live = [name for name in decision.services if self._live(name)]
+        service = decision.match.service or reserved.spokesman(decision.word, live, self._services)
         if not service:
             return
         keyword = decision.match.keyword

@@ -120,15 +120,16 @@ class OutboundPipeline:
             self.hold(unit, message, request.not_before)
             return message
         if self._policy.governs(message.service) and not self._is_answer(message, now):
-            return self._accept_marketing(unit, message, now)
+            return self._accept_unasked(unit, message, now)
         decision = chain.begin(message, lambda step: self._test(message, step), now)
         self._apply(unit, message, decision, fresh=True)
         return decision.message
 
-    def _accept_marketing(self, unit: Unit, message: Message, now: float) -> Message:
-        """Only if the customer has not had enough, and once no quiet hours are."""
-        if cap := self._policy.cap(message.service, message.recipient, now):
-            unfit = chain.Fitness(Carrier(""), cap)
+    def _accept_unasked(self, unit: Unit, message: Message, now: float) -> Message:
+        """Only if the customer has opted in and not had enough, and once no quiet hours are."""
+        who = message.service, message.recipient
+        if refusal := self._policy.unasked(*who) or self._policy.cap(*who, now):
+            unfit = chain.Fitness(Carrier(""), refusal)
             decision = chain.begin(message, lambda step: unfit, now)
             self._apply(unit, message, decision, fresh=True)
             return decision.message

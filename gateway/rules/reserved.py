@@ -7,7 +7,7 @@ near one opts anybody out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from msgspec import Struct
@@ -202,15 +202,29 @@ def reserved(text: str, languages: Iterable[str] = ()) -> Word | None:
     return words(tuple(languages)).get(normalise(text))
 
 
+def spokesman(word: Word, names: Sequence[str], services: Mapping[str, Service]) -> str:
+    """Which of the services of a number answers a reserved word: the first with a reply of its own in that
+    language, else the first; "" if there is none."""
+    own = (name for name in names if _own(word, services[name]))
+    return next(own, names[0] if names else "")
+
+
 def answer(word: Word, service: Service, names: str) -> str:
     """What a service answers to a reserved word, as a text with variables; `names` are those of all services
     that it concerns.
 
     In the word's language; to an English one in the service's first.
     """
-    language = word.language
-    if language == ALWAYS and service.languages and ALWAYS not in service.languages:
-        language = service.languages[0]
-    own = service.replies.get(language)
+    built_in = _TABLE[_language(word, service)][3 + KINDS.index(word.kind)]
+    return _own(word, service) or built_in.format(name=names).replace("$(", "$$(")
+
+
+def _language(word: Word, service: Service) -> str:
+    english = word.language == ALWAYS and service.languages and ALWAYS not in service.languages
+    return service.languages[0] if english else word.language
+
+
+def _own(word: Word, service: Service) -> str:
+    own = service.replies.get(_language(word, service))
     said: str = getattr(own, word.kind) if own is not None else ""
-    return said or _TABLE[language][3 + KINDS.index(word.kind)].format(name=names).replace("$(", "$$(")
+    return said

@@ -270,6 +270,10 @@ class Store(Protocol):
         """Every consent row that says no."""
         ...
 
+    async def opted_in(self, service: str) -> list[str]:
+        """The addresses of all who have said yes to a service, by every channel or by SMS; some twice."""
+        ...
+
     async def consents(self, service: str, address: str) -> list[Consent]: ...
     async def consent_changes(self, service: str, address: str, *, limit: int) -> list[ConsentChange]:
         """Newest first."""

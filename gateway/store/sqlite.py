@@ -214,6 +214,9 @@ class SqliteStore:
     async def opted_out(self) -> list[Consent]:
         return await self._all(Consent, "opted_out")
 
+    async def opted_in(self, service: str) -> list[str]:
+        return [address for (address,) in await self._rows("opted_in", service=service)]
+
     async def consents(self, service: str, address: str) -> list[Consent]:
         return await self._all(Consent, "consents", service=service, address=address)
 

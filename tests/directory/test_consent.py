@@ -110,3 +110,27 @@ async def test_the_history_keeps_all_that_was_said(tmp_path: Path) -> None:
         ("voice", False),
     ]
     await store.close()
+
+
+async def test_who_has_said_yes_is_known_where_that_is_asked_for(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "gateway.db")
+    await store.open()
+    consents, unit = Consents(), Unit()
+    await consents.load(store, ["alerts"])
+    assert not consents.opted_in("alerts", BOB)
+    consents.record(unit, said(False))
+    assert consents.opted_in("alerts", BOB)
+    await unit.commit(store)
+    refused = Unit()
+    consents.record(refused, said(True))
+    assert not consents.opted_in("alerts", BOB)
+    refused.take_back()
+    assert consents.opted_in("alerts", BOB)
+    after = Consents()
+    await after.load(store)
+    assert not after.opted_in("alerts", BOB)
+    await after.require(store, ["alerts"])
+    assert after.opted_in("alerts", BOB)
+    await after.require(store, [])
+    assert not after.opted_in("alerts", BOB)
+    await store.close()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gateway.config.model import Service
-from gateway.directory.policy import AWAKE_SECONDS, DAY_SECONDS, WEEK_SECONDS, Policy
+from gateway.directory.policy import AWAKE_SECONDS, DAY_SECONDS, WEEK_SECONDS, Policy, explicit
 from gateway.store.base import Unit
 
 LONDON, NEW_YORK, BERLIN = "+447700900123", "+12125550123", "+4915112345678"
@@ -66,3 +66,12 @@ def test_a_transactional_service_is_not_governed() -> None:
     assert policy.quiet("s", LONDON, 0.0) == policy.cap("s", LONDON, 0.0) == ""
     policy.heard("s", LONDON, 1.0)
     policy.count(Unit(), "s", LONDON, 1.0)
+
+
+def test_who_has_not_opted_in_wants_nothing_unasked() -> None:
+    services = {"s": Service(name="S", consent="opt-in", quiet_hours="00:00-23:59"), "t": Service(name="T")}
+    policy = Policy(services, lambda service, address: address == BERLIN)
+    assert policy.unasked("s", LONDON) == "the customer has not opted in to s"
+    assert policy.unasked("s", BERLIN) == policy.unasked("t", LONDON) == ""
+    assert policy.opens("s", LONDON, 0.0) == 0  # it is transactional
+    assert explicit(services) == ["s"]

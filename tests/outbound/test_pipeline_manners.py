@@ -112,3 +112,17 @@ async def test_a_later_step_does_not_go_at_night(shop: Open) -> None:
     gate.tell(message, Result.REJECTED)
     stored = await gate.stored(message)
     assert stored.steps[1].reason.startswith("quiet hours of shop")
+
+
+async def test_who_has_not_opted_in_gets_answers_only(open_gate: Open) -> None:
+    services = {"shop": Service(name="Shop", assets=["12345"], consent="opt-in")}
+    gate = await open_gate()
+    gate.pipeline.planner = Planner(services)
+    gate.pipeline._policy = policy = Policy(services, lambda service, address: False)
+    refused = await send(gate)
+    assert (refused.status, refused.reason) == (
+        Status.FAILED,
+        "the customer has not opted in to shop",
+    )
+    policy.heard("shop", BOB, gate.clock.at)
+    assert (await send(gate)).status is Status.QUEUED

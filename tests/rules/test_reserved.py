@@ -2,7 +2,7 @@ import pytest
 
 from gateway.config.model import Replies, Service
 from gateway.protocol.sms.segments import count
-from gateway.rules.reserved import KINDS, LANGUAGES, Word, answer, reserved, words
+from gateway.rules.reserved import KINDS, LANGUAGES, Word, answer, reserved, spokesman, words
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,14 @@ def test_a_service_has_its_own_reply_and_a_name_names_no_variable() -> None:
     service = Service(name="Pizza", replies={"en": Replies(help="Call $(sms.to)")})
     assert answer(Word("help", "en"), service, "Pizza") == "Call $(sms.to)"
     assert answer(Word("stop", "en"), service, "A $(b)").startswith("A $$(b):")
+
+
+def test_of_several_services_the_one_with_a_reply_of_its_own_answers() -> None:
+    services = {
+        "a": Service(name="A"),
+        "b": Service(name="B", replies={"en": Replies(help="Call us"), "fr": Replies(stop="Adieu")}),
+    }
+    assert spokesman(Word("help", "en"), ["a", "b"], services) == "b"
+    assert spokesman(Word("stop", "en"), ["a", "b"], services) == "a"
+    assert spokesman(Word("stop", "fr"), ["a", "b"], services) == "b"
+    assert spokesman(Word("stop", "fr"), [], services) == ""

@@ -2,6 +2,11 @@
 -- Everybody who said STOP.
 SELECT * FROM consents WHERE opted_out = 1 ORDER BY service, address;
 
+-- name: opted_in
+-- Everybody who has said yes to one service last, by every channel or by SMS; some twice.
+SELECT address FROM consents
+WHERE service = :service AND channel IN ('', 'sms') AND opted_out = 0;
+
 -- name: consents
 -- What a customer has said to a service, for each channel.
 SELECT * FROM consents WHERE service = :service AND address = :address ORDER BY channel;
