@@ -1,4 +1,4 @@
-"""The daemon, registered with Kamailio and calling through it: digest, Record-Route, a fork, UDP to TCP."""
+"""The daemon, registered with Kamailio and calling through it, by UDP and TLS: digest, routes, a fork."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_sip_peers import write_tone
-from tests.peers.kamailio import PASSWORD, Kamailio
+from tests.peers.kamailio import PASSWORD, TLS, Kamailio
 from tests.peers.processes import KEY, Daemon, free_port, until
 from tests.peers.sipp_process import Sipp
 
@@ -19,12 +19,16 @@ OURS = "+442079460000"
 
 SETTINGS = """
 [sip]
-listen = ["udp:127.0.0.1:{sip}"]
+listen = ["udp:127.0.0.1:{sip}", "tls:127.0.0.1:{sip}"]
+tls_certificate = "{tls}/localhost.pem"
+tls_key = "{tls}/key.pem"
 rtp_ports = "{rtp}-{rtp_last}"
 
 [sip.trunks.east]
 host = "127.0.0.1"
-port = {kamailio}
+port = {place}
+transport = "{transport}"
+tls_ca = "{tls}/ca.pem"
 auth = "register"
 username = "trunkuser"
 password = "{password}"
@@ -58,21 +62,46 @@ class Site:
         return ready["trunks"][0]
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    names = ("sip", "kamailio", "rtp", "talker", "refuser")
-    ports = {name: free_port(socket.SOCK_DGRAM) for name in names}
+def settings_of(ports: dict[str, int], transport: str = "udp", password: str = PASSWORD) -> str:
+    place = ports["secure" if transport == "tls" else "kamailio"]
+    return SETTINGS.format(
+        **ports, place=place, transport=transport, rtp_last=ports["rtp"] + 40, password=password, tls=TLS
+    )
+
+
+def carrier(folder: Path, ports: dict[str, int]) -> Kamailio:
+    return Kamailio(
+        folder,
+        port=ports["kamailio"],
+        secure=ports["secure"],
+        gateway=ports["sip"],
+        talker=ports["talker"],
+        refuser=ports["refuser"],
+    )
+
+
+def free_ports() -> dict[str, int]:
+    names = ("sip", "kamailio", "secure", "rtp", "talker", "refuser")
+    return {name: free_port(socket.SOCK_DGRAM) for name in names}
+
+
+@pytest.fixture(scope="module", params=["udp", "tls"])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    ports = free_ports()
     folder = tmp_path_factory.mktemp("kamailio")
-    settings = SETTINGS.format(**ports, rtp_last=ports["rtp"] + 40, password=PASSWORD)
+    settings = settings_of(ports, request.param)
     daemon = Daemon(folder / "site", settings, {"shop": SHOP})
     write_tone(daemon.folder / "services" / "tone.wav")
-    proxy = Kamailio(
-        folder, port=ports["kamailio"], gateway=ports["sip"], talker=ports["talker"], refuser=ports["refuser"]
-    )
-    with proxy, daemon:
+    with carrier(folder, ports) as proxy, daemon:
         one = Site(daemon, proxy, ports)
         until(lambda: one.trunk()["up"], "the trunk is registered")
         yield one
+
+
+def is_listened_on(port: int) -> bool:
+    """Without connecting: SIPp would take that for a call."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in lines)
 
 
 def test_a_registered_trunk_is_up_and_its_round_trip_is_known(site: Site) -> None:
@@ -81,7 +110,7 @@ def test_a_registered_trunk_is_up_and_its_round_trip_is_known(site: Site) -> Non
     )
     assert host["up"]
     assert 0 < host["rtt_ms"] < 1000
-    line = f'trunkline_trunk_host_up{{host="udp:127.0.0.1:{site.ports["kamailio"]}",trunk="east"}}'
+    line = f'trunkline_trunk_host_up{{host="{host["address"]}",trunk="east"}}'
     assert site.daemon.metric(line) == 1
 
 
@@ -94,6 +123,7 @@ def test_a_call_is_forked_over_tcp_answered_and_hung_up_along_the_recorded_route
     refusing.mkdir()
     refuser = Sipp("uas_refuse", refusing, "-p", str(site.ports["refuser"]), "-m", "1", status=486)
     with talker, refuser:
+        until(lambda: is_listened_on(site.ports["talker"]), "SIPp takes connections")
         id = site.daemon.send(to="+447700900300", sender=OURS, channel="voice", template="tone")
         story = site.daemon.reaches(id, "answered", "failed")
     assert (story["status"], story["carrier"], story["code"]) == ("answered", "east", "200")
@@ -111,11 +141,11 @@ def test_a_call_that_finds_us_by_our_registration_is_a_missed_call_of_the_number
 
 
 def test_stopping_takes_the_registration_back(tmp_path: Path) -> None:
-    ports = {name: free_port(socket.SOCK_DGRAM) for name in ("sip", "kamailio", "rtp")}
-    settings = SETTINGS.format(**ports, rtp_last=ports["rtp"] + 40, password=PASSWORD)
+    ports = free_ports()
+    settings = settings_of(ports)
     daemon = Daemon(tmp_path / "site", settings, {"shop": SHOP})
     write_tone(daemon.folder / "services" / "tone.wav")
-    with Kamailio(tmp_path, port=ports["kamailio"], gateway=ports["sip"], talker=9, refuser=9):
+    with carrier(tmp_path, ports):
         with daemon:
             one = Site(daemon, None, ports)  # type: ignore[arg-type]
             until(lambda: one.trunk()["up"], "the trunk is registered")
@@ -125,11 +155,11 @@ def test_stopping_takes_the_registration_back(tmp_path: Path) -> None:
 
 
 def test_a_wrong_password_is_told_and_not_tried_again_and_again(tmp_path: Path) -> None:
-    ports = {name: free_port(socket.SOCK_DGRAM) for name in ("sip", "kamailio", "rtp")}
-    settings = SETTINGS.format(**ports, rtp_last=ports["rtp"] + 40, password="wrong")
+    ports = free_ports()
+    settings = settings_of(ports, password="wrong")
     daemon = Daemon(tmp_path / "site", settings, {"shop": SHOP})
     write_tone(daemon.folder / "services" / "tone.wav")
-    with Kamailio(tmp_path, port=ports["kamailio"], gateway=ports["sip"], talker=9, refuser=9), daemon:
+    with carrier(tmp_path, ports), daemon:
         one = Site(daemon, None, ports)  # type: ignore[arg-type]
         trunk = until(lambda: (t := one.trunk())["reason"].startswith("REGISTER: 401") and t, "it is told")
         assert not trunk["up"]

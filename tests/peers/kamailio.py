@@ -14,6 +14,8 @@ from tests.peers.processes import until
 
 REALM = "carrier, ltd"  # a comma that is no separator
 PASSWORD = "s3cret"
+MODULES = Path("/usr/lib")
+TLS = Path(__file__).parent.parent / "e2e" / "tls"
 
 CONFIG = f"""
 debug=2
@@ -21,9 +23,11 @@ log_stderror=yes
 children=1
 tcp_children=1
 disable_tcp=no
+enable_tls=yes
 auto_aliases=no
 listen=udp:127.0.0.1:PORT
 listen=tcp:127.0.0.1:PORT
+listen=tls:127.0.0.1:SECURE
 mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/:/usr/lib/aarch64-linux-gnu/kamailio/modules/"
 
 loadmodule "corex.so"
@@ -37,7 +41,14 @@ loadmodule "textops.so"
 loadmodule "usrloc.so"
 loadmodule "registrar.so"
 loadmodule "auth.so"
+loadmodule "tls.so"
 
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "certificate", "TLSFOLDER/localhost.pem")
+modparam("tls", "private_key", "TLSFOLDER/key.pem")
+modparam("tls", "ca_list", "TLSFOLDER/ca.pem")
+modparam("tls", "verify_certificate", 1)
+modparam("tls", "require_certificate", 1)
 modparam("auth", "nonce_count", 1)
 modparam("auth", "qop", "auth")
 modparam("auth", "algorithm", "SHA-256")
@@ -48,9 +59,11 @@ modparam("registrar", "max_expires", 3600)
 request_route {{
     if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
     if (has_totag()) {{
-        if (is_method("BYE") && $sp == GATEWAY && !pv_proxy_authenticate("{REALM}", "{PASSWORD}", "0")) {{
-            proxy_challenge("{REALM}", "1");
-            exit;
+        if (is_method("BYE") && ($sp == GATEWAY || $pr == "tls")) {{
+            if (!pv_proxy_authenticate("{REALM}", "{PASSWORD}", "0")) {{
+                proxy_challenge("{REALM}", "1");
+                exit;
+            }}
         }}
         if (loose_route()) {{ t_relay(); exit; }}
         if (is_method("ACK")) {{ if (t_check_trans()) t_relay(); exit; }}
@@ -67,7 +80,7 @@ request_route {{
     }}
     if (!is_method("INVITE")) {{ sl_send_reply("405", "Method Not Allowed"); exit; }}
     record_route();
-    if ($sp == GATEWAY) {{
+    if ($sp == GATEWAY || $pr == "tls") {{
         if (!pv_proxy_authenticate("{REALM}", "{PASSWORD}", "0")) {{ proxy_challenge("{REALM}", "1"); exit; }}
         consume_credentials();
         $ru = "sip:" + $rU + "@127.0.0.1:TALKER;transport=tcp";
@@ -85,17 +98,27 @@ request_route {{
 class Kamailio:
     """A registrar, and a proxy that calls two places at once: one over TCP, one over UDP.
 
-    `gateway` is whose port gets challenged; its calls go to `talker` and to `refuser`, all others to whoever
+    `gateway` is whose port gets challenged, as is who comes by TLS to `secure` with a certificate of the test
+    authority; its calls go to `talker` and to `refuser`, all others to whoever
     has registered as trunkuser.
     """
 
-    def __init__(self, folder: Path, *, port: int, gateway: int, talker: int, refuser: int) -> None:
+    def __init__(
+        self, folder: Path, *, port: int, secure: int, gateway: int, talker: int, refuser: int
+    ) -> None:
         program = shutil.which("kamailio")
-        if program is None:
-            pytest.skip("kamailio is missing: apt-get install kamailio")
+        if program is None or not any(MODULES.glob("*/kamailio/modules/tls.so")):
+            pytest.skip("kamailio is missing: apt-get install kamailio kamailio-tls-modules")
         self._port = port
         config = CONFIG
-        values = {"PORT": port, "GATEWAY": gateway, "TALKER": talker, "REFUSER": refuser}
+        values = {
+            "TLSFOLDER": TLS,
+            "SECURE": secure,
+            "PORT": port,
+            "GATEWAY": gateway,
+            "TALKER": talker,
+            "REFUSER": refuser,
+        }
         for name, value in values.items():
             config = config.replace(name, str(value))
         file = folder / "kamailio.cfg"
