@@ -11,6 +11,7 @@ from typing import Final
 from gateway.protocol.rtp.codec import FRAME, SAMPLE_RATE, Codec
 from gateway.protocol.rtp.packet import RtpPacket, pack
 from gateway.protocol.rtp.telephone_event import DigitSender
+from gateway.protocol.rtp.transcode import Transcoder
 
 FRAME_SECONDS: Final = FRAME / SAMPLE_RATE
 _MAX_DROPOUT: Final = 3000  # RFC 3550 appendix A.1
@@ -42,10 +43,19 @@ class RtpSender:
         self._at = 0
         self._relayed = b""
         self._marker = True
+        self._codec = codec
+        self._convert: Transcoder | None = None  # for the rest of prompts in a codec that was left meanwhile
         self.set_format(codec, payload_type, dtmf_payload_type)
 
     def set_format(self, codec: Codec, payload_type: int, dtmf_payload_type: int | None) -> None:
-        """Use the peer's numbers from now on; sequence and timestamp run on (RFC 3264 section 8.3.2)."""
+        """Use the peer's numbers from now on; sequence and timestamp run on (RFC 3264 section 8.3.2).
+
+        Prompts that play go on in the new codec.
+        """
+        if codec is not self._codec and not self.finished:
+            source = self._convert.source if self._convert else self._codec
+            self._convert = Transcoder(source, codec)
+        self._codec = codec
         self._payload_type = payload_type
         self._dtmf_payload_type = dtmf_payload_type
         self._silence = codec.silence * FRAME
@@ -68,6 +78,7 @@ class RtpSender:
         self._next_prompts = deque(prompts)
         self._prompt = b""
         self._at = 0
+        self._convert = None
 
     def stop(self) -> None:
         """Go back to silence."""
@@ -105,6 +116,8 @@ class RtpSender:
             self._prompt = self._next_prompts.popleft()
             self._at = FRAME - len(frame)
             frame += self._prompt[: self._at]
+        if frame and self._convert is not None:
+            return self._convert.convert(frame + self._convert.source.silence * (FRAME - len(frame)))
         if len(frame) == FRAME:
             return frame
         if not frame and self._relayed:

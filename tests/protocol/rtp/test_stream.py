@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.protocol.rtp.codec import FRAME, Codec
+from gateway.protocol.rtp.g711 import pcma_to_pcmu
 from gateway.protocol.rtp.packet import RtpPacket, parse
 from gateway.protocol.rtp.stream import FRAME_SECONDS, RtpReceiver, RtpSender
 from gateway.protocol.rtp.telephone_event import DigitReceiver
@@ -49,6 +50,23 @@ def test_prompts_follow_one_another_without_a_gap_whatever_their_lengths() -> No
     assert (
         b"".join(packet.payload for packet in packets) == b"a" * 200 + b"b" * 30 + b"c" * 250 + b"\xd5" * 160
     )
+
+
+def test_a_prompt_goes_on_in_the_codec_that_a_reinvite_changes_to() -> None:
+    sender = a_sender()
+    sender.play(b"a" * 500, b"b" * 100)
+    assert sent_by(sender, 1)[0].payload == b"a" * 160
+    sender.set_format(Codec.PCMU, 0, 101)
+    packets = sent_by(sender, 4)
+    assert b"".join(packet.payload for packet in packets)[:440] == pcma_to_pcmu(b"a" * 340 + b"b" * 100)
+    assert packets[3].payload == Codec.PCMU.silence * FRAME
+    assert {packet.payload_type for packet in packets} == {0}
+    sender.play(b"w" * 160)  # and what is played next is in it anyway
+    assert sent_by(sender, 1)[0].payload == b"w" * 160
+    sender.play(b"w" * 320)
+    sender.set_format(Codec.G722, 9, 101)
+    sender.set_format(Codec.PCMU, 0, 101)
+    assert sent_by(sender, 1)[0].payload == b"w" * 160
 
 
 def test_what_is_relayed_takes_the_place_of_silence_once_and_never_that_of_a_prompt() -> None:

@@ -5,7 +5,14 @@ import itertools
 import pytest
 
 from gateway.protocol.sip.address import Address
-from gateway.protocol.sip.call import CallAnswered, CallEnded, CallFailed, OptionsAnswered, RegisterAnswered
+from gateway.protocol.sip.call import (
+    AnswerReceived,
+    CallAnswered,
+    CallEnded,
+    CallFailed,
+    OptionsAnswered,
+    RegisterAnswered,
+)
 from gateway.protocol.sip.digest import Challenge, Digest, read_challenges, response_of
 from gateway.protocol.sip.identity import Identity
 from gateway.protocol.sip.manner import Binding, Manner
@@ -204,3 +211,32 @@ def test_over_tls_the_contact_says_so(wire) -> None:
     (register,) = wire.sent()
     assert one.contact == "sip:u@192.0.2.1:5060;transport=tls"
     assert register.via.transport == "TLS"
+
+
+@pytest.mark.parametrize("method", ["INVITE", "REFER"])
+def test_a_challenge_inside_a_call_is_met(wire, method: str) -> None:
+    call, first = dial(wire, manner())
+    wire.reply(first, 200, body=b"answer")
+    wire.sent(), wire.events()
+    if method == "INVITE":
+        wire.agent.offer(call, b"hold", wire.now)
+    else:
+        wire.agent.refer(call, "sip:x@y", wire.now)
+    (request,) = wire.sent()
+    again = challenge(wire, request)[-1]
+    assert (again.method, again.cseq, again.to_tag) == (method, request.cseq + 1, "p")
+    assert is_authorised(again)
+    wire.reply(again, 200 if method == "INVITE" else 202, body=b"held" if method == "INVITE" else b"")
+    assert wire.events() == ([AnswerReceived(call, b"held")] if method == "INVITE" else [])
+    wire.agent.hang_up(call, wire.now)
+    assert wire.sent()[-1].cseq == again.cseq + 1
+
+
+def test_a_challenged_prack_is_met_in_its_early_dialog(wire) -> None:
+    _, invite = dial(wire, manner())
+    reliable = (("Require", "100rel"), ("RSeq", "1"))
+    wire.reply(invite, 183, headers=reliable, body=b"early")
+    (prack,) = wire.sent()
+    (again,) = challenge(wire, prack)
+    assert (again.method, again.cseq, again.headers.get("RAck")) == ("PRACK", prack.cseq + 1, "1 1 INVITE")
+    assert is_authorised(again)
