@@ -12,6 +12,7 @@ from typing import Protocol
 
 from gateway.channels.base import Carrier, Report
 from gateway.config.model import Service
+from gateway.content.otp import Codes
 from gateway.directory.devices import Devices, Key
 from gateway.values.clock import Clock, iso
 from gateway.values.customer import Device
@@ -44,12 +45,14 @@ class AppChannel:
         devices: Devices,
         clock: Clock,
         refusal: Callable[[str, str], str],
+        codes: Codes,
         report: Report,
     ) -> None:
         self._services = services
         self._devices = devices
         self._clock = clock
         self._refusal = refusal
+        self._codes = codes
         self._report = report
         self._links: dict[Key, list[Link]] = {}
         self._connected = 0
@@ -102,11 +105,14 @@ class AppChannel:
 
     def send(self, message: Message, index: int, carrier: str, done: Collection[int] = ()) -> bool:
         step = message.plan[index]
+        text = step.text
+        if step.code is not None:
+            text = self._codes.reveal(text, step.code, message.service, message.recipient)
         frame = {
             "type": "message",
             "id": f"{message.id}/{index}",
             "from": step.sender,
-            "text": step.text,
+            "text": text,
             "sent": iso(self._clock.now()),
         }
         links = self._links.get((message.service, step.sender, message.recipient), [])

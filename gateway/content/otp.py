@@ -16,7 +16,7 @@ import hmac
 import re
 from collections.abc import Iterator
 
-from gateway.values.otp import MASK, Code, Format, Otp
+from gateway.values.otp import MASK, Code, Format, Otp, taken_out
 
 _ALPHABETS = {
     Format.NUMERIC: "0123456789",
@@ -61,6 +61,11 @@ class Codes:
             instead = ", ".join(said) if spoken else said
             text = text[:at] + instead + text[at + code.length :]
         return text
+
+    def spoken(self, text: str, service: str, address: str) -> str:
+        """A text that is said on the phone to that address, with the code for its token."""
+        masked, code = taken_out(text)
+        return text if code is None else self.reveal(masked, code, service, address, spoken=True)
 
     def _stream(self, *what: str | int) -> Iterator[int]:
         counter = 0

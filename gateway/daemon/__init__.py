@@ -174,6 +174,7 @@ class Daemon:
             devices=self._devices,
             clock=self._clock,
             refusal=partial(self._consents.refusal, channel="app"),
+            codes=codes,
             report=lambda *news: self.outbound.report(*news),
         )
         self._channels: dict[str, Channel] = {"sms": self._sms, "app": self._apps}
@@ -277,6 +278,7 @@ class Daemon:
                 effects.RaiseEvent: self._events.act,
                 **self._words.acts,
             },
+            speak=codes.spoken,
         )
         self._actions = Actions(
             accepting=Counted(self.outbound, partial(self.metrics.accepted, by="rule")),

@@ -41,6 +41,7 @@ from gateway.outbound.accept import Accepting, Owing
 from gateway.rules import variables
 from gateway.store.base import Delete, Store, Unit
 from gateway.values.clock import Clock
+from gateway.values.dialogue import Utterance
 from gateway.values.errors import BadInput
 from gateway.values.event import Event
 from gateway.values.ids import NewId
@@ -83,7 +84,8 @@ class Calling(Protocol):
 
 class Runs:
     """`record` commits what has happened outside any caller's unit; `fetch` carries out an http effect,
-    `others` those that other parts know how to carry out, by type."""
+    `others` those that other parts know how to carry out, by type; `speak(text, service, address)` is a text
+    as it is said on the phone."""
 
     def __init__(
         self,
@@ -100,6 +102,7 @@ class Runs:
         randomness: Callable[[int], bytes],
         journal: Journal,
         others: Mapping[type[Struct], Perform] | None = None,
+        speak: Callable[[str, str, str], str] = lambda text, service, address: text,
     ) -> None:
         self._clock = clock
         self._new_id = new_id
@@ -116,6 +119,7 @@ class Runs:
             randomness=randomness,
             others=others or {},
         )
+        self._speak = speak
         self.firing: Firing | None = None
         self.calls: Calling | None = None
         self._services = services
@@ -388,7 +392,9 @@ class Runs:
         unit.writes.append(
             Effect(key=effect.key, kind=_ON_CALL, ref=run.id, data=data, created_at=self._clock.now())
         )
-        unit.acts.append(lambda: calls.carry_out(run.id, effect))
+        # what is stored of it does not say the code that is spoken
+        said = _spoken(effect, lambda text: self._speak(text, run.service, run.customer))
+        unit.acts.append(lambda: calls.carry_out(run.id, said))
         return None
 
     def _call(self, unit: Unit, run: Run, effect: effects.StartFlow) -> EffectDone | None:
@@ -427,3 +433,16 @@ class Runs:
 
     def _flow(self, run: Run) -> Flow:
         return self._versions.of(run)
+
+
+def _spoken(effect: CallEffect, speak: Callable[[str], str]) -> CallEffect:
+    def words(prompt: tuple[Utterance, ...]) -> tuple[Utterance, ...]:
+        return tuple(replace(one, text=speak(one.text)) for one in prompt)
+
+    match effect:
+        case Collect():
+            return replace(effect, prompt=words(effect.prompt), invalid=words(effect.invalid))
+        case Play() | Record():
+            return replace(effect, prompt=words(effect.prompt))
+        case _:
+            return effect

@@ -3,13 +3,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from gateway.channels import app
 from gateway.channels.app import AppChannel
 from gateway.config.model import App, Service
+from gateway.content.otp import Codes
 from gateway.directory.devices import Devices
 from gateway.store.base import Unit
 from gateway.values.customer import Device
 from gateway.values.message import Message, Segment, StepPlan, StepRecord
+from gateway.values.otp import Code
 from gateway.values.outcome import Outcome, Result
 
 BOB, ANN = "+447700900001", "+447700900002"
@@ -52,6 +56,7 @@ class Bench:
             devices=self.devices,
             clock=FakeClock(),
             refusal=lambda service, address: self.refusal,
+            codes=Codes(b"key"),
             report=self.report,
         )
 
@@ -163,3 +168,12 @@ def test_there_is_a_limit_of_connections(monkeypatch: object) -> None:
         assert bench.channel.join(bench.link(ANN)) and bench.channel.connected == 1
     finally:
         app.MAX_LINKS = limit
+
+
+def test_a_one_time_password_is_shown_by_the_app_and_stored_nowhere() -> None:
+    bench = Bench()
+    link = bench.join()
+    said = Code("o1", 1, "numeric", 6, (6,))
+    step = replace(STEP, text="Code: ******", code=said)
+    bench.channel.send(replace(message(), plan=(step,)), 0, "shop")
+    assert link.frames[0]["text"] == f"Code: {Codes(b'key').code('pizza', BOB, said)}"

@@ -162,6 +162,7 @@ class Api:
             devices=self.devices,
             clock=clock,
             refusal=lambda service, address: "",
+            codes=CODES,
             report=lambda *news: self.pipeline.report(*news),
         )
         self.channels["app"] = self.apps

@@ -244,6 +244,7 @@ class World:
                 effects.RaiseEvent: self.custom.act,
                 **self.words.acts,
             },
+            speak=Codes(b"key").spoken,
         )
         self.actions = Actions(
             accepting=self.outbound,

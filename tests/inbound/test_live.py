@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.config.model import Number
+from gateway.content.otp import Codes
 from gateway.flows.call_effects import Play
 from gateway.inbound.live import Arrival, LiveCalls
 from gateway.protocol.sip.address import Address
@@ -566,3 +567,15 @@ async def test_a_call_is_given_away(exchange: Any) -> None:
     await it.finishes(leg, ("busy", 486))
     [id] = await it.sessions()
     assert leg.did[-1] == "collect" and (await it.world.store.run(id)).data["give.code"] == "486"
+
+
+async def test_a_one_time_password_is_spoken_and_stored_nowhere(exchange: Any) -> None:
+    code = 'type = "otp-generate"\non = { success = "hello", error = "end:102" }'
+    it = await exchange(ivr(code=code, hello=SAY.replace("Hello", "Your code: $(code.code)") % "end"))
+    leg = await it.call()
+    [session] = await it.sessions()
+    otp = it.world.otps.latest("shop", CALLER, session)
+    said = Codes(b"key").of(otp)
+    assert leg.did == [f"play Your code: {', '.join(said)}"]
+    stored = f"{await it.effects()}{await it.world.store.events(session)}{await it.world.store.run(session)}"
+    assert said not in stored and ", ".join(said) not in stored

@@ -4,8 +4,8 @@ type = "otp-generate"
 validity = "5m"
 on = { success = "send", refused = "later", error = "end:102" }
 
-`$(node.code)` in the text of send-sms, call or chain becomes the code on its way out; everywhere else it is
-no more than a token.  A session that comes here again has it sent again, the same or a new one.
+`$(node.code)` in a text that is sent or spoken to the customer becomes the code on its way out; everywhere
+else it is no more than a token.  A session that comes here again has it sent again, the same or a new one.
 """
 
 from __future__ import annotations
