@@ -218,7 +218,7 @@ class Trunk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keepalive: Seconds = Seconds(0)  # OPTIONS to each of its hosts so often; no answer: it is down.  0: none
     allow: list[str] = field(default_factory=list)  # further source addresses; `host` is always one
     numbers: list[str] = field(default_factory=list)
-    max_calls: int = 100  # of ours at a time
+    max_calls: int = 100  # at a time, of ours and of those that flows answer
     calls_per_second: float = 20  # of ours
     # final responses to a call of ours after which another host of the trunk is tried, then the next trunk
     # that has the caller's number

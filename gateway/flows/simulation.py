@@ -237,6 +237,8 @@ class Simulation:
                 event = "human"
             case call_effects.Patch():
                 event = "ended"
+            case call_effects.Transfer():
+                event, data = "transferred", {"code": "200"}
             case call_effects.HangUp():
                 event = "done"
             case effects.StartChain():

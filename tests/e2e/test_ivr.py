@@ -357,3 +357,19 @@ def test_sessions_are_told_of_their_calls_after_a_kill(site: Site) -> None:
     assert (result, data["account.reason"]) == (14, "the gateway was restarted while the call was up")
     with pytest.raises(AssertionError):
         caller.done()
+
+
+def test_nobody_on_a_call_list_is_called_twice_because_of_a_kill(site: Site) -> None:
+    people = site.daemon.folder / "services" / "people.csv"
+    people.write_text("number,size\n+447700900411,M\n+447700900412,L\n")
+    with pytest.raises(AssertionError), site.called("uas_no_answer"):  # whom nobody tells that we are gone
+        assert site.daemon.request("POST", "/v2/call-lists/sizes/start", {})[0] == 200
+        ringing = "SELECT id FROM calls WHERE called = '+447700900411' AND state = 'ringing'"
+        until(lambda: site.daemon.rows(ringing), "it rings")
+        site.daemon.kill9()
+        raise AssertionError
+    with site.called("uas_talk"):
+        site.daemon.start()
+        until(lambda: site.listed()["state"] == "done", "the list goes on to its end")
+    rows = site.daemon.rows("SELECT number, state, attempts FROM dial_entries WHERE number LIKE '%41_'")
+    assert rows == [("+447700900411", "in-doubt", 1), ("+447700900412", "answered", 1)]

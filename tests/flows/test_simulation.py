@@ -148,7 +148,8 @@ def test_what_is_said_recorded_and_told_apart_on_a_call_comes_out_well() -> None
         {"type": "call", "text": "Hello", "detect": True, "on": {"answered": "b", "machine": "end:9"}},
         {"type": "say", "text": "Speak", "on": {"done": "c"}},
         {"type": "record", "text": "after the beep", "on": {"stored": "d"}},
+        {"type": "transfer", "to": "+447700900999", "on": {"transferred": "e"}},
         {"type": "hangup", "on": {"done": "end:1"}},
     ]
-    simulation = begun(flow("f", *(n | {"on": {**n["on"], "error": "end:2"}} for n in nodes[:3]), nodes[3]))
+    simulation = begun(flow("f", *(n | {"on": {**n["on"], "error": "end:2"}} for n in nodes[:4]), nodes[4]))
     assert (simulation.run.result, simulation.world.said) == (1, ["Hello", "Speak", "after the beep"])
