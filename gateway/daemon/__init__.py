@@ -13,16 +13,13 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway import __version__
 from gateway.channels.app import AppChannel
 from gateway.channels.base import Channel
 from gateway.channels.segmentation import terms_of
 from gateway.channels.sms import Flight, SmsChannel
-from gateway.channels.voice.call import Line
-from gateway.channels.voice.channel import VoiceChannel
-from gateway.channels.voice.inbound import InboundCall, Reception
-from gateway.channels.voice.prompts import PromptCache
 from gateway.config.load import Loaded
 from gateway.config.model import Account, Bind, Gateway, Service, receipts_about
 from gateway.content.journal import Journal
@@ -30,7 +27,6 @@ from gateway.content.otp import Codes
 from gateway.content.smart_link import Tokens
 from gateway.daemon.reload import Reload, changed_binds, needs_restart
 from gateway.daemon.secret import secret_of
-from gateway.daemon.sip import SipSide
 from gateway.daemon.smpp import SmppSide
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
@@ -48,12 +44,10 @@ from gateway.inbound.consequences import ACCOUNT_SCHEME, Consequences
 from gateway.inbound.custom import CustomEvents
 from gateway.inbound.dialled import DialledCalls
 from gateway.inbound.listening import Listening
-from gateway.inbound.live import LiveCalls
 from gateway.inbound.pipeline import InboundPipeline
 from gateway.inbound.reassembly import Reassembly, Source, source_of
 from gateway.inbound.runs import Runs
 from gateway.inbound.stored import Stored
-from gateway.inbound.voice import InboundCalls
 from gateway.inbound.words import Words
 from gateway.observe.metrics import Metrics
 from gateway.observe.system import IdSource, SystemClock
@@ -90,6 +84,9 @@ from gateway.values.call import Call
 from gateway.values.errors import BadInput, GatewayError
 from gateway.values.message import Message, StepPlan
 from gateway.values.work import Timer
+
+if TYPE_CHECKING:
+    from gateway.daemon.sip import SipSide
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +150,6 @@ class Daemon:
         self._book = SegmentBook(self.store)
         self._timers = Timers(self._clock, self._fire, appointments={HELD})
         self._routes = Routes(self._binds, self._services)
-        self._prompts = PromptCache()
         self._sms = SmsChannel(
             binds=self._binds,
             clock=self._clock,
@@ -339,11 +335,11 @@ class Daemon:
             channel=self._sms,
             down=lambda: [name for name in self._binds if not self._smpp.state(name)[0]],
         )
-        self._sip = (
-            SipSide(config.sip, self._rng, state_directory, self.outbound.refill)
-            if config.sip is not None
-            else None
-        )
+        self._sip: SipSide | None = None
+        if config.sip is not None:
+            from gateway.daemon.sip import SipSide  # 20 MiB that a gateway without telephony does without
+
+            self._sip = SipSide(config.sip, self._rng, state_directory, self.outbound.refill)
         self.http = HttpServer(
             config.http.listen,
             Deps(
@@ -415,7 +411,17 @@ class Daemon:
         try:
             if self._sip is not None:
                 await self._sip.open()
-                self._answer_calls(self._sip)
+                self._channels["voice"] = self._sip.connect(
+                    services=self._services,
+                    clock=self._clock,
+                    new_id=self._new_id,
+                    sessions=self._runs,
+                    records=self._calls,
+                    overloaded=self.metrics.call_shed,
+                    consents=self._consents,
+                    codes=self._codes,
+                    outbound=self.outbound,
+                )
                 await self._sip.load(self.store)
             # before anything else may look for work in the store: what was begun is there as if it were ready
             await self.outbound.recover(self._may_repeat)
@@ -465,7 +471,6 @@ class Daemon:
         await self._hub.close()
         await self._fetcher.stop()
         await self.outbound.stop()
-        self._prompts.close()
         await self.store.close()
         log.info("gateway.stopped")
         self.systemd.close()
@@ -496,65 +501,6 @@ class Daemon:
     def _deliver(self, inbound: Inbound, respond: Respond) -> None:
         self.metrics.received(inbound.bind)
         self.inbound.deliver(inbound.bind, inbound.pdu, respond)
-
-    def _answer_calls(self, sip: SipSide) -> None:
-        """Both directions of calls, now that the endpoint knows its address."""
-        reception = Reception(
-            phone=sip.endpoint,
-            clock=self._clock,
-            note=self._calls.note,
-            open_media=sip.open_media,
-            prompts=self._prompts,
-            media_address=sip.endpoint.host,
-            session_id=sip.session_id,
-            refer=sip.lines.refer,
-        )
-        live = sip.live = self._runs.calls = LiveCalls(
-            phone=sip.endpoint,
-            clock=self._clock,
-            sessions=self._runs,
-            receive=lambda arrival: InboundCall(
-                reception,
-                arrival.event.call,
-                arrival.record,
-                offer=arrival.event.sdp,
-                trunk=sip.trunks[arrival.event.trunk],
-                refusal=arrival.number.reject,
-            ),
-            room=sip.has_room,
-            refusal=self._consents.refusal,
-            record=self.outbound.record,
-        )
-        sip.calls_in = InboundCalls(
-            services=self._services,
-            trunks=sip.trunks,
-            phone=sip.endpoint,
-            clock=self._clock,
-            new_id=self._new_id,
-            note=self._calls.note,
-            overloaded=self.metrics.call_shed,
-            later=asyncio.get_running_loop().call_later,
-            answer=live.incoming,
-        )
-        sip.voice = self._channels["voice"] = VoiceChannel(
-            trunks=sip.trunks,
-            line=Line(
-                phone=sip.lines,
-                clock=self._clock,
-                note=self._calls.note,
-                media_address=sip.endpoint.host,
-            ),
-            open_media=sip.open_media,
-            prompts=self._prompts,
-            new_id=self._new_id,
-            refusal=partial(self._consents.refusal, channel="voice"),
-            codes=self._codes,
-            hand_over=lambda key, carrier: self._hand_over([key], carrier),
-            report=self.outbound.report,
-            session_id=sip.session_id,
-            room=self.outbound.refill,
-            keep=live.adopt,
-        )
 
     def _call_ended(self, call: Call) -> None:
         self.metrics.call(call.trunk, call.direction, call.cause)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from gateway import __version__
-from gateway.channels.voice.call import Media
+from gateway.channels.voice.call import Line, Media
 from gateway.channels.voice.channel import VoiceChannel
+from gateway.channels.voice.inbound import InboundCall, Reception
+from gateway.channels.voice.prompts import PromptCache
 from gateway.config.endpoint import port_range
 from gateway.config.model import Service, Sip, Trunk
+from gateway.content.otp import Codes
+from gateway.directory.consent import Consents
+from gateway.inbound.calls import CallRecords
 from gateway.inbound.live import LiveCalls
+from gateway.inbound.runs import Runs
 from gateway.inbound.voice import InboundCalls
 from gateway.observe.health import CarrierState
 from gateway.observe.system import collect_for_calls
+from gateway.outbound.pipeline import OutboundPipeline
 from gateway.protocol.sip.call import CallCancelled, IncomingCall, OfferReceived, SipEvent
 from gateway.protocol.sip.transaction import StrangerMuted
 from gateway.store.base import Store
@@ -27,13 +36,15 @@ from gateway.transport.rtp_udp import MediaPump
 from gateway.transport.sip_endpoint import SipEndpoint
 from gateway.transport.sip_trunks import Trunks
 from gateway.transport.tls_port import own_context
+from gateway.values.clock import Clock
+from gateway.values.ids import NewId
 
 log = logging.getLogger(__name__)
 
 
 class SipSide:
     """`trunks` are the settings, shared with the channel; `lines` is how the trunks are.  `room` is told of a
-    trunk that comes up.  `calls_in` and `voice` must be set in the turn in which `open` ends."""
+    trunk that comes up.  `connect` must be called in the turn in which `open` ends."""
 
     def __init__(
         self, sip: Sip, rng: random.Random, state_directory: Path, room: Callable[[str], None]
@@ -42,6 +53,7 @@ class SipSide:
         self._recordings = state_directory / "recordings"
         self._rng = rng
         self._pump: MediaPump | None = None
+        self._prompts = PromptCache()
         self.trunks: dict[str, Trunk] = dict(sip.trunks)
         self.calls_in: InboundCalls | None = None
         self.voice: VoiceChannel | None = None
@@ -74,6 +86,73 @@ class SipSide:
             recordings=Recordings(self._recordings),
             in_use=collect_for_calls,
         )
+
+    def connect(
+        self,
+        *,
+        services: Mapping[str, Service],
+        clock: Clock,
+        new_id: NewId,
+        sessions: Runs,
+        records: CallRecords,
+        overloaded: Callable[[str], None],
+        consents: Consents,
+        codes: Codes,
+        outbound: OutboundPipeline,
+    ) -> VoiceChannel:
+        """Both directions of calls, now that the endpoint knows its address."""
+        reception = Reception(
+            phone=self.endpoint,
+            clock=clock,
+            note=records.note,
+            open_media=self.open_media,
+            prompts=self._prompts,
+            media_address=self.endpoint.host,
+            session_id=self.session_id,
+            refer=self.lines.refer,
+        )
+        live = self.live = sessions.calls = LiveCalls(
+            phone=self.endpoint,
+            clock=clock,
+            sessions=sessions,
+            receive=lambda arrival: InboundCall(
+                reception,
+                arrival.event.call,
+                arrival.record,
+                offer=arrival.event.sdp,
+                trunk=self.trunks[arrival.event.trunk],
+                refusal=arrival.number.reject,
+            ),
+            room=self.has_room,
+            refusal=consents.refusal,
+            record=outbound.record,
+        )
+        self.calls_in = InboundCalls(
+            services=services,
+            trunks=self.trunks,
+            phone=self.endpoint,
+            clock=clock,
+            new_id=new_id,
+            note=records.note,
+            overloaded=overloaded,
+            later=asyncio.get_running_loop().call_later,
+            answer=live.incoming,
+        )
+        self.voice = VoiceChannel(
+            trunks=self.trunks,
+            line=Line(phone=self.lines, clock=clock, note=records.note, media_address=self.endpoint.host),
+            open_media=self.open_media,
+            prompts=self._prompts,
+            new_id=new_id,
+            refusal=partial(consents.refusal, channel="voice"),
+            codes=codes,
+            hand_over=lambda key, carrier: outbound.hand_over([key], carrier),
+            report=outbound.report,
+            session_id=self.session_id,
+            room=outbound.refill,
+            keep=live.adopt,
+        )
+        return self.voice
 
     async def load(self, store: Store) -> None:
         """What earlier lives of the gateway knew of callers."""
@@ -136,6 +215,7 @@ class SipSide:
         await self.endpoint.stop(grace_seconds)
         if self._pump is not None:
             await self._pump.close()
+        self._prompts.close()
 
     def _busy(self) -> Counter[str]:
         """Calls under way by trunk."""

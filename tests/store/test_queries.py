@@ -9,7 +9,7 @@ from gateway.store.queries import parse, queries
 
 TEXTS = (
     "id ref message bind smsc_id service direction status address correlationid before state after carrier "
-    "flow version first receiver recipient caller called trunk cause token book list name"
+    "flow version first receiver recipient caller called trunk cause sip_call_id token book list name"
 )
 PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
     "limit": 10,

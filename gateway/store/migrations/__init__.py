@@ -6,10 +6,9 @@ The table `migrations` holds the names of those applied.  Each is applied in a t
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import sqlite_utils
 
 from gateway.store.migrations import m0001_first
 
@@ -57,7 +56,7 @@ def migrate(
     for name, migration in pending(connection, migrations):
         # sqlite-utils' own transactions (`with conn`) would commit ours half-way: migrations keep to its
         # DDL methods and `execute`, which use none
-        database = sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)
+        database = _database(connection)
         connection.execute("BEGIN IMMEDIATE")
         try:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -71,3 +70,20 @@ def migrate(
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def _database(connection: sqlite3.Connection) -> Any:
+    """The connection as sqlite-utils sees it.
+
+    Loaded only where there is something to migrate, and without numpy, which it would load to know its types
+    as those of columns: 30 MiB together.
+    """
+    without = "numpy" not in sys.modules
+    if without:
+        sys.modules["numpy"] = None  # type: ignore[assignment]
+    try:
+        import sqlite_utils
+    finally:
+        if without:
+            del sys.modules["numpy"]
+    return sqlite_utils.Database(connection, recursive_triggers=False, execute_plugins=False)

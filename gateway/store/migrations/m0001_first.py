@@ -376,6 +376,7 @@ _INDEXES = (
     "notifications_state ON notifications (state, due, id) WHERE state != 'pending'",
     "runs_open ON runs (created_at, id) WHERE state != 'ended'",
     "runs_keyed ON runs (created_at, id) WHERE key != ''",
+    "runs_flow ON runs (service, flow) WHERE parent = ''",
     "logbook_rows_book ON logbook_rows (service, book, id)",
 )
 
