@@ -46,6 +46,8 @@ def of_call(call: Call, events: Iterable[Event]) -> list[Line]:
         began = f"{call.service} called {call.called} from {caller} over {call.trunk}{owner}."
     own = [event for event in events if not call.message or event.data.get("call") == call.id]
     lines = [Line(call.started_at, began)]
+    if call.sip_call_id:
+        lines.append(Line(call.started_at, f"Its SIP Call-ID is {call.sip_call_id}."))
     if call.flood:
         lines.append(Line(call.started_at, "It was one of a flood of calls from one range of numbers."))
     if call.rung_at:
@@ -57,7 +59,7 @@ def of_call(call: Call, events: Iterable[Event]) -> list[Line]:
         lines.append(Line(call.ended_at or call.answered_at, _media(call)))
     if call.recording:
         lines.append(Line(call.ended_at or call.answered_at, f"It was recorded: {call.recording}."))
-    return lines
+    return sorted(lines, key=lambda line: line.at)  # what it has led to may have come after its end
 
 
 def of_run(run: Run, events: Iterable[Event]) -> list[Line]:

@@ -59,7 +59,7 @@ class SipEndpoint:
         clock: Callable[[], float] = time.monotonic,
         rng: Rng | None = None,
         user_agent: str = "trunkline",
-        max_calls: int = 10_000,
+        max_calls: int = 30_000,
     ) -> None:
         self._listen = [_address(written) for written in listen]
         self._tls = tls

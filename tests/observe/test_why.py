@@ -354,14 +354,18 @@ def test_what_else_is_known_of_a_call() -> None:
         jitter_ms=1.26,
         recording="c1.wav",
         flood=True,
+        sip_call_id="7@east",
     )
-    assert [line.text for line in of_call(record, [])][1:] == [
+    failed = event("action.failed", 3.5, reason="to: is empty")
+    assert [line.text for line in of_call(record, [failed])][1:] == [
+        "Its SIP Call-ID is 7@east.",
         "It was one of a flood of calls from one range of numbers.",
         "It rang after 250 ms.",
         "It was answered and lasted 1.0 s (1 s to bill), ended by the called side; answered, Normal call "
         "clearing (SIP 200, Q.850 16).",
         "Media: PCMA, 50 packets sent, 48 received, 2 lost, jitter 1.3 ms, 4 digits.",
         "It was recorded: c1.wav.",
+        "An action could not be done, because to: is empty.",
     ]
 
 

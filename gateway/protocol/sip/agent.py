@@ -78,8 +78,8 @@ class UserAgent:
         digest_of: Callable[[str], Digest | None] = lambda trunk: None,
         stream_for: Callable[[Address], Address | None] = lambda address: None,
         answer_strangers: bool = True,
-        max_calls: int = 10_000,
-        max_transactions: int = 50_000,
+        max_calls: int = 30_000,
+        max_transactions: int = 100_000,
     ) -> None:
         self.layer = TransactionLayer(
             host,
