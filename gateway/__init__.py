@@ -15,7 +15,7 @@ The house (* = pure: no socket, clock, database or await; it is told the time)
                   backlog, recorder, recovery), notify, webhook (its HTTP client)
     channels/     sms, voice, app behind one contract
     directory/    who and what exists: service, consent, key
-    content/      what is said: template
+    content/      what is said: template, otp, smart_link, seal
     store/        base (the contract), sqlite
     http/         the Messaging API
     cli/          one file per command group

@@ -32,7 +32,7 @@ _GROUPS = {
     Trigger.CALL_MISSED: ("call", "from"),
     Trigger.CALL_ANSWERED: ("call", "from"),
     Trigger.CALL_ENDED: ("call", "from"),
-    Trigger.LINK_CLICKED: ("link", "to"),
+    Trigger.LINK_CLICKED: ("click", "to"),
     Trigger.APP_RECEIVED: ("app", "from"),
     Trigger.SESSION_ENDED: ("session", "customer"),
 }
@@ -42,6 +42,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         Call(id="", direction="in", service="", trunk="", caller="", called="", started_at=0.0)
     )["call"],
     "status": variables.status(value="", transid="", sender="", recipient="")["status"],
+    "click": variables.click(link="", device="other", count=1, ref="")["click"],
     "session": variables.session(id="", flow="", result=0)["session"],
 }
 

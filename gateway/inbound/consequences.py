@@ -165,7 +165,8 @@ class Consequences:
     def of_click(self, unit: Unit, event: Event, opened: Link, device: str) -> None:
         """A customer has opened a smart link."""
         seen = variables.click(link=opened.name, device=device, count=opened.clicks, ref=opened.ref)
-        self.fire(unit, event, seen, customer=opened.address, number="", body=seen["click"])
+        body = {"to": opened.address, **seen["click"]}
+        self.fire(unit, event, seen, customer=opened.address, number="", body=body)
 
     def fire(
         self,

@@ -325,6 +325,10 @@ _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "parked": lambda data: "Its service is suspended: it is decided on when that is live again.",
     "rule": _rule,
     "nlp": _read_out,
+    "link.clicked": lambda data: (
+        f"The customer opened the link {data.get('link')} "
+        f"on {data.get('device')} (click {data.get('count')})."
+    ),
     "action.failed": lambda data: f"An action could not be done{_because_of(data)}.",
     "consent.opted_out": lambda data: f"The customer is opted out{_of(data)}{_because_of(data)}.",
     "consent.opted_in": lambda data: f"The customer is opted in{_of(data)}{_because_of(data)}.",

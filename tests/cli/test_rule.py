@@ -26,6 +26,10 @@ RULES = """\
     on = "custom.paid"
     when = "custom.amount > 10 && has(customer.tier)"
     do = [{ profile = { rich = "true" } }]
+    [rules.clicked]
+    on = "link.clicked"
+    when = 'click.link == "offer" && click.device == "ios" && !customer.opted_out'
+    do = [{ opt = "in" }]
     [rules.failed]
     on = "sms.status"
     when = 'status.value == "failed"'
@@ -57,6 +61,11 @@ def test_each_rule_says_whether_it_acts_and_why(place: Any) -> None:
 @pytest.mark.parametrize(
     ("event", "fired"),
     [
+        (
+            {"type": "link.clicked", "to": "+447700900123", "link": "offer", "device": "ios", "count": 1},
+            ["clicked"],
+        ),
+        ({"type": "link.clicked", "to": "+447700900123", "link": "other"}, []),
         ({"type": "custom.paid", "parameters": {"amount": 20}, "customer": {"tier": "x"}}, ["much"]),
         ({"type": "custom.paid", "parameters": {"amount": 20}}, []),
         ({"type": "sms.status", "service": "pizza", "status": "failed"}, ["failed"]),

@@ -21,6 +21,28 @@ SENTENCES: list[tuple[Event, str]] = [
         "Accepted with the chain alert: sms, then sms, then voice.",
     ),
     (event("message.accepted", chain="", steps=["sms"]), "Accepted: sms."),
+    (
+        event("link.clicked", link="offer", device="ios", count=2),
+        "The customer opened the link offer on ios (click 2).",
+    ),
+    (
+        event(
+            "nlp",
+            language="de",
+            intent="track",
+            confidence=0.9,
+            sentiment="negative",
+            score=-0.5,
+            late=["entities"],
+        ),
+        "It reads as: language de, intent track (0.90), negative (-0.5); left out: entities.",
+    ),
+    (event("nlp", answer="yes", profane=True), "It reads as: a yes, offending words."),
+    (event("nlp"), "It reads as: nothing known."),
+    (
+        event("decided", took="rejected", reason="its words offend"),
+        "Its service does not answer it, because its words offend.",
+    ),
     (event("step.started", step=0, channel="sms", carrier="north"), "Step 1 (sms by north) begins."),
     (
         event("step.started", step=0, channel="sms", carrier="north", reason="north is down: unbound"),
