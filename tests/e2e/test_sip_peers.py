@@ -163,7 +163,7 @@ def test_options_are_answered(site: Site, tmp_path: Path) -> None:
 # -- calls from us -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scenario", ["uas_talk", "uas_talk_and_bye"])
+@pytest.mark.parametrize("scenario", ["uas_talk", "uas_talk_and_bye", "uas_hold"])
 def test_an_answered_call_ends_from_either_side(site: Site, tmp_path: Path, scenario: str) -> None:
     with Sipp(scenario, tmp_path, "-p", str(site.east), "-m", "1"):
         id = site.call()

@@ -341,7 +341,7 @@ class UserAgent:
                 if isinstance(event, ResponseReceived):
                     self._outbound.response_received(call, event.response, now)
                 else:
-                    self._outbound.invite_failed(call, unreachable=event.unreachable)
+                    self._outbound.invite_failed(call, now, unreachable=event.unreachable)
             case Call() as call, "BYE" if final:
                 self._sessions.bye_done(call)
             case Referral() as referral, _ if final:

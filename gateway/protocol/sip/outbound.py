@@ -109,7 +109,7 @@ class OutboundCalls:
     def _give_up(self, call: Call, now: float) -> None:
         if call.state is CallState.CANCELLING and isinstance(call.invite, ClientTransaction):
             self._sessions.layer.abandon(call.invite)
-            self._failed(call, 487, "no answer to CANCEL")
+            self._failed(call, 487, "no answer to CANCEL", now)
 
     def response_received(self, call: Call, response: Response, now: float) -> None:
         """A response to the INVITE."""
@@ -119,6 +119,7 @@ class OutboundCalls:
                     call,
                     response.status,
                     readable(response.reason),
+                    now,
                     retry_after(response),
                     cause=reason_of(response),
                 )
@@ -211,6 +212,7 @@ class OutboundCalls:
         if not call.allows(CallCause.AGAIN) or not isinstance(before, ClientTransaction):
             return False
         call.step(CallCause.AGAIN)
+        self._sessions.drop_offer(call, now)
         self._sessions.forget_early(call)
         call.peer = target or call.peer
         layer = self._sessions.layer
@@ -223,16 +225,17 @@ class OutboundCalls:
 
     # --- its end
 
-    def invite_failed(self, call: Call, *, unreachable: bool) -> None:
+    def invite_failed(self, call: Call, now: float, *, unreachable: bool) -> None:
         """Timer B, or the datagram could not be sent."""
         reason = "could not be sent" if unreachable else "no response"
-        self._failed(call, 503 if unreachable else 408, reason, unreachable=True)
+        self._failed(call, 503 if unreachable else 408, reason, now, unreachable=True)
 
     def _failed(
         self,
         call: Call,
         status: int,
         reason: str,
+        now: float,
         retry_after: int | None = None,
         *,
         unreachable: bool = False,
@@ -240,6 +243,7 @@ class OutboundCalls:
     ) -> None:
         if call.allows(CallCause.FAILURE):
             call.step(CallCause.FAILURE)
+            self._sessions.drop_offer(call, now)
             self._sessions.leave(call)
             self._sessions.events.append(CallFailed(call, status, reason, retry_after, unreachable, cause))
 
@@ -263,6 +267,8 @@ class OutboundCalls:
         sdp = response.body
         if branch is not None and (branch.agreed or not sdp):
             sdp = branch.sdp
+        if call.offer is not None and call.offer.request.from_tag != response.to_tag:
+            sessions.drop_offer(call, now)  # from another branch of the fork
         sessions.forget_early(call)
         sessions.enter(call, dialog)
         if call.state in (CallState.ABANDONED, CallState.CANCELLING):

@@ -218,3 +218,18 @@ def test_nothing_of_a_fork_is_left_after_the_end(wire) -> None:
     assert wire.agent.idle
     wire.send(wire.request("UPDATE", call_id=invite.call_id, from_tag="t1", to_tag=invite.from_tag))
     assert wire.words() == ["ACK", "481 UPDATE"]
+
+
+@pytest.mark.parametrize("end", ["486", "302", "another branch"])
+def test_an_update_that_nobody_judged_ends_with_its_early_dialog(wire, end: str) -> None:
+    _, invite = wire.dial()
+    wire.send(reliable(invite, 1))
+    wire.send(
+        wire.request("UPDATE", body=b"moved", call_id=invite.call_id, from_tag="p", to_tag=invite.from_tag)
+    )
+    assert wire.words() == ["PRACK"]
+    if end == "another branch":
+        wire.reply(invite, 200, tag="other", body=b"answer")
+    else:
+        wire.reply(invite, int(end), headers=(("Contact", "<sip:x@192.0.2.2:5090>"),))
+    assert "487 UPDATE" in wire.words()
