@@ -242,6 +242,9 @@ def _trunk(path: str, trunk: Trunk, transports: Collection[str]) -> Iterator[Fau
             yield Fault(f"{path}.failover[{index}]", f"{status} refuses no call; write 400 to 699")
     if not trunk.codecs:
         yield Fault(f"{path}.codecs", 'is empty; write ["PCMU", "PCMA"]')
+    if trunk.srtp != "off" and trunk.transport not in ("tls", "auto"):
+        what = f'its keys go by SIP over {trunk.transport}, for everybody to read; write transport = "tls"'
+        yield Fault(f"{path}.srtp", what, warning=True)
 
 
 def _limits(path: str, settings: Struct, limits: _Limits) -> Iterator[Fault]:

@@ -198,6 +198,7 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
         ("trunk", 'host = "a"\nnumbers = ["12"]', "sip.trunks.east.numbers[0]", "is neither"),
         ("trunk", 'host = "a"\nallow = ["carrier"]', "sip.trunks.east.allow[0]", "is no network"),
         ("trunk", 'host = "a"\ncodecs = []', "sip.trunks.east.codecs", "is empty"),
+        ("trunk", 'host = "a"\nsrtp = "optional"', "sip.trunks.east.srtp", "for everybody to read"),
     ],
 )
 def test_a_setting_that_cannot_work_is_found(
