@@ -21,7 +21,8 @@ from gateway.values.clock import iso
 from gateway.values.event import Event
 from gateway.values.work import FlowState, FlowVersion, Run
 
-_BARE = ("flow", "version", "kind", "node", "event", "to", "type", "when", "id", "result", "unread", "limit")
+# Fields of events that tell nothing of what was said
+_BARE = ("flow", "version", "kind", "key", "node", "event", "to", "type", "when", "id", "result", "limit")
 _NODES = ("node.entered", "node.left", "log")
 
 
@@ -287,21 +288,7 @@ def _spoken(item: Recorded) -> str:
 
 def _bare(event: Event) -> Event:
     """Without what was said."""
-    kept = (
-        "flow",
-        "version",
-        "kind",
-        "node",
-        "event",
-        "to",
-        "type",
-        "when",
-        "id",
-        "result",
-        "unread",
-        "limit",
-    )
-    data = {name: value for name, value in event.data.items() if name in kept}
+    data = {name: value for name, value in event.data.items() if name in _BARE}
     return Event(ref=event.ref, type=event.type, service=event.service, at=event.at, data=data)
 
 

@@ -140,6 +140,15 @@ class _Checked:
                 for key in needed
                 if not getattr(auth, key)
             )
+        for name, book in service.logbooks.items():
+            yield from (
+                Fault(
+                    f"{path}.logbooks.{name}.columns.{column}",
+                    "each row has that already; choose another name",
+                )
+                for column in ("at", "session")
+                if column in book.columns
+            )
         for name, integration in service.integrations.items():
             yield from _url(f"{path}.integrations.{name}.url", integration.url)
         for index, number in enumerate(service.test_numbers):

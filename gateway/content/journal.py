@@ -28,6 +28,9 @@ DETAIL = {
     "log": "value",
 }
 
+# Of an input what nobody said: its kind, and how an act came out
+_PLAIN = ("kind", "key", "event")
+
 _encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(list[Any]).decode
 
 
@@ -50,7 +53,7 @@ class Journal:
             if name in data:
                 data = {key: value for key, value in data.items() if key != name}
                 if name == "input":
-                    data["kind"] = event.data[name].get("kind", "")
+                    data |= {key: event.data[name][key] for key in _PLAIN if key in event.data[name]}
             plain.append((event.type, data))
         nonce = self._randomness(NONCE_OCTETS)
         sealed = seal(self._secret, _encode(details).decode(), first.ref, nonce)

@@ -260,10 +260,11 @@ def _started(data: _Data) -> str:
 
 
 def _input(data: _Data) -> str:
-    given = data.get("input") or {"kind": data.get("kind"), "data": {}}
+    given = data.get("input") or data  # sealed: what nobody said
     match given.get("kind"):
         case "message":
-            return f'The customer wrote "{given.get("data", {}).get("text", "")}".'
+            said = f' "{given["data"].get("text", "")}"' if "data" in given else ""
+            return f"The customer wrote{said}."
         case "time-up":
             return "The time it waited for was up."
         case "effect-done":

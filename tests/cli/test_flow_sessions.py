@@ -79,6 +79,7 @@ def test_a_session_is_traced_at_three_levels(recorded: Any) -> None:
     assert "Entered" not in levels[0] and "entered" not in levels[0]
     assert "ended with 0" in levels[0]
     assert "message -> check" in levels[1]
+    assert "The customer wrote." in levels[0] and "Its act r1/1 came out as success." in levels[1]
     assert "wrote" in levels[2] and "$(session.id) = r1" in levels[2]
     assert all(CUSTOMER not in level for level in levels[:2])
 

@@ -318,10 +318,13 @@ def test_an_auth_has_what_its_kind_needs(of_pizza: Callable[[str], dict[str, str
     secret = "hush"
     [integrations.crm]
     url = "crm.example"
+    [logbooks.answers]
+    columns = { score = "number", session = "text" }
     """
     assert set(of_pizza(written)) == {
         "auths.a.password",
         "auths.b.client_id",
         "auths.b.client_secret",
         "integrations.crm.url",
+        "logbooks.answers.columns.session",
     }

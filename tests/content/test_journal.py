@@ -41,3 +41,9 @@ def test_what_was_said_is_not_to_be_read_without_the_secret() -> None:
 
 def test_the_same_is_never_sealed_the_same() -> None:
     assert JOURNAL.packed(EVENTS).data["sealed"] != JOURNAL.packed(EVENTS).data["sealed"]
+
+
+def test_how_an_act_came_out_is_no_secret() -> None:
+    done = {"kind": "effect-done", "key": "r/1", "event": "success", "data": {"body": "secret"}}
+    [bare] = Journal("").unpacked([JOURNAL.packed([event("session.input", input=done)])])
+    assert bare.data == {"kind": "effect-done", "key": "r/1", "event": "success"}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.flows import engine
 from gateway.flows.definition import Flow, faults, read
 from gateway.flows.effects import SendSms
-from gateway.flows.inputs import EffectDone, Input, MessageIn, Start, Stop, TimeUp
+from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Start, Stop, TimeUp
 from gateway.rules import variables
 from gateway.values.event import Trigger
 from gateway.values.work import Run
@@ -233,14 +233,62 @@ NODE = st.one_of(
         TEXT,
     ),
     st.builds(lambda on, text: {"type": "call", "text": text, "on": on}, wired("answered", "error"), TEXT),
+    st.builds(
+        lambda on: {"type": "receive", "timeout": 5, "await": ["sms", "custom.paid"], "on": on},
+        wired("message", "custom.paid", "timeout"),
+    ),
+    st.builds(
+        lambda on, cel: {"type": "evaluate", "values": {"x": cel}, "on": on},
+        wired("done", "error"),
+        st.sampled_from(["1 + 1", "sms.text + x", "x * 2", "sms.words", "1 / 0", "sms.nothing"]),
+    ),
+    st.builds(
+        lambda on, text, path: {"type": "parse", "text": text, "as": "json", "save": {"x": path}, "on": on},
+        wired("success", "invalid"),
+        st.sampled_from(["1", "{", "$(sms.text)", '{"a": [1]}']),
+        st.sampled_from(["$", "$.a[0]"]),
+    ),
+    st.builds(
+        lambda on, text: {
+            "type": "transform",
+            "text": text,
+            "do": ["upper", {"word": 1}],
+            "save": "x",
+            "on": on,
+        },
+        wired("done", "error"),
+        TEXT,
+    ),
+    st.builds(lambda on: {"type": "delay", "window": "09:00-10:00", "on": on}, wired("done")),
+    st.builds(
+        lambda on, opt: {"type": "consent", "opt": opt, "on": on},
+        wired("opted-in", "opted-out", "error"),
+        st.sampled_from(["in", "out", "check"]),
+    ),
+    st.builds(lambda on: {"type": "event", "name": "e", "on": on}, wired("success", "error")),
+    st.builds(
+        lambda on, text: {"type": "notify", "body": {"a": text}, "on": on}, wired("success", "error"), TEXT
+    ),
+    st.builds(lambda on, text: {"type": "log", "id": "l", "value": text, "on": on}, wired("done"), TEXT),
+    st.builds(lambda on: {"type": "call-flow", "flow": "f", "take": ["x"], "on": on}, wired("done", "error")),
+    st.builds(lambda on: {"type": "chain", "name": "c", "on": on}, wired("success", "error")),
+    st.builds(
+        lambda on, text: {"type": "profile", "set": {"a": text}, "save": {"x": "a"}, "on": on},
+        wired("success", "error"),
+        TEXT,
+    ),
+    st.builds(lambda on: {"type": "start", "inputs": ["x"], "on": on}, wired("done", "error")),
     st.builds(lambda code, text: {"type": "end", "code": code, "reason": text}, st.integers(0, 9), TEXT),
 )
 INPUT = st.one_of(
     st.just("done"),
     st.builds(message, st.sampled_from(["1", "2", ""])),
     st.just(TimeUp()),
+    st.just(EventIn("custom.paid", {"amount": 5})),
     st.builds(
-        lambda n, event: EffectDone(f"run/{n}", event), st.integers(1, 5), st.sampled_from(["success", "x"])
+        lambda n, event: EffectDone(f"run/{n}", event),
+        st.integers(1, 5),
+        st.sampled_from(["success", "done", "opted-in", "x"]),
     ),
 )
 
@@ -271,7 +319,7 @@ def test_any_graph_past_the_lint_waits_or_ends_with_a_code_whatever_comes(
             assert (run.waiting, run.due) == ("", 0.0)
         else:
             assert run.state == "waiting"
-            assert (run.due > 0) == (run.waiting in ("message", "delay"))
+            assert (run.due > 0) == (not run.waiting.startswith("effect:"))
             assert run.due or run.waiting == f"effect:{keys[-1]}"
         assert restarted(run) == run
         if input is None:
