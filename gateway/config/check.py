@@ -17,6 +17,8 @@ from gateway.values.errors import BadAddress
 from gateway.values.fault import Fault
 from gateway.values.service_key import digest
 
+_SECRET_CHARACTERS = 32
+
 
 def check(gateway: Gateway) -> list[Fault]:
     return [*links(gateway), *_services(gateway)]
@@ -26,10 +28,21 @@ def _services(gateway: Gateway) -> Iterator[Fault]:
     carriers = Carriers.of(gateway)
     for name, service in gateway.services.items():
         yield from service_faults(name, service, carriers)
+    yield from _secret(gateway)
     yield from _link_base(gateway)
     yield from shared_faults(gateway.services)
     yield from _one_key_each(gateway.services)
     yield from _one_answer_each(gateway.services)
+
+
+def _secret(gateway: Gateway) -> Iterator[Fault]:
+    """Commands read the file without what it refers to: a reference says nothing of its length."""
+    if gateway.secret and not gateway.secret.startswith("$") and len(gateway.secret) < _SECRET_CHARACTERS:
+        yield Fault(
+            "secret",
+            f"is too short to be one: {_SECRET_CHARACTERS} characters and more, such as those of "
+            "`openssl rand -hex 32`; without it one is made",
+        )
 
 
 def _link_base(gateway: Gateway) -> Iterator[Fault]:

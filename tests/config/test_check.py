@@ -39,3 +39,30 @@ def test_services_share_a_number_when_all_of_them_say_so(found: Found) -> None:
 def test_the_whole_is_checked_at_once(found: Found) -> None:
     faults = found('[http]\nlisten = "x"', {"a": 'name = ""', "b": 'name = "x"\nassets = ["1"]'})
     assert list(faults) == ["http.listen", "services.a.name", "services.b.assets[0]"]
+
+
+def test_links_need_a_url_to_begin_with(found: Found) -> None:
+    linked = 'name = "x"\n[links.offer]\nother = "https://example.org/offer"'
+    assert found("", {"a": linked}) == {
+        "services.a.links": "lead nowhere yet: set links in [http] to a URL of yours"
+    }
+    assert found('[http]\nlinks = "https://s.example.org"', {"a": linked}) == {}
+    assert list(found('[http]\nlinks = "https://s.example.org/x"', {})) == ["http.links"]
+    assert list(found('[http]\nlinks = "s.example.org"', {})) == ["http.links"]
+
+
+def test_a_link_is_named_and_leads_somewhere(found: Found) -> None:
+    http = '[http]\nlinks = "https://s.example.org"'
+    bad = 'name = "x"\n[links.my-offer]\nother = "example.org"\nexpires = 0\n[links.none]\nother = ""'
+    assert list(found(http, {"a": bad})) == [
+        "services.a.links.my-offer",
+        "services.a.links.my-offer.other",
+        "services.a.links.my-offer.expires",
+        "services.a.links.none.other",
+    ]
+
+
+def test_a_short_secret_is_none(found: Found) -> None:
+    assert list(found('secret = "hello"', {})) == ["secret"]
+    assert found(f'secret = "{"x" * 32}"', {}) == {}
+    assert list(found("", {"a": 'name = "x"\nsecrets.partner = ""'})) == ["services.a.secrets.partner"]
