@@ -53,6 +53,7 @@ _UNTIL: Mapping[str, tuple[str, ...]] = {
 _WHAT: Mapping[str, str] = {"sms": "an SMS", "voice": "a call", "app": "what an app shows"}
 _MOST_RETRIES = 10  # of a step
 _LINK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CAUSES = ("busy", "no-answer", "rejected", "unreachable")  # of a call list's retry
 _MOST_TOGETHER = 1000  # notifications in one POST
 
 
@@ -289,6 +290,10 @@ class _Checked:
         for key in ("max_calls", "longest"):
             if getattr(wanted, key) <= 0:
                 yield Fault(f"{path}.{key}", f"must be more than 0, not {getattr(wanted, key):g}")
+        for cause in wanted.retry:
+            if cause not in _CAUSES:
+                what = f'"{cause}" is no reason for which nobody is reached{nearest(cause, _CAUSES)}'
+                yield Fault(join(f"{path}.retry", cause), f"{what} (there are: {', '.join(_CAUSES)})")
         if wanted.window:
             try:
                 hours(wanted.window)

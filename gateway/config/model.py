@@ -437,7 +437,7 @@ class CallList(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window: str = ""  # "09:00-20:00", by the clock of the number's own country or area; empty: at any time
     days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = field(default_factory=list)
     # after which time to call again, by why nobody was reached: the first wait, the second, ...
-    retry: dict[Literal["busy", "no-answer", "rejected", "unreachable"], list[Seconds]] = field(
+    retry: dict[str, list[Seconds]] = field(  # busy, no-answer, rejected, unreachable
         default_factory=lambda: {"busy": [Seconds(300), Seconds(300)], "no-answer": [Seconds(3600)]}
     )
     longest: Seconds = Seconds(600)  # a call is hung up after that

@@ -342,6 +342,9 @@ _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "call.missed": _call("was missed"),
     "call.answered": _call("was answered"),
     "call.ended": _call("ended"),
+    "call.recorded": lambda data: (
+        f"{data.get('seconds')} s were recorded, until {data.get('cause')}: {data.get('file')}."
+    ),
     "session.started": _started,
     "session.input": _input,
     "session.message-dropped": lambda data: f"More than {data.get('limit')} texts waited: one was dropped.",

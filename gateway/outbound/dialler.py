@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from msgspec import Struct
@@ -209,8 +210,12 @@ class Dialler:
                     await self._some(worked, wanted)
         except asyncio.CancelledError:
             raise
-        except Exception:
+        except Exception as error:  # a defect of ours; it must not look as if the list were running
             log.exception("dial.failed", extra={"service": worked.list.service, "list": worked.list.name})
+            reason = f"it failed here: {type(error).__name__}"
+            worked.list = replace(worked.list, state="paused", reason=reason)
+            with suppress(StoreError, Throttled):
+                await self._turn(worked, "paused", reason)
 
     async def _some(self, worked: _Worked, wanted: CallList) -> None:
         now = self._clock.now()
@@ -354,7 +359,7 @@ def _opens(number: str, wanted: CallList, now: float) -> float:
 
 def _again(entry: DialEntry, cause: str, reason: str, wanted: CallList | None, now: float) -> DialEntry:
     """The entry after a call that reached nobody: it waits for its next try, or has failed."""
-    waits = wanted.retry.get(cause, []) if wanted is not None else []  # type: ignore[call-overload]
+    waits = wanted.retry.get(cause, []) if wanted is not None else []
     tried = entry.tries.get(cause, 0)
     if tried >= len(waits):
         return replace(entry, state="failed", reason=reason or cause)

@@ -208,6 +208,11 @@ def test_a_sound_service_has_no_findings(of_pizza: OfPizza) -> None:
             "must be more than 0",
         ),
         (
+            '[call_lists.all]\nfile = "x.csv"\nflow = "order"\nretry = { bussy = ["5m"] }',
+            "call_lists.all.retry.bussy",
+            'did you mean "busy"',
+        ),
+        (
             '[call_lists.all]\nfile = "x.csv"\nflow = "order"\nwindow = "9 to 5"',
             "call_lists.all.window",
             'write "09:00-18:00"',

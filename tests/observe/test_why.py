@@ -166,6 +166,10 @@ SENTENCES: list[tuple[Event, str]] = [
         "The call from +1 to +2 ended: busy (486).",
     ),
     (
+        event("call.recorded", run="r1", file="/var/a.wav", seconds=2.5, cause="silence"),
+        "2.5 s were recorded, until silence: /var/a.wav.",
+    ),
+    (
         event("session.started", run="r1", flow="order", version="abc"),
         "Session r1 of the flow order (version abc) begins.",
     ),

@@ -423,3 +423,17 @@ async def test_news_of_calls_that_are_no_entry_s_are_nothing(bench: Any) -> None
     unit = Unit()
     it.dialler.effect_done(unit, "dial:9:1", "answered", {})
     assert unit.writes == []
+
+
+async def test_a_defect_pauses_the_list_and_says_so(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    it = bench()
+
+    def broken(unit: Unit, request: SendRequest) -> Message:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(it, "accept", broken)
+    await it.start(ANNE)
+    await asyncio.sleep(1)
+    [found] = it.store.lists.values()
+    assert (found.state, found.reason) == ("paused", "it failed here: ZeroDivisionError")
+    assert it.states == ["waiting"]
