@@ -274,7 +274,7 @@ class _Checked:
         yield from self._named(f"{path}.template", name, "template", self._service.templates)
         template = self._service.templates.get(name)
         if template is not None and not _says(template, channel):
-            spoken = "voice, wav or text" if channel == "voice" else "text"
+            spoken = {"voice": "voice, wav or text", "app": "app or text"}.get(channel, "text")
             yield Fault(f"{path}.template", f"template {name} has no {spoken} for a step by {channel}")
 
     def _call_list(self, path: str, wanted: CallList) -> Iterator[Fault]:
@@ -391,7 +391,8 @@ def _manners(path: str, service: Service) -> Iterator[Fault]:
 
 
 def _says(template: Template, channel: str) -> bool:
-    return bool(template.text or (channel == "voice" and (template.voice or template.wav)))
+    own = {"voice": template.voice or template.wav, "app": template.app}.get(channel, "")
+    return bool(template.text or own)
 
 
 def _is_number(address: str) -> bool:

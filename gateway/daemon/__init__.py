@@ -298,7 +298,7 @@ class Daemon:
             sessions=self._runs,
             live=lambda: self._sip.live if self._sip is not None else None,
             clock=self._clock,
-            refusal=self._consents.refusal,
+            refusal=partial(self._consents.refusal, channel="voice"),
             sender=lambda service, wanted: self.outbound.planner.sender(service, wanted, "voice"),
         )
         self._dialler = Dialler(
@@ -307,7 +307,7 @@ class Daemon:
             clock=self._clock,
             new_id=self._new_id,
             accepting=Counted(self.outbound, partial(self.metrics.accepted, by="list")),
-            refusal=self._consents.refusal,
+            refusal=partial(self._consents.refusal, channel="voice"),
             begin=dialled.begin,
             release=lambda owner: self._sip.live.release(owner) if self._sip and self._sip.live else None,
         )
@@ -481,8 +481,13 @@ class Daemon:
         return self._routes.candidates(message, step, self._clock.now())
 
     def _skip(self, message: Message, step: StepPlan) -> str:
-        opted_out = bool(self._consents.refusal(message.service, message.recipient))
-        subject = variables.subject(service=message.service, customer=message.recipient, opted_out=opted_out)
+        who = message.service, message.recipient
+        subject = variables.subject(
+            service=message.service,
+            customer=message.recipient,
+            opted_out=bool(self._consents.refusal(*who)),
+            known=self._customers.known(*who),
+        )
         return skipped(message, step, subject)
 
     async def _hand_over(self, keys: list[str], carrier: str) -> None:

@@ -124,7 +124,7 @@ class SipSide:
                 refusal=arrival.number.reject,
             ),
             room=self.has_room,
-            refusal=consents.refusal,
+            refusal=partial(consents.refusal, channel="voice"),
             record=outbound.record,
         )
         self.calls_in = InboundCalls(

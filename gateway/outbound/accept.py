@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from gateway.config.model import Chain, Service, Step
-from gateway.content.template import checked, render_sms, render_voice, worded
+from gateway.content.template import checked, render_app, render_sms, render_voice, worded
 from gateway.directory.assets import held
 from gateway.store.base import Unit
 from gateway.values import link
@@ -291,6 +291,8 @@ class Planner:
                 values = checked(name, template, variables)
                 if step.channel == "voice":
                     text, wav = render_voice(wording, values), wording.wav
+                elif step.channel == "app":
+                    text = render_app(wording, values)
                 else:
                     text = render_sms(wording, values)
         except UnknownVariable as error:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.config.model import Chain, Seconds, Service, Step, Template
+from gateway.config.model import App, Asset, Chain, Parameter, Seconds, Service, Step, Template, Wording
 from gateway.outbound.accept import MAX_TEXT, Counted, Planner, SendRequest
 from gateway.store.base import Unit
 from gateway.values.errors import BadInput, Throttled
@@ -226,3 +226,57 @@ def test_who_asks_is_counted_once_what_was_accepted_is_durable() -> None:
         accepting.check_room()
     with pytest.raises(BadInput):
         accepting.check(SendRequest(service="alerts", to="nobody", text="hi"))
+
+
+def worded(**fields: Any) -> Message:
+    templates = {
+        "bill": Template(
+            text="$(amount) due",
+            app="Bill: $(amount)",
+            parameters={"amount": Parameter(type="number")},
+            languages={"de": Wording(text="$(amount) offen")},
+        )
+    }
+    registry = {"54321": Asset(state="suspended")}
+    service = Service(
+        name="S", assets=["54321", "12345"], apps={"shop": App()}, registry=registry, templates=templates
+    )
+    planner = Planner({"s": service}, lambda service, address: "de" if address == BOB else "")
+    given = {"variables": {"amount": "12.50"}, "template": "bill", "to": BOB, **fields}
+    return planner.plan(SendRequest(service="s", **given), "m", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "sender"),
+    [
+        ({}, "12.50 offen", "12345"),
+        ({"language": "en"}, "12.50 due", "12345"),
+        ({"to": "+447700900002"}, "12.50 due", "12345"),
+        ({"to": "+447700900002", "language": "de-AT"}, "12.50 offen", "12345"),
+        ({"channel": "app", "language": "en"}, "Bill: 12.50", "shop"),
+    ],
+)
+def test_a_template_speaks_the_language_of_request_or_customer(
+    fields: dict[str, Any], text: str, sender: str
+) -> None:
+    message = worded(**fields)
+    assert (message.text, message.sender) == (text, sender)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "code"),
+    [
+        ({"variables": {}}, "variables.amount", "missing_variable"),
+        ({"variables": {"amount": "much"}}, "variables.amount", "bad_parameter"),
+        ({"sender": "54321"}, "from", "unfit_sender"),
+        ({"sender": "99999"}, "from", "foreign_sender"),
+        ({"channel": "voice", "sender": "12345"}, "from", "unfit_sender"),
+        ({"channel": "voice"}, "from", "no_sender"),
+    ],
+)
+def test_what_a_service_cannot_say_or_send_from_is_refused(
+    fields: dict[str, Any], field: str, code: str
+) -> None:
+    with pytest.raises(BadInput) as refused:
+        worded(**fields)
+    assert (refused.value.field, refused.value.code) == (field, code)
