@@ -145,7 +145,7 @@ def test_a_ringing_caller_is_told_when_the_gateway_stops(tmp_path: Path, north: 
             assert daemon.terminate() == 0
             assert east.wait("final")["status"] == 486
             assert daemon.rows("SELECT caller, state, cause, answered_at FROM calls") == [
-                ("+447700900123", "ended", "rejected-by-policy", 0.0)
+                ("+447700900123", "ended", "gateway-stopped", 0.0)
             ]
 
 
@@ -234,7 +234,8 @@ def test_findings_are_shown_and_exit_with_78(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path / "site", "[smpp.binds.north]\nprot = 1\n", {"shop": 'nam = "Shop"\n'})
     status, said = run_to_its_end(daemon)
     assert status == os.EX_CONFIG
-    assert f'{daemon.config}:8: smpp.binds.north.prot: unknown key; did you mean "port"?' in said
+    line = daemon.config.read_text().splitlines().index("prot = 1") + 1
+    assert f'{daemon.config}:{line}: smpp.binds.north.prot: unknown key; did you mean "port"?' in said
     assert 'nam: unknown key; did you mean "name"?' in said
     assert said.endswith("findings: not started")
     assert not daemon.state.exists()
