@@ -41,6 +41,8 @@ from gateway.values.ids import NewId
 
 log = logging.getLogger(__name__)
 
+_FIXED = ("listen", "tls_certificate", "tls_key", "unknown", "advertise", "rtp_ports")  # until a restart
+
 
 class SipSide:
     """`trunks` are the settings, shared with the channel; `lines` is how the trunks are.  `room` is told of a
@@ -161,12 +163,8 @@ class SipSide:
 
     async def configure(self, sip: Sip, services: Mapping[str, Service]) -> None:
         """Take changed trunks and policies; calls under way go on.  The addresses stay until a restart."""
-        if (sip.listen, sip.advertise, sip.rtp_ports) != (
-            self._sip.listen,
-            self._sip.advertise,
-            self._sip.rtp_ports,
-        ):
-            log.warning("reload.needs_restart", extra={"section": "sip.listen, advertise and rtp_ports"})
+        if any(getattr(sip, key) != getattr(self._sip, key) for key in _FIXED):
+            log.warning("reload.needs_restart", extra={"section": f"sip: {', '.join(_FIXED)}"})
         await self.lines.configure(sip)
         self.lines.start()
         self.trunks.clear()

@@ -230,6 +230,10 @@ class SipEndpoint:
         self._user().register(binding, target, expires, self._clock())
         self._settle()
 
+    def be_seen_at(self, trunk: str, place: tuple[str, int] | None) -> None:
+        """Where the peers of a trunk see us, behind NAT; None: at our own address."""
+        self._user().be_seen_at(trunk, place)
+
     # --- the sockets' side
 
     def received(self, data: bytes, source: Address) -> None:

@@ -30,11 +30,14 @@ from gateway.values.numbering import Numbering
 log = logging.getLogger(__name__)
 
 _RESOLVE_AGAIN_SECONDS = 10.0
+_OPEN_SECONDS = 5.0  # that a start waits for name servers; afterwards they have their time
+_LEARN_SECONDS = 60.0  # at most so often a changed address of ours is told before its time
 _HOST_FAILURES = frozenset({408, 500, 502, 503, 504})  # that say more about a host than about a call
 
 
 class TrunkLink:
-    """`changed` is called when the trunk comes up.  `supported` are the transports that we listen by.
+    """`changed` is called when the trunk comes up, `moved` when its `networks` are others.  `supported` are
+    the transports that we listen by.
 
     `open` looks its hosts up once; `start` begins keep-alive and registration.
     """
@@ -49,6 +52,7 @@ class TrunkLink:
         supported: Sequence[Transport],
         chance: Callable[[], float],
         changed: Callable[[str], None],
+        moved: Callable[[], None],
     ) -> None:
         self.name = name
         self.trunk = trunk
@@ -62,6 +66,7 @@ class TrunkLink:
         self._resolver = resolver
         self._supported = supported
         self._changed = changed
+        self._moved = moved
         self._clock = asyncio.get_running_loop().time
         self._hosts = Hosts(float(trunk.keepalive))
         self._resolve_at: float | None = self._clock()
@@ -70,6 +75,8 @@ class TrunkLink:
         if trunk.auth == "register":
             self._registration = Registration(int(trunk.expires), chance, self._clock())
         self._asked: Address | None = None  # the host that the latest REGISTER went to
+        self._seen_at: tuple[str, int] | None = None
+        self._learned_at = float("-inf")
         self._was_up: bool | None = None
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -79,7 +86,9 @@ class TrunkLink:
 
     async def open(self) -> None:
         """Look up the hosts: before the first call may come from one of them."""
-        await self._resolve()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_OPEN_SECONDS):
+                await self._resolve()
 
     def start(self) -> None:
         """The endpoint is up: say that we are there.  Does nothing the second time."""
@@ -135,7 +144,10 @@ class TrunkLink:
         if found.addresses:
             self._hosts.replace(found.addresses, now)
         self._resolve_at = None if found.seconds is None else now + found.seconds
-        self.networks = [network(address) for address in (*self._known(), *trunk.allow)]
+        networks = [network(address) for address in (*self._known(), *trunk.allow)]
+        if networks != self.networks:
+            self.networks = networks
+            self._moved()
 
     def _known(self) -> list[str]:
         """IP addresses that are the trunk's without further ado."""
@@ -233,12 +245,35 @@ class TrunkLink:
             again = registration.unanswered(now)
         else:
             again = registration.answered(response, binding.contact, now)
+            self._learn(response, registration, now)
         self._register(again)
         self._look()
         self._wake.set()
         return True
 
     # --- inside
+
+    def _learn(self, response: Response, registration: Registration, now: float) -> None:
+        """Behind NAT a registrar says where it sees us (RFC 3581): there it can call us, and is told so at
+        once.  `advertise` is the operator's own word on this, and stands."""
+        if self._sip.advertise or self._asked is None or self._asked.transport != "udp":
+            return
+        own = self._endpoint.host, self._endpoint.port_of("udp")
+        told = response.via.parameters
+        host, port = told.get("received") or own[0], told.get("rport") or ""
+        try:
+            place = str(ip_address(host)), int(port)
+        except ValueError:
+            return
+        seen = None if place == own or not 0 < place[1] < 65536 else place
+        if seen == self._seen_at:
+            return
+        self._seen_at = seen
+        self._endpoint.be_seen_at(self.name, seen)
+        if now - self._learned_at > _LEARN_SECONDS:  # some NAT has another port for every request
+            self._learned_at = now
+            log.info("trunk.behind_nat", extra={"trunk": self.name, "seen_at": written(*place)})
+            registration.refresh(now)
 
     def _register(self, expires: int | None) -> None:
         while expires is not None and self._binding is not None and self._registration is not None:

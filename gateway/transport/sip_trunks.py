@@ -53,21 +53,14 @@ class Trunks:
         self._changed = changed
         self._links: dict[str, TrunkLink] = {}
         self._numbers: dict[str, set[str]] = {}
-        self._sources: dict[str, str | None] = {}
+        self._sources: dict[str, list[str]] = {}  # trunks by source address: each request asks several times
 
     # --- for the endpoint
 
     def admit(self, source: str) -> str | None:
         """The name of a trunk by an IP address, None for a stranger's."""
-        try:
-            return self._sources[source]
-        except KeyError:
-            pass
-        if len(self._sources) >= _REMEMBERED:
-            self._sources.clear()
-        name = next(iter(self._of(source)), None)
-        self._sources[source] = name
-        return name
+        names = self._of(source)
+        return names[0] if names else None
 
     def digest_of(self, trunk: str) -> Digest | None:
         link = self._links.get(trunk)
@@ -99,7 +92,15 @@ class Trunks:
         links = {
             name: kept.get(name)
             or TrunkLink(
-                name, sip, trunk, self.endpoint, resolver, supported, self._rng.random, self._changed
+                name,
+                sip,
+                trunk,
+                self.endpoint,
+                resolver,
+                supported,
+                self._rng.random,
+                self._changed,
+                self._sources.clear,
             )
             for name, trunk in sip.trunks.items()
         }
@@ -205,7 +206,13 @@ class Trunks:
 
     def _of(self, source: str) -> list[str]:
         """The trunks that an IP address may be of."""
-        return [name for name, link in self._links.items() if allowed(source, link.networks)]
+        names = self._sources.get(source)
+        if names is None:
+            if len(self._sources) >= _REMEMBERED:
+                self._sources.clear()
+            names = [name for name, link in self._links.items() if allowed(source, link.networks)]
+            self._sources[source] = names
+        return names
 
 
 def _listens(sip: Sip, transport: str) -> bool:

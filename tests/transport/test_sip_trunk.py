@@ -36,7 +36,15 @@ async def link(trunk: Trunk, zone: Zone | None = None, **sip: Any) -> AsyncItera
         rng = random.Random(1)
         resolver = Resolver(server, rng.random)
         one = TrunkLink(
-            "east", settings, trunk, endpoint, resolver, ("udp", "tcp", "tls"), rng.random, lambda name: None
+            "east",
+            settings,
+            trunk,
+            endpoint,
+            resolver,
+            ("udp", "tcp", "tls"),
+            rng.random,
+            lambda name: None,
+            lambda: None,
         )
         await one.open()
         one.start()

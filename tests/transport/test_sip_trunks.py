@@ -19,6 +19,7 @@ from gateway.protocol.sip.message import Request, parse, respond
 from gateway.transport.sip_endpoint import SipEndpoint
 from gateway.transport.sip_trunks import CannotRefer, NoHost, Trunks
 from gateway.transport.sip_udp import UdpSocket
+from tests.peers.name_server import name_server
 
 OURS, CUSTOMER = "+442079460000", "+447700900123"
 
@@ -132,6 +133,25 @@ async def test_a_registered_trunk_says_where_we_are_and_takes_its_leave(carriers
     assert {r.via.port for r in east.requests} == {it.endpoint.port}
 
 
+async def test_behind_nat_the_registrar_is_told_where_it_sees_us(carriers: list[Carrier]) -> None:
+    east = carriers[0]
+    answer = registrar(lambda: "n")
+
+    def behind_nat(request: Request) -> tuple[int, list[tuple[str, str]]]:
+        request.headers.set("Via", f"{request.via};received=203.0.113.7;rport=1024".replace(";rport;", ";"))
+        return answer(request)
+
+    east.answer = behind_nat
+    port = await east.start()
+    async with site(trunks={"east": Trunk(host="127.0.0.1", port=port, **REGISTERED)}) as it:
+        third = (await east.of("REGISTER", 3))[2]
+        assert third.headers.get("Contact") == "<sip:u@203.0.113.7:1024>;expires=3600"
+        it.trunks.invite(trunk="east", to_number=CUSTOMER, from_number=OURS, sdp=b"")
+        [invite] = await east.of("INVITE", 1)
+        assert invite.headers.get("Contact") == f"<sip:{OURS}@203.0.113.7:1024>"
+        assert len(await east.of("REGISTER", 3)) == 3
+
+
 async def test_a_trunk_that_is_not_registered_takes_no_calls(carriers: list[Carrier]) -> None:
     east = carriers[0]
     east.answer = lambda request: (403, [])
@@ -205,6 +225,7 @@ async def test_a_call_is_made_as_the_carrier_wants_it(carriers: list[Carrier]) -
         assert invite.headers.get("From").startswith('"Anonymous" <sip:anonymous@anonymous.invalid>;tag=')
         assert invite.headers.get("P-Asserted-Identity") == "<sip:442079460000@sip.example>"
         assert invite.headers.get("Privacy") == "id"
+        assert "442079460000" not in invite.headers.get("Contact")
         failed = await it.events.get()
         assert isinstance(failed, CallFailed)
         assert (failed.call, failed.retry_after) == (call, 60)
@@ -259,3 +280,17 @@ async def test_a_changed_trunk_begins_anew_and_the_others_go_on(carriers: list[C
         assert len(await carriers[1].of("REGISTER", 2)) == 2
         assert it.trunks.why_not("east") == "there is no such trunk any more"
         assert it.trunks.admit("127.0.0.1") is None
+
+
+async def test_a_host_that_has_moved_is_a_stranger_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.transport.sip_dns._LEAST_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.transport.sip_dns._MOST_SECONDS", 0.01)
+    zone: dict[tuple[str, str], tuple[int | str, ...]] = {("east.example.", "A"): (1, "192.0.2.1")}
+    async with (
+        name_server(zone) as server,
+        site(name_server=server, trunks={"east": Trunk(host="east.example", port=5060)}) as it,
+    ):
+        assert (it.trunks.admit("192.0.2.1"), it.trunks.admit("192.0.2.2")) == ("east", None)
+        zone["east.example.", "A"] = (1, "192.0.2.2")
+        await it.until(lambda: it.trunks.admit("192.0.2.2") == "east")
+        assert it.trunks.admit("192.0.2.1") is None

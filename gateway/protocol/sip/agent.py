@@ -252,7 +252,7 @@ class UserAgent:
         """Ask a peer whether it is there; OptionsAnswered follows."""
         uri = sip_uri("", *((manner.domain, manner.port) if manner.domain else (target.host, target.port)))
         probe = Probe(target)
-        own = self._own_uri("", target)
+        own = self._own_uri("", target, manner)
         request = make_request(
             "OPTIONS",
             uri,
@@ -275,7 +275,7 @@ class UserAgent:
         """Ask a registrar to send our calls here for so many seconds, 0 for no longer; RegisterAnswered
         follows (section 10.2)."""
         binding.cseq += 1
-        binding.contact = self._own_uri(binding.user, target)
+        binding.contact = self._own_uri(binding.user, target, binding.manner)
         aor = f"<sip:{binding.user}@{binding.manner.domain}>"
         request = make_request(
             "REGISTER",
@@ -295,9 +295,17 @@ class UserAgent:
         )
         self.layer.request(request, target, now, binding, binding.manner.digest)
 
-    def _own_uri(self, user: str, target: Address) -> str:
+    def be_seen_at(self, trunk: str, place: tuple[str, int] | None) -> None:
+        """The peers of a trunk see us at this address, behind NAT: it goes into each Contact for them.  None:
+        at our own."""
+        if place is None:
+            self._sessions.seen_at.pop(trunk, None)
+        else:
+            self._sessions.seen_at[trunk] = place
+
+    def _own_uri(self, user: str, target: Address, manner: Manner) -> str:
         """Where a peer at this address reaches us."""
-        uri = sip_uri(user, self.layer.host, self.layer.own_port(target.transport))
+        uri = sip_uri(user, *self._sessions.own_place(target.transport, manner.trunk))
         return uri if target.transport == "udp" else f"{uri};transport={target.transport}"
 
     # --- between

@@ -174,6 +174,7 @@ class Call:
     # ---
     secure: bool = False  # it was addressed by a sips URI
     digest: Digest | None = None  # our credentials with its trunk
+    anonymous: bool = False  # our number is withheld from the other end
     invite: ClientTransaction | ServerTransaction | None = None
     local_tag: str = ""
     dialog: Dialog | None = None

@@ -67,6 +67,7 @@ class OutboundCalls:
             target,
             manner.trunk or sessions.trunk_of(target.host),
             digest=manner.digest,
+            anonymous=identity.anonymous,
             local_tag=tag,
             local_sdp=sdp,
         )

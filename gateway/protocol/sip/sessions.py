@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from ipaddress import ip_address
 
-from gateway.protocol.sip.address import DEFAULT_PORTS, Address, transport_named
+from gateway.protocol.sip.address import DEFAULT_PORTS, Address, Transport, transport_named
 from gateway.protocol.sip.call import (
     AnswerReceived,
     Call,
@@ -49,6 +49,7 @@ class Sessions:
         self.layer = layer
         self.trunk_of = trunk_of
         self.digest_of = digest_of
+        self.seen_at: dict[str, tuple[str, int]] = {}  # our address as the peers of a trunk see it, by NAT
         self.user_agent = user_agent
         self.calls: set[Call] = set()  # every call that is not ENDED
         self.dialogs: dict[DialogId, tuple[Call, Dialog]] = {}
@@ -57,12 +58,18 @@ class Sessions:
 
     def contact(self, call: Call) -> tuple[str, str]:
         transport = call.peer.transport
-        uri = sip_uri(call.own_number, self.layer.host, self.layer.own_port(transport))
+        # a withheld number must not show here either
+        uri = sip_uri("" if call.anonymous else call.own_number, *self.own_place(transport, call.trunk))
         if call.secure:
             uri = f"sips{uri.removeprefix('sip')}"
         elif transport != "udp":
             uri = f"{uri};transport={transport}"
         return "Contact", f"<{uri}>"
+
+    def own_place(self, transport: Transport, trunk: str | None) -> tuple[str, int]:
+        """Where the peers of a trunk reach us."""
+        seen = self.seen_at.get(trunk or "") if transport == "udp" else None
+        return seen or (self.layer.host, self.layer.own_port(transport))
 
     def enter(self, call: Call, dialog: Dialog) -> None:
         call.dialog = dialog
