@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from gateway.cli.settings import config_option, json_option, look, service_of, s
 from gateway.config.model import Gateway, Nlp, NlpTest, Service
 from gateway.store.base import MessageQuery, Store
 from gateway.text.pipeline import Analysis, Reader
-from gateway.values.message import Message
+from gateway.values.message import Message, Offence
 
 _PAGE = 500
 _LOW = 20  # texts without an intent, or with little confidence, that are shown
@@ -135,7 +135,8 @@ def report(service: str, limit: int, labels: Any, as_json: bool, config: str) ->
     found = look(config, lambda store: _recorded(store, service, limit))
     readings = [(message.text, reader.read(message.text, message.created_at)) for message in found]
     right = {test.text: test.intent for test in given.tests if test.intent is not None} | _labels(labels)
-    made = _Report(readings, right, reader)
+    offenders = look(config, lambda store: store.offences(service))
+    made = _Report(readings, right, reader, offenders[:_LOW])
     if as_json:
         print_json(made.as_json())
     else:
@@ -146,8 +147,13 @@ def report(service: str, limit: int, labels: Any, as_json: bool, config: str) ->
 
 class _Report:
     def __init__(
-        self, readings: list[tuple[str, Analysis]], right: Mapping[str, str], reader: Reader
+        self,
+        readings: list[tuple[str, Analysis]],
+        right: Mapping[str, str],
+        reader: Reader,
+        offenders: Sequence[Offence],
     ) -> None:
+        self.offenders = offenders
         self.texts = len(readings)
         self.intents = Counter(a.variables["intent"] or "(none)" for _, a in readings)
         self.languages = Counter(a.variables["language"] or "(none)" for _, a in readings)
@@ -168,6 +174,7 @@ class _Report:
             "languages": dict(self.languages.most_common()),
             "sentiment": dict(self.moods.most_common()),
             "profane": self.profane,
+            "offenders": [{"address": o.address, "offences": o.count} for o in self.offenders],
             "low": [
                 {"text": low.text, "confidence": low.confidence, "nearest": low.nearest} for low in self.low
             ],
@@ -187,6 +194,9 @@ class _Report:
             ("sentiment", self.moods),
         ):
             listing((what, "texts"), [(name, str(number)) for name, number in counts.most_common()])
+        if self.offenders:
+            click.echo("Who has offended:")
+            listing(("customer", "times"), [(o.address, str(o.count)) for o in self.offenders])
         if self.low:
             click.echo("Least sure of:")
             rows = [(f"{low.confidence:.2f}", low.nearest, low.text) for low in self.low]

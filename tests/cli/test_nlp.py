@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.values.message import Message
+from gateway.values.message import Message, Offence
 from gateway.values.outcome import Status
 
 PARCELS = """\
@@ -86,13 +86,15 @@ def test_the_report_reads_recorded_texts_again(parcels: Any) -> None:
 
 
 def test_the_report_says_which_intents_are_taken_for_each_other(parcels: Any) -> None:
-    parcels.fill([texted("1", "cancel it")])
+    offence = Offence(service="parcels", address="+447700900123", count=3, at=1.0)
+    parcels.fill([texted("1", "cancel it"), offence])
     labels = parcels.folder / "labels.csv"
     labels.write_text('"please, cancel the order",cancel\nwhere is the parcel,track\nstop it,cancel\n')
     result = parcels.run("nlp", "report", "parcels", "--labels", str(labels))
     assert result.exit_code == 1
     assert "Of 4 texts whose intent is given 3 are read rightly." in result.stdout
     assert "cancel\t(none)\t1" in result.stdout
+    assert "+447700900123\t3" in result.stdout
     labels.write_text("no label\n")
     result = parcels.run("nlp", "report", "parcels", "--labels", str(labels))
     assert 'labels.csv:1: must be "text,intent", but has 1 columns' in result.output

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.config.model import OtpGuard, OtpSettings, Seconds, Service
 from gateway.content.otp import Codes
@@ -222,3 +224,59 @@ async def test_the_guard_remembers_over_a_restart(tmp_path: Path) -> None:
     await bench.otps.load(store)
     await store.close()
     assert bench.refusal(to="+447700909999")[0] == "held"
+
+
+@given(
+    st.lists(
+        st.sampled_from(["issue", "right", "wrong", "old", "wait", "long", "restart", "lost"]), max_size=40
+    ),
+    st.sampled_from(["same", "new"]),
+)
+def test_whatever_happens_no_code_is_right_twice_nor_after_too_many_tries(
+    acts: list[str], resend: str
+) -> None:
+    bench = Bench(attempts=3, resend=resend)
+    kept: dict[str, Otp] = {}  # as the store has them
+    otp: Otp | None = None
+    old = ""
+    wrongs: dict[str, int] = {}
+    used = set[str]()
+
+    def durable(unit: Unit) -> None:
+        kept.update({write.id: write for write in unit.writes if isinstance(write, Otp)})
+
+    for act in acts:
+        unit = Unit()
+        if act == "issue":
+            try:
+                issued = bench.otps.issue(unit, "login", Wanted(to=ADDRESS)).otp
+            except Refused:
+                continue
+            if otp is not None and issued.id == otp.id:
+                assert issued.id not in used and wrongs.get(issued.id, 0) < 3
+                old = CODES.of(otp) if resend == "new" else ""
+            otp = issued
+            durable(unit)
+        elif act == "wait":
+            bench.at += 31
+        elif act == "long":
+            bench.at += 400
+        elif act == "restart":
+            bench.otps = bench.new()
+            for known in kept.values():
+                bench.otps._keep(known)
+        elif otp is not None and (current := bench.otps.get("login", otp.id)) is not None:
+            code = {"right": CODES.of(otp), "lost": CODES.of(otp), "old": old}.get(act) or wrong(otp)
+            outcome = bench.otps.check(unit, current, code).outcome
+            if act == "lost":
+                unit.take_back()  # the store refused: nothing of it happened
+                continue
+            durable(unit)
+            good = code == CODES.of(otp) and otp.id not in used
+            if outcome == "success":
+                assert good and wrongs.get(otp.id, 0) < 3 and bench.at < current.expires_at
+                used.add(otp.id)
+            elif good and wrongs.get(otp.id, 0) < 3:
+                assert outcome == "expired" and bench.at >= current.expires_at
+            if (outcome == "invalid" and otp.id not in used) or (outcome == "max-attempts" and not good):
+                wrongs[otp.id] = wrongs.get(otp.id, 0) + 1
