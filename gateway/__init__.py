@@ -14,7 +14,7 @@ The house (* = pure: no socket, clock, database or await; it is told the time)
     outbound/     from "please send" to an outcome: accept, chain *, routes *, pipeline (memory,
                   backlog, recorder, recovery), notify, webhook (its HTTP client)
     channels/     sms, voice, app behind one contract
-    directory/    who and what exists: service, consent, key
+    directory/    who and what exists: assets, consent, customer, policy
     content/      what is said: template, otp, smart_link, seal
     store/        base (the contract), sqlite
     http/         the Messaging API

@@ -199,13 +199,14 @@ class Keywords:
                 )
                 self._faults.append(Fault(f"services.{name}.languages[{index}]", what + near))
         numbers = list(_canonical(service.assets))
+        known = [language for language in service.languages if language in reserved.LANGUAGES]
         for number in numbers:
             self._services[number] = (*self._services.get(number, ()), name)
-            known = [language for language in service.languages if language in reserved.LANGUAGES]
             self._languages[number] = tuple(dict.fromkeys([*self._languages.get(number, ()), *known]))
         for keyword_name in sorted(service.keywords):
             keyword = service.keywords[keyword_name]
             claim = Claim(name, keyword_name, keyword, f"services.{name}.keywords.{keyword_name}")
+            self._find_reserved(claim, known)
             for number in self._listening(claim, numbers):
                 self._listen(self._numbers.setdefault(number, _Heard()), number, claim)
         if service.default is not None:
@@ -213,6 +214,14 @@ class Keywords:
             for number in self._listening(claim, numbers):
                 heard = self._numbers.setdefault(number, _Heard())
                 self._claim(heard.service_default, ANYTHING, number, claim)
+
+    def _find_reserved(self, claim: Claim, languages: list[str]) -> None:
+        """STOP, START and HELP do what they are for; a keyword of theirs only says with what words."""
+        for word in (claim.name, *claim.keyword.aliases):
+            kind = reserved.reserved(word, languages)
+            if kind is not None and not claim.keyword.reply:
+                what = f'"{word}" is a reserved word for "{kind.kind}": of its keyword only a reply counts'
+                self._faults.append(Fault(claim.path, what, warning=True))
 
     def _listening(self, claim: Claim, numbers: list[str]) -> list[str]:
         if not claim.keyword.number:

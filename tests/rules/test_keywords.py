@@ -204,3 +204,19 @@ def test_a_service_file_without_conflicts_has_none() -> None:
 def test_any_text_matches(number: str, text: str) -> None:
     match = KEYWORDS.match(number, text)
     assert (match.keyword is None) == (match.how == "none")
+
+
+def test_a_keyword_of_a_reserved_word_that_does_more_than_reply_is_reported() -> None:
+    service = Service(
+        name="S",
+        assets=["12345"],
+        languages=["de"],
+        keywords={
+            "HELP": Keyword(reply="Call us"),
+            "Hilfe": Keyword(flow="help"),
+            "BYE": Keyword(flow="bye", aliases=["stop"]),
+        },
+    )
+    faults = Keywords.build({"s": service}).conflicts()
+    assert [fault.path for fault in faults] == ["services.s.keywords.BYE", "services.s.keywords.Hilfe"]
+    assert 'reserved word for "stop"' in faults[0].what
