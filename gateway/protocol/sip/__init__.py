@@ -10,7 +10,9 @@ timers, transaction, layer       the four state machines of section 17 and what 
 dialog, call, sessions           what both directions of calls share
 inbound, provisional             a call to us until its answer or refusal
 outbound, redirection            a call of ours until its answer or failure
-changes, session_timer, refer    what happens inside a call
+screening                        what any request must pass first
+indialog, changes,
+session_timer, refer             what happens inside a call
 manner, identity, digest,
 registration, reason             how a carrier wants to be spoken to, and what it says of an end
 agent                            the user agent: all of it behind one face, with events for the application

@@ -22,7 +22,6 @@ from gateway.protocol.sip.call import (
     CallCause,
     CallState,
     EndedBy,
-    InfoReceived,
     OptionsAnswered,
     Probe,
     RegisterAnswered,
@@ -30,14 +29,15 @@ from gateway.protocol.sip.call import (
 )
 from gateway.protocol.sip.changes import SessionChanges
 from gateway.protocol.sip.digest import Digest
-from gateway.protocol.sip.grammar import readable
 from gateway.protocol.sip.inbound import InboundCalls
+from gateway.protocol.sip.indialog import DialogRequests
 from gateway.protocol.sip.layer import Rng, TransactionLayer
 from gateway.protocol.sip.manner import PLAIN, Binding, Manner
 from gateway.protocol.sip.message import Request, Response, make_request
 from gateway.protocol.sip.outbound import OutboundCalls
 from gateway.protocol.sip.refer import Referral, Referrals
-from gateway.protocol.sip.sessions import ALLOW, SDP, SUPPORTED, Sessions
+from gateway.protocol.sip.screening import ABLE, judge
+from gateway.protocol.sip.sessions import ALLOW, SDP, Sessions
 from gateway.protocol.sip.transaction import (
     AckReceived,
     ClientTransaction,
@@ -50,12 +50,7 @@ from gateway.protocol.sip.transaction import (
     StrangerMuted,
     TransactionFailed,
 )
-from gateway.protocol.sip.uri import BadUri, UnknownScheme, Uri, sip_uri
-
-METHODS = frozenset(ALLOW.split(", "))
-_KNOWN = frozenset({"REGISTER", "SUBSCRIBE", "REFER", "MESSAGE", "PUBLISH"})  # and not allowed here
-OPTIONS = frozenset(SUPPORTED.split(", "))
-_ABLE = [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)]
+from gateway.protocol.sip.uri import Uri, sip_uri
 
 
 class UserAgent:
@@ -97,6 +92,7 @@ class UserAgent:
         self._referrals = Referrals(self._sessions)
         self._inbound = InboundCalls(self._sessions, self._changes, max_calls)
         self._outbound = OutboundCalls(self._sessions, self._changes)
+        self._in_dialog = DialogRequests(self._sessions, self._changes, self._referrals, self._inbound)
 
     # --- the transport's side
 
@@ -393,70 +389,19 @@ class UserAgent:
         if request.method == "CANCEL":
             self._inbound.cancel_received(transaction, request, now)
             return
-        judged = _judge(request)
+        judged = judge(request)
         if not isinstance(judged, Uri):
             status, headers = judged
             sessions.respond(transaction, status, now, headers=headers)
         elif request.to_tag:
-            self._in_dialog(transaction, request, now)
+            self._in_dialog.received(transaction, request, now)
         elif request.method == "INVITE":
             called = judged.number
             self._inbound.invite_received(transaction, request, called, now, draining=self._draining)
         elif request.method == "OPTIONS":
-            sessions.respond(transaction, 200, now, headers=_ABLE)
+            sessions.respond(transaction, 200, now, headers=ABLE)
         else:
             sessions.respond(transaction, 481, now)  # BYE and INFO live in dialogs only
-
-    def _in_dialog(self, transaction: ServerTransaction, request: Request, now: float) -> None:
-        sessions = self._sessions
-        call, dialog = sessions.dialog_of(request)
-        over = call is None or (call.state is CallState.ENDING and request.method != "BYE")  # ours was sent
-        if call is None or dialog is None or over:
-            sessions.respond(transaction, 481, now)
-            return
-        if request.cseq <= dialog.remote_cseq:
-            sessions.respond(transaction, 500, now, reason="CSeq Out Of Order")
-            return
-        dialog.remote_cseq = request.cseq
-        match request.method:
-            case "BYE":
-                sessions.bye_received(call, transaction, request, now)
-            case "INVITE":
-                self._changes.reinvite_received(call, transaction, request, now)
-            case "UPDATE":
-                self._changes.update_received(call, dialog, transaction, request, now)
-            case "PRACK":
-                self._inbound.prack_received(call, transaction, request, now)
-            case "NOTIFY":
-                self._referrals.notify_received(call, transaction, request, now)
-            case "INFO":
-                sessions.respond(transaction, 200, now)
-                content_type = request.headers.get("Content-Type").partition(";")[0].strip().lower()
-                sessions.events.append(InfoReceived(call, readable(content_type), request.body))
-            case _:
-                sessions.respond(transaction, 200, now, headers=_ABLE)  # OPTIONS
-
-
-def _judge(request: Request) -> Uri | tuple[int, list[tuple[str, str]]]:
-    """What any request must pass first (section 8.2): its Request-URI, or status and fields of a refusal."""
-    if request.method not in METHODS:
-        return 405 if request.method in _KNOWN else 501, [("Allow", ALLOW)]
-    # whoever is asked for itself answers with no hop left too; a call that has gone so far goes no farther
-    if request.max_forwards == 0 and request.method == "INVITE" and not request.to_tag:
-        return 483, []
-    try:
-        uri = Uri.parse(request.uri)
-    except UnknownScheme:
-        return 416, []
-    except BadUri:
-        return 400, []
-    if uri.headers:  # they belong to links, not into a Request-URI (section 19.1.1)
-        return 400, []
-    if "Require" in request.headers:
-        required = [option for option in request.headers.values("Require") if option.lower() not in OPTIONS]
-        if required:
-            return 420, [("Unsupported", option) for option in required]
-    return uri
 
 
 def _response_of(event: ResponseReceived | TransactionFailed) -> Response | None:

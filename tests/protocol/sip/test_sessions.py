@@ -1,6 +1,6 @@
 """Requests inside a call, and how calls end."""
 
-from gateway.protocol.sip.call import CallEnded, CallState, EndedBy, InfoReceived
+from gateway.protocol.sip.call import CallEnded, CallState, EndedBy
 
 
 def test_a_bye_ends_the_call_and_a_later_one_finds_nothing(wire) -> None:
@@ -62,23 +62,6 @@ def test_a_refresh_without_ack_ends_the_call(wire) -> None:
     wire.pass_time(32)
     assert wire.words()[-1] == "BYE"
     assert wire.events() == [CallEnded(call, EndedBy.NO_ACK, "")]
-
-
-def test_info_and_options_inside_a_call_are_fine_and_old_numbers_are_not(wire) -> None:
-    call, ok = wire.answered()
-    wire.send(
-        wire.request(
-            "INFO", to_tag=ok.to_tag, cseq=5, body=b"Signal=5", content_type="Application/DTMF-Relay ;x"
-        )
-    )
-    wire.send(wire.request("OPTIONS", to_tag=ok.to_tag, cseq=6))
-    wire.send(wire.request("INFO", to_tag=ok.to_tag, cseq=4))
-    wire.send(wire.request("SUBSCRIBE", to_tag=ok.to_tag, cseq=7))
-    wire.send(wire.request("REFER", to_tag=ok.to_tag, cseq=7))
-    assert wire.words() == ["200 INFO", "200 OPTIONS", "500 INFO", "405 SUBSCRIBE", "405 REFER"]
-    assert wire.events() == [InfoReceived(call, "application/dtmf-relay", b"Signal=5")]
-    wire.send(wire.request("BYE", to_tag=ok.to_tag, cseq=8))
-    assert wire.words() == ["200 BYE"]
 
 
 def test_an_ack_of_another_number_does_not_stop_the_200(wire) -> None:
