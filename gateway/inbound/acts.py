@@ -24,6 +24,7 @@ from gateway.values.message import Consent
 from gateway.values.outcome import Result
 from gateway.values.work import Effect, Run
 
+_Sending = effects.SendSms | effects.SendApp | effects.PlaceCall | effects.StartChain
 # Carries out one effect; its outcome, or None where that comes later.  Raises BadInput, which is `error`.
 Perform = Callable[[Unit, Run, Any], EffectDone | None]
 
@@ -75,64 +76,33 @@ class Acts:
             return EffectDone(effect.key, "error", data)
 
     def _send_sms(self, unit: Unit, run: Run, effect: effects.SendSms) -> None:
-        self._accepting.accept(
-            unit,
-            SendRequest(
-                service=run.service,
-                to=effect.recipient,
-                sender=effect.sender,
-                text=effect.text,
-                until=effect.until,
-                run=run.id,
-                run_key=effect.key,
-            ),
-        )
+        self._send(unit, run, effect, sender=effect.sender, text=effect.text, until=effect.until)
 
     def _send_app(self, unit: Unit, run: Run, effect: effects.SendApp) -> None:
-        self._accepting.accept(
-            unit,
-            SendRequest(
-                service=run.service,
-                to=effect.recipient,
-                sender=effect.app,
-                channel="app",
-                text=effect.text,
-                until=effect.until,
-                run=run.id,
-                run_key=effect.key,
-            ),
-        )
+        given = {"sender": effect.app, "text": effect.text, "until": effect.until}
+        self._send(unit, run, effect, channel="app", **given)
 
     def _place_call(self, unit: Unit, run: Run, effect: effects.PlaceCall) -> None:
-        self._accepting.accept(
+        self._send(
             unit,
-            SendRequest(
-                service=run.service,
-                to=effect.recipient,
-                sender=effect.sender,
-                channel="voice",
-                text=effect.text,
-                wav=effect.wav,
-                language=effect.language,
-                keep=effect.keep,
-                until=Result.ANSWERED,
-                run=run.id,
-                run_key=effect.key,
-            ),
+            run,
+            effect,
+            sender=effect.sender,
+            channel="voice",
+            text=effect.text,
+            wav=effect.wav,
+            language=effect.language,
+            keep=effect.keep,
+            until=Result.ANSWERED,
         )
 
     def _chain(self, unit: Unit, run: Run, effect: effects.StartChain) -> None:
-        self._accepting.accept(
-            unit,
-            SendRequest(
-                service=run.service,
-                to=effect.recipient,
-                chain=effect.name,
-                variables=effect.variables,
-                run=run.id,
-                run_key=effect.key,
-            ),
-        )
+        self._send(unit, run, effect, chain=effect.name, variables=effect.variables)
+
+    def _send(self, unit: Unit, run: Run, effect: _Sending, **given: Any) -> None:
+        """What is sent to a customer is answered for when its message comes to its end."""
+        given |= {"service": run.service, "to": effect.recipient, "run": run.id, "run_key": effect.key}
+        self._accepting.accept(unit, SendRequest(**given))
 
     def _http(self, unit: Unit, run: Run, effect: effects.HttpRequest) -> None:
         stored = Effect(
