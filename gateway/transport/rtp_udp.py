@@ -23,6 +23,8 @@ _PHASES: Final = 4
 _PHASE_SECONDS: Final = FRAME_SECONDS / _PHASES
 _LATEST_SECONDS: Final = 0.1  # what is later is dropped: a burst would only overrun the peer's jitter buffer
 
+_TELL_SECONDS: Final = 10.0
+
 
 class MediaPump:
     """Opens streams and gives each its tick every 20 ms, as long as there are any."""
@@ -49,6 +51,8 @@ class MediaPump:
         self._slot = 0
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._late = 0  # times since it was told
+        self._tell_again = 0.0
         self._closed = False
 
     def __len__(self) -> int:
@@ -107,7 +111,7 @@ class MediaPump:
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         if now - self._due > _LATEST_SECONDS:
-            log.warning("media.late", extra={"late_seconds": round(now - self._due, 3)})
+            self._tell_lateness(now - self._due, now)
             self._due = now
         while self._due <= now:
             self._slot = (self._slot + 1) % _PHASES
@@ -140,6 +144,14 @@ class MediaPump:
             digit = tones.judge(found)
             if digit is not None:
                 stream.press_tone(digit)
+
+    def _tell_lateness(self, seconds: float, now: float) -> None:
+        """A machine that is too slow is so many times a second: the log has it once in ten."""
+        self._late += 1
+        if now < self._tell_again:
+            return
+        log.warning("media.late", extra={"late_seconds": round(seconds, 3), "times": self._late})
+        self._late, self._tell_again = 0, now + _TELL_SECONDS
 
     def _broken(self, stream: MediaStream) -> None:
         log.exception("media.tick", extra={"local_port": stream.local_port})

@@ -52,6 +52,10 @@ name = "Shop"
 key = "{KEY}"
 assets = ["12345", "{NUMBER}"]
 
+[templates.prompt]
+text = "prompt"
+wav = "prompt.wav"
+
 [numbers."{NUMBER}"]
 policy = "answer"
 flow = "talk"
@@ -87,10 +91,11 @@ on = {{ done = "end" }}
 
 
 class Site:
-    def __init__(self, daemon: Daemon, north: Simulator, sip: int) -> None:
+    def __init__(self, daemon: Daemon, north: Simulator, sip: int, east: int) -> None:
         self.daemon = daemon
         self.north = north
-        self.sip = sip
+        self.sip = sip  # our port
+        self.east = east  # the carrier's
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +108,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         speech(daemon.folder / "services" / "prompt.wav", PROMPT, 16_000)
         with daemon:
             north.wait("bound")
-            yield Site(daemon, north, sip)
+            yield Site(daemon, north, sip, east)
 
 
 def speech(path: Path, text: str, rate: int) -> Path:
@@ -173,6 +178,7 @@ def test_each_hears_what_the_other_says_and_every_key(
         phone.says("Call with sip")
         phone.says("terminated")
         until(lambda: len(site.daemon.rows(ENDED)) == calls + 1, "the call's record")
+    assert ("SRTP is Enabled" in phone.log) == bool(security)
     assert site.north.heard("message")[before]["text"] == f"digits {DIGITS}"
     [(used, keys, file)] = site.daemon.rows(query)
     assert (used, keys) == (codec, len(DIGITS))
@@ -183,3 +189,19 @@ def test_each_hears_what_the_other_says_and_every_key(
         assert likeness(narrow(phone.heard()), narrow(site.daemon.folder / "services" / "prompt.wav")) > 0.95
     finally:
         recording.unlink()
+
+
+@pytest.mark.parametrize(("codec", "security"), [("G722", ""), ("PCMA", "srtp")])
+def test_who_is_called_hears_the_prompt(site: Site, tmp_path: Path, codec: str, security: str) -> None:
+    said = speech(tmp_path / "said.wav", SAID, 16_000 if codec == "G722" else 8000)
+    with Baresip(
+        tmp_path, said, codec=codec, security=security, user="+447700900300", port=site.east
+    ) as phone:
+        id = site.daemon.send(to="+447700900300", sender=NUMBER, channel="voice", template="prompt")
+        assert site.daemon.reaches(id, "answered", "failed")["status"] == "answered"
+        phone.says("terminated")
+        query = "SELECT codec, packets_received > 50 FROM calls WHERE message = ? AND ended_at > 0"
+        until(lambda: site.daemon.rows(query, id), "the call's record")
+        assert site.daemon.rows(query, id) == [(codec, 1)]
+    assert ("SRTP is Enabled" in phone.log) == bool(security)
+    assert likeness(narrow(phone.heard()), narrow(site.daemon.folder / "services" / "prompt.wav")) > 0.95

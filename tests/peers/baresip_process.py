@@ -49,14 +49,21 @@ class Baresip:
     """
 
     def __init__(
-        self, folder: Path, said: Path, *, codec: str, security: str = "", user: str = "41795550102",
+        self,
+        folder: Path,
+        said: Path,
+        *,
+        codec: str,
+        security: str = "",
+        user: str = "41795550102",
         mux: bool = False,
-    ) -> None:  # fmt: skip
+        port: int = 0,
+    ) -> None:
         program = shutil.which("baresip")
         if program is None:
             pytest.skip("baresip is missing: apt-get install baresip-core")
         self.folder = folder
-        self.port = free_port(socket.SOCK_DGRAM)
+        self.port = port or free_port(socket.SOCK_DGRAM)
         rtp = free_port(socket.SOCK_DGRAM) // 2 * 2
         settings = {"port": self.port, "said": said, "rtp": rtp, "rtp_last": rtp + 40, "folder": folder}
         (folder / "config").write_text(CONFIG.format(mux="yes" if mux else "no", **settings))

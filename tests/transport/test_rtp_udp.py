@@ -1,6 +1,7 @@
 """gateway.transport.rtp_udp, on loopback sockets with prompts of a few frames."""
 
 import asyncio
+import time
 from pathlib import Path
 from random import Random
 
@@ -73,3 +74,18 @@ async def test_who_made_the_pump_is_told_when_calls_are_up_and_when_none_is(tmp_
     await pump.open()
     await pump.close()
     assert told == [True, False, True, False]
+
+
+async def test_a_machine_that_is_too_slow_drops_what_is_late_and_says_so_now_and_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with a_pump() as pump, a_phone() as phone:
+        stream = await pump.open()
+        stream.connect(media_to(phone.port))
+        for _ in range(3):
+            await phone.hear(len(phone.heard) + 1)
+            before = stream.stats().sent
+            time.sleep(0.15)  # noqa: ASYNC251  something keeps the loop from its work
+            await asyncio.sleep(0.012)
+            assert stream.stats().sent - before <= 2  # no burst of what is owed
+        assert caplog.text.count("media.late") == 1
