@@ -52,6 +52,7 @@ _ANY = Form(raw=True)  # needs no text
 _STATUS = {
     "bad_address": constants.ESME_RINVDSTADR,
     "foreign_sender": constants.ESME_RINVSRCADR,
+    "unfit_sender": constants.ESME_RINVSRCADR,
     "no_sender": constants.ESME_RINVSRCADR,
     "empty": constants.ESME_RINVMSGLEN,
     "too_long": constants.ESME_RINVMSGLEN,

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import asdict, replace
 
 from gateway.config.model import Account, Secret
+from gateway.inbound import accounts
 from gateway.inbound.accounts import REASSEMBLY_SECONDS, Accounts, source_name
 from gateway.inbound.deliveries import receipt
 from gateway.inbound.reassembly import Reassembly, Source
@@ -24,6 +25,7 @@ from gateway.protocol.smpp.receipt import MessageState, parse
 from gateway.protocol.sms import user_data
 from gateway.protocol.sms.coding import Coding
 from gateway.protocol.sms.segments import LongMethod, split
+from gateway.values.errors import BadInput
 from gateway.values.message import Form
 from gateway.values.outcome import Result, Status
 from gateway.values.work import Notification
@@ -453,3 +455,8 @@ async def test_each_part_of_a_customers_text_must_be_taken(desk: Desk) -> None:
     assert [account for account, _ in desk.peer.got] == ["acme"] * 3
     desk.peer.refusal = "deliver_sm_resp 0x00000064"
     assert await carried_out(desk, owed) == "deliver_sm_resp 0x00000064"
+
+
+@pytest.mark.parametrize("code", ["foreign_sender", "unfit_sender", "no_sender"])
+def test_a_sender_that_cannot_be_used_is_a_wrong_source_address(code: str) -> None:
+    assert accounts._status(BadInput("no", field="from", code=code)) == constants.ESME_RINVSRCADR
