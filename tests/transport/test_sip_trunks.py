@@ -294,3 +294,28 @@ async def test_a_host_that_has_moved_is_a_stranger_no_more(monkeypatch: pytest.M
         zone["east.example.", "A"] = (1, "192.0.2.2")
         await it.until(lambda: it.trunks.admit("192.0.2.2") == "east")
         assert it.trunks.admit("192.0.2.1") is None
+
+
+async def test_a_call_goes_to_the_next_host_of_a_domain_when_the_first_is_gone(
+    carriers: list[Carrier],
+) -> None:
+    ports = [await carrier.start() for carrier in carriers]
+    zone: dict[tuple[str, str], tuple[int | str, ...]] = {
+        ("_sip._udp.east.example.", "SRV"): (
+            60, *(f"{n} 1 {port} h{n}.east.example." for n, port in enumerate(ports)),
+        ),
+        ("h0.east.example.", "A"): (60, "127.0.0.1"),
+        ("h1.east.example.", "A"): (60, "127.0.0.2"),
+    }  # fmt: skip
+    trunk = Trunk(host="east.example", keepalive=Seconds(0.05), numbers=[OURS])
+    async with name_server(zone) as server, site(name_server=server, trunks={"east": trunk}) as it:
+        await it.until(lambda: [host.rtt_ms is not None for host in it.state().hosts] == [True, True])
+        it.trunks.invite(trunk="east", to_number=CUSTOMER, from_number=OURS, sdp=b"")
+        await carriers[0].of("INVITE", 1)
+        carriers[0].answer = lambda request: (503, [])
+        await it.until(lambda: not it.state().hosts[0].up)
+        assert it.state().up
+        it.trunks.invite(trunk="east", to_number=CUSTOMER, from_number=OURS, sdp=b"")
+        await carriers[1].of("INVITE", 1)
+        carriers[0].answer = lambda request: (200, [])
+        await it.until(lambda: it.state().hosts[0].up)
