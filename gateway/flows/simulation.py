@@ -348,7 +348,7 @@ def called(run: Run, effect: effects.StartFlow, id: str) -> Start:
         service=run.service,
         customer=run.customer,
         number=run.number,
-        variables=inherited | effect.variables,
+        variables=inherited | {"session.transid": run.data.get("session.transid", "")} | effect.variables,
         node=effect.node,
         parent=run.id,
         parent_key=effect.key,

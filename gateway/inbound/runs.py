@@ -199,12 +199,15 @@ class Runs:
         """The run's id, also of one that has ended already; "" where its session key is taken.  Raises
         BadInput."""
         found = self._versions.pick(subject.service, flow, subject.customer)
+        id = self._new_id()
+        # of a session whose end began this one, its result and reason stay readable
+        own = {**subject.variables.get("session", {}), "id": id, "flow": flow, "transid": subject.ref}
         began = Start(
-            run_id=self._new_id(),
+            run_id=id,
             service=subject.service,
             customer=subject.customer,
             number=subject.number,
-            variables=dict(subject.variables),
+            variables={**subject.variables, "session": own},
         )
         if found.key:
             key = render(found.key, subject.variables, missing="")
@@ -412,7 +415,13 @@ class Runs:
     def _ended(self, unit: Unit, run: Run, event: Event) -> None:
         log.info(
             "session.ended",
-            extra={"session": run.id, "service": run.service, "flow": run.flow, "result": run.result},
+            extra={
+                "session": run.id,
+                "transid": run.data.get("session.transid", ""),
+                "service": run.service,
+                "flow": run.flow,
+                "result": run.result,
+            },
         )
         self._on_calls.discard(run.id)
         if (calls := self.calls) is not None:

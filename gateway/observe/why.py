@@ -288,9 +288,9 @@ def _ended(data: _Data) -> str:
 def _run_state(run: Run) -> str:
     if run.state == "ended":
         return f"It has ended with {run.result}{_because(run.reason)}."
-    act = run.waiting.replace("effect:", "the outcome of act ")
-    what = {"message": "a message", "delay": "its delay to pass", "": "its next step"}.get(run.waiting, act)
-    return f"It is at {run.node} and waits for {what}."
+    known = {"message": "a message", "delay": "its delay to pass"}
+    words = (known.get(word, word.replace("effect:", "the outcome of act ")) for word in run.waiting.split())
+    return f"It is at {run.node} and waits for {' or '.join(words) or 'its next step'}."
 
 
 # -- the rest ------------------------------------------------------------------------------------------

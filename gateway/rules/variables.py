@@ -23,6 +23,7 @@
     status.value            delivered, failed, ...                               sms.status
     status.transid, status.from, status.to, status.correlationid, status.reason, status.code
     session.id, session.flow, session.result, session.reason                     session.ended
+    session.transid         inside a flow: the transaction that began the session
     custom.NAME             the parameters of the event                          custom.*
     customer.address        who it is about                                      always
     customer.opted_out      whether they have said STOP to this service

@@ -77,6 +77,16 @@ async def test_rows_of_a_logbook_have_its_types_and_go_when_they_are_old(open_wo
     assert await world.store.logbook("shop", "book", limit=10) == rows[1:]
 
 
+async def test_a_session_knows_itself_and_the_transaction_that_began_it(open_world: Any) -> None:
+    node = 'type = "end"\nreason = "$(session.id) $(session.flow) $(session.transid)"'
+    again = '[rules.again]\non = "session.ended"\nwhen = \'session.flow == "a"\'\ndo = [{ flow = "b" }]\n'
+    world = await open_world(shop=SHOP + again + flow("a", node) + flow("b", node))
+    await begin(world, "a")
+    first, second = await ran(world, "a"), await ran(world, "b")
+    assert first.reason == f"{first.id} a ref"
+    assert second.reason == f"{second.id} b {first.id}"
+
+
 async def test_a_notification_is_owed_to_the_node_s_url_or_to_the_service(open_world: Any) -> None:
     node = 'type = "notify"\nbody = { text = "$(sms.text)" }\n' + ENDS
     world = await open_world(shop=SHOP + flow("a", node + '\nurl = "https://x.example/"') + flow("b", node))
