@@ -347,6 +347,18 @@ def test_a_call_list_calls_each_once_and_again_where_that_may_help(site: Site) -
     assert sorted(one["size"] for one in data) == ["L", "M"]
 
 
+def test_a_stop_says_good_bye_to_callers_and_tells_their_sessions(site: Site) -> None:
+    caller = site.caller("uac_keys", MENU, keys="1")  # which waits for our BYE
+    asked = "SELECT id FROM runs WHERE state = 'waiting' AND node = 'account'"
+    until(lambda: site.daemon.rows(asked), "the account is asked for")
+    assert site.daemon.terminate() == 0
+    caller.done()
+    site.daemon.start()
+    result, data = site.session()
+    assert (result, data["account.reason"]) == (14, "we hung up")
+    assert site.last_call()[:5] == ("ended", "answered", 200, "gateway", 1)
+
+
 def test_sessions_are_told_of_their_calls_after_a_kill(site: Site) -> None:
     caller = site.caller("uac_keys", MENU, keys="1")
     asked = "SELECT id FROM runs WHERE state = 'waiting' AND node = 'account'"
