@@ -51,7 +51,7 @@ class Begin(Protocol):
 
 
 class Dialler:
-    """`refusal` says why a customer may not be called, `begin` starts the session of an answered call,
+    """`refusal` says why a service may not call somebody, `begin` starts the session of an answered call,
     `release` hangs up the call of an entry that gets none."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Dialler:
         clock: Clock,
         new_id: NewId,
         accepting: Accepting,
-        refusal: Callable[[str, str, str], str],
+        refusal: Callable[[str, str], str],
         begin: Begin,
         release: Callable[[str], None],
     ) -> None:
@@ -243,7 +243,7 @@ class Dialler:
     async def _one(self, worked: _Worked, wanted: CallList, entry: DialEntry) -> None:
         """Place a call, put it off, or pass it over.  Raises StoreError, Throttled."""
         entry = replace(entry, updated_at=self._clock.now())
-        if refusal := self._refusal(worked.list.service, entry.number, "voice"):
+        if refusal := self._refusal(worked.list.service, entry.number):
             await self._store.commit([replace(entry, state="skipped", reason=refusal)])
             return
         if (opens := _opens(entry.number, wanted, entry.updated_at)) > entry.updated_at:

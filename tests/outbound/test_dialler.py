@@ -104,7 +104,7 @@ class Bench:
             clock=FakeClock(),
             new_id=lambda: next(self.ids),
             accepting=self,
-            refusal=lambda service, number, channel: "has opted out" if number in self.opted_out else "",
+            refusal=lambda service, number: "has opted out" if number in self.opted_out else "",
             begin=self._begin,
             release=self.released.append,
         )
