@@ -64,7 +64,7 @@ class SipSide:
         self.endpoint = SipEndpoint(
             listen=sip.listen,
             advertise=sip.advertise,
-            tls=_own_tls(sip),
+            tls=lambda: _own_tls(sip),
             answer_strangers=sip.unknown == "reject",
             admit=self.lines.admit,
             digest_of=self.lines.digest_of,

@@ -40,7 +40,7 @@ class SipEndpoint:
     `advertise` is the IP address in Via, Contact and From, empty for that of the first.  `admit` names the
     trunk of a source IP address, or None for a stranger, whose requests get 403, or silence unless
     `answer_strangers`.  `on_event` is called in the event loop and must not block; it may call the endpoint's
-    methods.  `tls` is what "tls:" shows to clients, `secured` how to connect to an address by TLS.
+    methods.  `tls` makes what "tls:" shows to clients, `secured` how to connect to an address by TLS.
     `stream_for` gives where requests too large for a datagram go.  `clock` gives monotonic seconds.
     """
 
@@ -53,7 +53,7 @@ class SipEndpoint:
         digest_of: Callable[[str], Digest | None] = lambda trunk: None,
         stream_for: Callable[[Address], Address | None] = lambda address: None,
         secured: Secured = _no_tls,
-        tls: ssl.SSLContext | None = None,
+        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
         answer_strangers: bool = True,
         advertise: str = "",
         clock: Callable[[], float] = time.monotonic,
@@ -102,9 +102,8 @@ class SipEndpoint:
                 if address.transport == "udp":
                     bound["udp"] = await self._udp.bind(address)
                 else:
-                    port = await self._streams.listen(
-                        address, self._tls if address.transport == "tls" else None
-                    )
+                    context = self._tls() if address.transport == "tls" else None
+                    port = await self._streams.listen(address, context)
                     bound[address.transport] = reachable(address.host), port
         except OSError:
             await self._close()

@@ -54,7 +54,7 @@ async def endpoint(
         listen=listen or ["udp:127.0.0.1:0", "tcp:127.0.0.1:0", "tls:127.0.0.1:0"],
         admit=lambda source: None if strangers else "east",
         on_event=inbox.put_nowait,
-        tls=own(),
+        tls=own,
         secured=options.pop("secured", trusting),
         **options,
     )
@@ -248,3 +248,10 @@ async def test_our_connections_are_kept_alive_and_given_up_when_the_peer_is_gone
         assert await asyncio.wait_for(ours.get(), 2) == OptionsAnswered(probe, None)
         assert pings >= 3
         assert us.counts()["sip_connections"] == 0
+
+
+async def test_without_a_certificate_of_ours_tls_is_not_listened_for() -> None:
+    both = ["tcp:127.0.0.1:0", "tls:127.0.0.1:0"]
+    one = SipEndpoint(listen=both, admit=lambda source: "east", on_event=print)
+    with pytest.raises(OSError, match="TLS needs a certificate of ours"):
+        await one.start()
