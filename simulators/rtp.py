@@ -24,6 +24,7 @@ GAP_LIMIT_SAMPLES = 10 * RATE
 STREAM_LIMIT = 8
 DIGITS = "0123456789*#ABCD"
 END_PACKETS = 3
+VOICE_HERTZ, SYLLABLES = 140, 4
 _HEADER = struct.Struct(">BBHII")
 _EVENT = struct.Struct(">BBH")
 
@@ -64,6 +65,15 @@ class Codec:
     def tone(self, hertz: int, amplitude: int) -> bytes:
         """One second of a sine, which joins on to itself."""
         return self.encode([round(amplitude * math.sin(math.tau * hertz * n / RATE)) for n in range(RATE)])
+
+    def babble(self, amplitude: int) -> bytes:
+        """One second of what a listener takes for speech: a buzz with overtones, in four syllables."""
+        samples = []
+        for n in range(RATE):
+            at = math.tau * n / RATE
+            buzz = sum(math.sin(overtone * VOICE_HERTZ * at) / overtone for overtone in (1, 2, 3, 5))
+            samples.append(round(amplitude * (0.6 - 0.4 * math.cos(SYLLABLES * at)) * buzz / 2))
+        return self.encode(samples)
 
 
 def _nearest(levels: Sequence[int], sample: int) -> int:

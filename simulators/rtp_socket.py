@@ -2,7 +2,8 @@
 
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -23,28 +24,30 @@ from simulators.rtp import (
 from simulators.sdp import Description
 from simulators.sip_transactions import Emit, show
 
-SOUNDS = ("tone", "silence")
-TONE_HERTZ, TONE_AMPLITUDE = 440, 8000
-DIGITS_BEGIN_SECONDS = 0.5
+SOUNDS = ("tone", "silence", "speech", "beep")
+HERTZ = {"tone": 440, "beep": 1000}
+AMPLITUDE = 8000
 DIGIT_FRAMES = 5
 DIGIT_PAUSE_FRAMES = 3
 PORT_TRIES = 20
+
+Part = tuple[str, float]  # a sound, and for how many seconds
 
 
 @cache
 def sound(codec: Codec, name: str) -> bytes:
     """One second of a sound, G.711 coded."""
-    return codec.tone(TONE_HERTZ, TONE_AMPLITUDE if name == "tone" else 0)
+    if name == "speech":
+        return codec.babble(AMPLITUDE)
+    return codec.tone(HERTZ[name], AMPLITUDE) if name in HERTZ else codec.tone(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """What goes out in one 20 ms: `offset`: its time in frames; a telephone event keeps its key press's."""
+class Event:
+    """What a key press sends in one 20 ms; `first`: of its packets, which all have that one's timestamp."""
 
-    offset: int
     payload: bytes
-    event: bool = False
-    marker: bool = False
+    first: bool = False
 
 
 class Audio:
@@ -58,8 +61,13 @@ class Audio:
         self._socket, self._emit, self._dropped = own, emit, dropped
         self._peer: Description | None = None
         self._codec = PCMU
-        self._sent = 0
-        self._not_rtp = 0
+        self._sequence, self._timestamp = secrets.randbelow(2**16), secrets.randbelow(2**32)
+        self._ssrc = secrets.randbelow(2**32)
+        self._frames = self._sent = self._pressed_at = self._not_rtp = 0
+        self._failed = False
+        self._parts: deque[Part] = deque()
+        self._then = "silence"
+        self._keys: deque[Event | None] = deque()
 
     @classmethod
     async def open(cls, host: str, emit: Emit, dropped: Callable[[], bool]) -> Self:
@@ -84,11 +92,21 @@ class Audio:
         self._peer, self._codec = peer, peer.codecs[0]
         self.listener.event_type = peer.event_type
 
-    async def run(self, *, play: str, digits: str) -> None:
-        """Play and listen until cancelled."""
+    def say(self, parts: Sequence[Part], then: str) -> None:
+        """What is played from now on: each part for its time, then one sound for ever."""
+        self._parts, self._then = deque(parts), then
+
+    def press(self, digits: str, *, after: float = 0.0) -> None:
+        """Press keys, after those that are still to come and so many seconds."""
+        if digits:
+            self._keys.extend([None] * round(after / FRAME_SECONDS))
+            self._keys.extend(presses(digits))
+
+    async def run(self) -> None:
+        """Play and listen until cancelled; a second run goes on where the first has ended."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._listen)
-            nursery.start_soon(self._play, play, digits)
+            nursery.start_soon(self._play)
 
     async def _listen(self) -> None:
         while True:
@@ -104,47 +122,62 @@ class Audio:
                 continue
             self.listener.hear(packet, trio.current_time())
 
-    async def _play(self, play: str, digits: str) -> None:
-        sequence, timestamp = secrets.randbelow(2**16), secrets.randbelow(2**32)
-        ssrc, started = secrets.randbelow(2**32), trio.current_time()
-        for number, frame in enumerate(self._frames(play, digits)):
-            await trio.sleep_until(started + number * FRAME_SECONDS)
-            peer = self._peer
-            if peer is None or peer.direction in ("sendonly", "inactive") or peer.host == "0.0.0.0":
-                continue
-            payload_type = peer.event_type if frame.event else self._codec.payload_type
-            if payload_type is None:
-                continue
-            at = (timestamp + frame.offset * FRAME_SAMPLES) % 2**32
-            marker = frame.marker or self._sent == 0
-            packet = Packet(payload_type, (sequence + self._sent) % 2**16, at, ssrc, frame.payload, marker)
-            self._sent += 1
-            if self._dropped():
-                continue
-            try:
-                await self._socket.sendto(packet.encode(), (peer.host, peer.port))
-            except OSError as error:
+    async def _play(self) -> None:
+        began = trio.current_time() - self._frames * FRAME_SECONDS
+        while True:
+            await trio.sleep_until(began + self._frames * FRAME_SECONDS)
+            await self._send(self._next_event() or self._next_sound())
+            self._frames += 1
+
+    async def _send(self, frame: Event | bytes) -> None:
+        peer = self._peer
+        if peer is None or peer.direction in ("sendonly", "inactive") or peer.host == "0.0.0.0":
+            return
+        marker, at = self._sent == 0, self._frames
+        if isinstance(frame, Event):
+            marker, at, payload, payload_type = frame.first, self._pressed_at, frame.payload, peer.event_type
+        else:
+            payload, payload_type = frame, self._codec.payload_type
+        if payload_type is None:
+            return
+        timestamp = (self._timestamp + at * FRAME_SAMPLES) % 2**32
+        sequence = (self._sequence + self._sent) % 2**16
+        packet = Packet(payload_type, sequence, timestamp, self._ssrc, payload, marker)
+        self._sent += 1
+        if self._dropped():
+            return
+        try:
+            await self._socket.sendto(packet.encode(), (peer.host, peer.port))
+        except OSError as error:  # UDP: as if lost
+            if not self._failed:
                 self._emit("error", reason=f"RTP: {error}", peer=f"{peer.host}:{peer.port}")
-                return
+            self._failed = True
 
-    def _frames(self, play: str, digits: str) -> Iterator[Frame]:
-        if digits and (self._peer is None or self._peer.event_type is None):
+    def _next_event(self) -> Event | None:
+        """What a pressed key sends now."""
+        if self._keys and self._peer is not None and self._peer.event_type is None:
             self._emit("error", reason="the peer takes no telephone events; digits not sent")
-            digits = ""
-        begin = round(DIGITS_BEGIN_SECONDS / FRAME_SECONDS)
-        pressed = list(presses(digits, begin))
-        for number in count():
-            event = pressed[number - begin] if begin <= number < begin + len(pressed) else None
-            whole = sound(self._codec, play)
-            start = number * FRAME_SAMPLES % len(whole)
-            yield event or Frame(number, whole[start : start + FRAME_SAMPLES])
+            self._keys.clear()
+        event = self._keys.popleft() if self._keys else None
+        if event is not None and event.first:
+            self._pressed_at = self._frames
+        return event
+
+    def _next_sound(self) -> bytes:
+        while self._parts and self._parts[0][1] < FRAME_SECONDS / 2:
+            self._parts.popleft()
+        name = self._then
+        if self._parts:
+            name, left = self._parts[0]
+            self._parts[0] = name, left - FRAME_SECONDS
+        whole = sound(self._codec, name)
+        start = self._frames * FRAME_SAMPLES % len(whole)
+        return whole[start : start + FRAME_SAMPLES]
 
 
-def presses(digits: str, begin: int) -> Iterator[Frame | None]:
-    """The frames of key presses, 100 ms and its end each, beginning at frame `begin`; None in the pauses."""
+def presses(digits: str) -> Iterator[Event | None]:
+    """What key presses send, 100 ms and its end each; None in the pauses."""
     for digit in digits:
-        frames = list(event_payloads(digit, frames=DIGIT_FRAMES))
-        for index, payload in enumerate(frames):
-            yield Frame(begin, payload, event=True, marker=index == 0)
+        for index, payload in enumerate(event_payloads(digit, frames=DIGIT_FRAMES)):
+            yield Event(payload, first=index == 0)
         yield from [None] * DIGIT_PAUSE_FRAMES
-        begin += len(frames) + DIGIT_PAUSE_FRAMES

@@ -1,8 +1,6 @@
 """A SIP carrier on UDP with handsets behind it: `python -m simulators.sip_carrier --help`."""
 
-import argparse
 import random
-import re
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +9,12 @@ from pathlib import Path
 
 import trio
 
-from simulators.console import Command, CommandError, Console, add_arguments, host_and_port
+from simulators.console import Command, CommandError, Console
 from simulators.rtp_socket import SOUNDS
-from simulators.sip_dialog import ALLOW, Exchange
+from simulators.sip_arguments import arguments
+from simulators.sip_dialog import ALLOW, Dialog, Exchange
 from simulators.sip_handset import (
+    NUMBER,
     ROLES,
     BadBehaviour,
     Behaviour,
@@ -38,26 +38,10 @@ from simulators.sip_transactions import (
 
 DATAGRAM_LIMIT = 65535
 RECEIVE_BUFFER_OCTETS = 4 << 20
+COMMANDS = ("missed-call", "call", "set-handset", "press", "hang-up", "options", "stats")
 KNOWN_METHODS = frozenset(
     {"REGISTER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "INFO", "PRACK", "UPDATE", "REFER", "PUBLISH"}
 )
-NUMBER = re.compile(r"[+0-9A-Za-z_.*-]{1,64}")
-EXAMPLE = """\
-example:
-  python -m simulators.sip_carrier --listen 127.0.0.1:5080 --name east --gateway 127.0.0.1:5060 \\
-      --handset +447700900123=answer:ring=1.0,talk=10,hangup=callee,digits=123 --handset +447700900124=busy
-
-behaviours:
-  answer[:ring=1.0,talk=10,hangup=callee|caller,digits=123,play=tone|silence]   callee: BYE after talk seconds
-  busy (486), reject (603), unreachable (480), each [:ring=0]                   any other number: 404
-  no-answer (180 for ever), silent (nothing at all, not even to a CANCEL)
-
-commands, one JSON object per line on stdin:
-  {"cmd":"missed-call","from":"+447700900123","to":"+442079460000","ring":2.0}
-  {"cmd":"call","from":"+447700900123","to":"+442079460000","max":30,"talk":10,"play":"tone","digits":"","hangup":"caller"}
-  {"cmd":"set-handset","number":"+447700900123","behaviour":"busy"}
-  {"cmd":"options"}   {"cmd":"stats"}   {"cmd":"quit"}
-"""
 
 
 @dataclass(slots=True)
@@ -129,12 +113,19 @@ class Carrier:
                 case "set-handset":
                     behaviour = Behaviour.parse(command.get("behaviour", str))
                     self.handsets[number_key(command.get("number", str))] = behaviour
+                case "press":
+                    digits = key_presses(command.get("digits", str))
+                    for dialog in self._calls_of(command):
+                        dialog.audio.press(digits)
+                case "hang-up":
+                    for dialog in self._calls_of(command):
+                        dialog.end(dialog.role)
                 case "options":
                     exchange.nursery.start_soon(self._options, self._gateway())
                 case "stats":
                     self.emit("stats", **self.stats())
                 case _:
-                    raise CommandError("there are missed-call, call, set-handset, options, stats and quit")
+                    raise CommandError(f"there are {', '.join(COMMANDS)} and quit")
         except BadBehaviour as error:
             raise CommandError(str(error)) from None
 
@@ -175,8 +166,17 @@ class Carrier:
             hangup=one_of(command.get("hangup", str, "caller"), ROLES, "hangup"),
             play=one_of(command.get("play", str, "tone"), SOUNDS, "play"),
             digits=key_presses(command.get("digits", str, "")),
+            after=seconds(str(command.get("after", float, 0.5)), "after"),
             reference=command.fields.get("ref"),
         )
+
+    def _calls_of(self, command: Command) -> list[Dialog]:
+        """The answered calls of a handset. Raises CommandError without one."""
+        key = number_key(number(command, "number"))
+        found = [d for d in self.exchange.dialogs.values() if d.number == key and not d.over.is_set()]
+        if not found:
+            raise CommandError(f"{key} is in no answered call")
+        return found
 
     def _gateway(self) -> Address:
         if self.gateway is None:
@@ -295,77 +295,6 @@ def own_address(listen: str, gateway: Address | None) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(gateway or ("127.0.0.1", 9))  # sends nothing; it only picks the way out
         return str(probe.getsockname()[0])
-
-
-def handset(text: str) -> tuple[str, Behaviour]:
-    """Read NUMBER=BEHAVIOUR. Raises argparse.ArgumentTypeError."""
-    called, equals, behaviour = text.partition("=")
-    if not equals or not NUMBER.fullmatch(called):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NUMBER=BEHAVIOUR")
-    try:
-        return number_key(called), Behaviour.parse(behaviour)
-    except BadBehaviour as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def share(text: str) -> float:
-    """Read a number from 0 to 1. Raises argparse.ArgumentTypeError."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
-    return value
-
-
-def every(text: str) -> float:
-    """Read a time span in seconds above 0. Raises argparse.ArgumentTypeError."""
-    try:
-        value = seconds(text, "seconds")
-    except BadBehaviour as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    if value == 0:
-        raise argparse.ArgumentTypeError("it must be more than 0 seconds")
-    return value
-
-
-def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m simulators.sip_carrier",
-        description="A SIP carrier on UDP (IPv4) with handsets. Events on stdout, commands on stdin.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_arguments(parser, name="east")
-    address = "HOST:PORT"
-    parser.add_argument(
-        "--listen",
-        type=host_and_port,
-        default=("127.0.0.1", 5080),
-        metavar=address,
-        help="where SIP is spoken; port 0 takes any (default: 127.0.0.1:5080)",
-    )
-    parser.add_argument(
-        "--gateway", type=host_and_port, metavar=address, help="where calls for the gateway's numbers go"
-    )
-    parser.add_argument(
-        "--handset",
-        type=handset,
-        action="append",
-        default=[],
-        metavar="NUMBER=BEHAVIOUR",
-        help="a phone behind the carrier; may be given often",
-    )
-    parser.add_argument("--record", type=Path, metavar="DIR", help="write what each call heard as WAV")
-    parser.add_argument(
-        "--options", type=every, metavar="S", help="send OPTIONS to the gateway every S seconds"
-    )
-    parser.add_argument(
-        "--loss", type=share, default=0.0, metavar="P", help="lose this share of datagrams each way"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="for --loss (default: %(default)s)")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

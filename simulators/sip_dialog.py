@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
@@ -65,7 +64,7 @@ class Exchange:
 
 @dataclass(slots=True)
 class Dialog:
-    """One side of an answered call. `local` and `remote` are From and To of what we send, with tags."""
+    """One side of an answered call: `number`'s. `local` and `remote` are From and To of what we send."""
 
     exchange: Exchange
     role: str
@@ -75,6 +74,7 @@ class Dialog:
     target: str
     peer: Address
     audio: Audio
+    number: str
     cseq: int
     remote_cseq: int = 0
     ack: Request | None = None
@@ -116,10 +116,10 @@ class Dialog:
         if self.ack is not None:
             self.exchange.layer.send(self.ack.encode(), self.peer)
 
-    async def talk(self, *, seconds: float, play: str, digits: str) -> None:
+    async def talk(self, *, seconds: float) -> None:
         """Play and listen until the peer's BYE or so many seconds, then tell what was heard."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(partial(self.audio.run, play=play, digits=digits))
+            nursery.start_soon(self.audio.run)
             with trio.move_on_after(seconds):
                 await self.over.wait()
             nursery.cancel_scope.cancel()

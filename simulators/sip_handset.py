@@ -1,22 +1,31 @@
 """What a handset does when it is called: `answer:ring=1.0,talk=10,hangup=callee,digits=123`, `busy`, ..."""
 
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from simulators.rtp import DIGITS
-from simulators.rtp_socket import SOUNDS
+from simulators.rtp_socket import SOUNDS, Part
 
 ROLES = ("caller", "callee")
 REFUSALS = {"busy": 486, "reject": 603, "unreachable": 480}
-KINDS = ("answer", *REFUSALS, "no-answer", "silent")
+RINGING = ("ring", "early")
+TALKING = (*RINGING, "talk", "hangup", "digits", "after")
 OPTIONS = {
-    "answer": ("ring", "talk", "hangup", "digits", "play"),
-    "busy": ("ring",),
-    "reject": ("ring",),
-    "unreachable": ("ring",),
+    "answer": (*TALKING, "greeting", "play"),
+    "machine": (*TALKING, "greeting"),
+    **dict.fromkeys(REFUSALS, RINGING),
+    "forward": (*RINGING, "to"),
+    "no-answer": ("early",),
+    "silent": (),
 }
-DEFAULT_RING_SECONDS = 1.0
-DEFAULT_TALK_SECONDS = 10.0
+DEFAULTS = {
+    "answer": {"ring": "1", "talk": "10"},
+    "machine": {"ring": "1", "talk": "30", "greeting": "5", "play": "silence"},
+}
+BEEP: Part = ("beep", 0.4)
+NUMBER = re.compile(r"[+0-9A-Za-z_.*-]{1,64}")
 
 
 class BadBehaviour(ValueError):
@@ -25,41 +34,54 @@ class BadBehaviour(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """`ring` and `talk` in seconds; `hangup`: the callee ends the call after `talk`, or only the caller."""
+    """What a call meets; times in seconds.
+
+    `early`: the sound heard while it rings, by 183 with a description; empty: 180.  `greeting`: how long it
+    speaks once it has answered, before `play`; after a machine's there is a beep.  `hangup`: the callee ends
+    the call after `talk`, or only the caller.  `digits` are pressed `after` the answer.  `to`: of a forward.
+    """
 
     kind: str
     ring: float = 0.0
-    talk: float = DEFAULT_TALK_SECONDS
+    early: str = ""
+    talk: float = 10.0
+    greeting: float = 0.0
     hangup: str = "callee"
     digits: str = ""
+    after: float = 0.5
     play: str = "tone"
+    to: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises BadBehaviour. Only `answer` rings by itself; ring=S makes `busy` and the like ring first."""
+        """Raises BadBehaviour. Who answers rings by himself; ring=S makes `busy` and the like ring first."""
         kind, _, rest = text.partition(":")
-        if kind not in KINDS:
-            raise BadBehaviour(f"no behaviour {kind!r}; there are {', '.join(KINDS)}")
-        values = {"ring": str(DEFAULT_RING_SECONDS if kind == "answer" else 0.0)}
+        if kind not in OPTIONS:
+            raise BadBehaviour(f"no behaviour {kind!r}; there are {', '.join(OPTIONS)}")
+        values = dict(DEFAULTS.get(kind, {}))
         for part in filter(None, rest.split(",")):
             name, _, value = part.partition("=")
-            known = OPTIONS.get(kind, ())
-            if name not in known:
-                raise BadBehaviour(f"{kind} has no {name!r}; it has {', '.join(known) or 'no options'}")
+            if name not in OPTIONS[kind]:
+                known = ", ".join(OPTIONS[kind]) or "no options"
+                raise BadBehaviour(f"{kind} has no {name!r}; it has {known}")
             values[name] = value
-        return cls(
-            kind,
-            seconds(values["ring"], "ring"),
-            seconds(values.get("talk", str(DEFAULT_TALK_SECONDS)), "talk"),
-            one_of(values.get("hangup", "callee"), ROLES, "hangup"),
-            key_presses(values.get("digits", "")),
-            one_of(values.get("play", "tone"), SOUNDS, "play"),
-        )
+        if kind == "forward" and not NUMBER.fullmatch(values.get("to", "")):
+            raise BadBehaviour("forward needs to=NUMBER")
+        return cls(kind, **{name: READ[name](value, name) for name, value in values.items()})
+
+    @property
+    def greets(self) -> list[Part]:
+        """What it says before it listens."""
+        return [("speech", self.greeting), *([BEEP] if self.kind == "machine" else [])]
 
     @property
     def status(self) -> int | None:
         """The refusal of a handset that refuses."""
         return REFUSALS.get(self.kind)
+
+    @property
+    def answers(self) -> bool:
+        return self.kind in ("answer", "machine")
 
 
 def seconds(text: str, name: str) -> float:
@@ -80,13 +102,27 @@ def one_of(value: str, known: tuple[str, ...], name: str) -> str:
     return value
 
 
-def key_presses(text: str) -> str:
+def key_presses(text: str, name: str = "digits") -> str:
     """Raises BadBehaviour."""
     if not set(text) <= set(DIGITS):
-        raise BadBehaviour(f"digits={text}: only {DIGITS}")
+        raise BadBehaviour(f"{name}={text}: only {DIGITS}")
     return text
+
+
+def a_sound(value: str, name: str) -> str:
+    """Raises BadBehaviour."""
+    return one_of(value, SOUNDS, name)
 
 
 def number_key(number: str) -> str:
     """Numbers are compared without the plus sign."""
     return number.strip().removeprefix("+")
+
+
+READ: Mapping[str, Callable[[str, str], Any]] = {
+    **dict.fromkeys(("ring", "talk", "greeting", "after"), seconds),
+    **dict.fromkeys(("early", "play"), a_sound),
+    "hangup": lambda value, name: one_of(value, ROLES, name),
+    "digits": key_presses,
+    "to": lambda value, _: value,
+}

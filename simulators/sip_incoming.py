@@ -7,7 +7,7 @@ import trio
 from simulators import sdp
 from simulators.rtp_socket import Audio
 from simulators.sip_dialog import ALLOW, SDP_TYPE, Dialog, Exchange, address_of, contact_of, user_of
-from simulators.sip_handset import Behaviour
+from simulators.sip_handset import Behaviour, number_key
 from simulators.sip_message import Malformed, Request, Uri
 from simulators.sip_transactions import ServerTransaction, show
 
@@ -37,14 +37,24 @@ class IncomingCall:
             self.exchange.emit("error", reason=f"SDP offer: {error}", call_id=self.call_id)
             refuse(self.exchange, self.transaction, 488)
             return
-        with self._ringing:
-            await self._ring()
-        if self.transaction.final is not None:
-            return  # a CANCEL came first
-        if self.behaviour.status is not None:
-            refuse(self.exchange, self.transaction, self.behaviour.status)
-        else:
-            await self._answer(offered)
+        # an offer of ours may not go into a 183, which nobody acknowledges: RFC 3261 section 13.2.1
+        early = bool(self.behaviour.early) and offered is not None
+        audio: Audio | None = None
+        if early or self.behaviour.answers:
+            try:
+                audio = await Audio.open(self.exchange.host, self.exchange.emit, self.exchange.dropped)
+            except OSError as error:
+                self.exchange.emit("error", reason=f"no RTP socket: {error}", call_id=self.call_id)
+                refuse(self.exchange, self.transaction, 500)
+                return
+        try:
+            with self._ringing:
+                await self._ring(audio if early else None, offered)
+            if self.transaction.final is None:  # else a CANCEL came first
+                await self._decide(audio, offered)
+        finally:
+            if audio is not None:
+                audio.close()
 
     def cancel(self) -> None:
         """The caller's CANCEL; too late after a final response."""
@@ -55,40 +65,55 @@ class IncomingCall:
         self.exchange.emit("cancelled", call_id=self.call_id, by="caller", **self.numbers)
         self._ringing.cancel()
 
-    async def _ring(self) -> None:
+    async def _ring(self, audio: Audio | None, offered: sdp.Description | None) -> None:
+        """With audio it is heard ringing: early media."""
         forever = self.behaviour.kind == "no-answer"
-        if forever or self.behaviour.ring > 0:
-            self.transaction.respond(180, headers=[self.exchange.contact])
-            self.exchange.emit("ringing", call_id=self.call_id, **self.numbers)
-            await trio.sleep(float("inf") if forever else self.behaviour.ring)
-
-    async def _answer(self, offered: sdp.Description | None) -> None:
-        exchange = self.exchange
-        try:
-            audio = await Audio.open(exchange.host, exchange.emit, exchange.dropped)
-        except OSError as error:
-            exchange.emit("error", reason=f"no RTP socket: {error}", call_id=self.call_id)
-            refuse(exchange, self.transaction, 500)
+        if not forever and self.behaviour.ring == 0:
             return
-        try:
-            if self.transaction.final is not None:
-                return  # cancelled while the socket was opened
-            dialog = self._dialog(audio)
-            if offered is None:  # a late offer: ours goes out now, the answer comes with the ACK
-                body = sdp.offer(audio.host, audio.port, session=self._session)
+        headers = [self.exchange.contact]
+        if audio is None or offered is None:
+            self.transaction.respond(180, headers=headers)
+        else:
+            body = self._describe(audio, offered)
+            self.transaction.respond(183, headers=[*headers, SDP_TYPE], body=body)
+        self.exchange.emit("ringing", call_id=self.call_id, early=self.behaviour.early, **self.numbers)
+        with trio.move_on_after(float("inf") if forever else self.behaviour.ring):
+            if audio is None:
+                await trio.sleep_forever()
             else:
-                audio.agree(offered)
-                body = sdp.answer(offered, audio.host, audio.port, session=self._session)
-            accept(dialog, self.transaction, body)
-            exchange.counts["billable"] += 1
-            exchange.emit("answered", call_id=self.call_id, **self.numbers)
-            await dialog.talk(
-                seconds=self.behaviour.talk if self.behaviour.hangup == "callee" else float("inf"),
-                play=self.behaviour.play,
-                digits=self.behaviour.digits,
+                audio.say([], self.behaviour.early)
+                await audio.run()
+
+    async def _decide(self, audio: Audio | None, offered: sdp.Description | None) -> None:
+        behaviour = self.behaviour
+        if behaviour.answers and audio is not None:
+            await self._answer(audio, offered)
+        elif behaviour.kind == "forward":
+            refuse(
+                self.exchange,
+                self.transaction,
+                302,
+                ("Contact", f"<{self.exchange.user_uri(behaviour.to)}>"),
             )
-        finally:
-            audio.close()
+        elif behaviour.status is not None:
+            refuse(self.exchange, self.transaction, behaviour.status)
+
+    async def _answer(self, audio: Audio, offered: sdp.Description | None) -> None:
+        behaviour = self.behaviour
+        dialog = self._dialog(audio)
+        accept(dialog, self.transaction, self._describe(audio, offered))
+        self.exchange.counts["billable"] += 1
+        self.exchange.emit("answered", call_id=self.call_id, **self.numbers)
+        audio.say(behaviour.greets, behaviour.play)
+        audio.press(behaviour.digits, after=behaviour.after)
+        await dialog.talk(seconds=behaviour.talk if behaviour.hangup == "callee" else float("inf"))
+
+    def _describe(self, audio: Audio, offered: sdp.Description | None) -> bytes:
+        """The answer to an offer; to a late one ours goes out now, its answer comes with the ACK."""
+        if offered is None:
+            return sdp.offer(audio.host, audio.port, session=self._session)
+        audio.agree(offered)
+        return sdp.answer(offered, audio.host, audio.port, session=self._session)
 
     def _dialog(self, audio: Audio) -> Dialog:
         target = contact_of(self.invite)
@@ -101,6 +126,7 @@ class IncomingCall:
             target,
             address_of(target, self.transaction.source),
             audio,
+            number_key(self.numbers["to"]),
             cseq=secrets.randbelow(1000),
             remote_cseq=self.invite.cseq[0],
         )

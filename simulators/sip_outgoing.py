@@ -8,6 +8,7 @@ import trio
 from simulators import sdp
 from simulators.rtp_socket import Audio
 from simulators.sip_dialog import Dialog, Exchange, address_of, contact_of
+from simulators.sip_handset import number_key
 from simulators.sip_message import Malformed, Request, Response
 from simulators.sip_transactions import Address, ClientTransaction, cancel_of, show
 
@@ -25,6 +26,7 @@ class Plan:
     hangup: str = "caller"
     play: str = "tone"
     digits: str = ""
+    after: float = 0.5
     reference: object = None
 
 
@@ -142,6 +144,7 @@ class _Call:
             target,
             peer,
             self.audio,
+            number_key(self.plan.from_number),
             self.invite.cseq[0],
         )
         exchange.dialogs[dialog.key] = dialog
@@ -156,4 +159,6 @@ class _Call:
             seconds = 0.0
         if self.plan.ring is not None:
             seconds = 0.0  # somebody answered a call that was meant to be missed
-        await dialog.talk(seconds=seconds, play=self.plan.play, digits=self.plan.digits)
+        self.audio.say([], self.plan.play)
+        self.audio.press(self.plan.digits, after=self.plan.after)
+        await dialog.talk(seconds=seconds)
