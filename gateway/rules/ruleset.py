@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.config.model import Action, Rule, Service
+from gateway.rules import known
 from gateway.rules.conditions import BadCondition, Condition, compiled
 from gateway.values.clock import iso
 from gateway.values.event import CUSTOM, Trigger
@@ -108,6 +109,8 @@ def _entries(service: str, settings: Service, faults: list[Fault]) -> tuple[_Ent
         condition = None
         try:
             condition = compiled(rule.when)
+            if rule.on in _TRIGGERS or rule.on in custom:
+                faults += known.of_rule(f"{path}.when", condition, rule.on, settings)
         except BadCondition as error:
             faults.append(Fault(f"{path}.when", error.reason))
         entries.append(_Entry(name, rule, condition))

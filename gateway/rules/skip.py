@@ -13,21 +13,31 @@ from collections.abc import Iterator, Mapping
 
 from gateway.config.model import Service
 from gateway.rules.conditions import BadCondition, compiled
+from gateway.rules.known import Names, unknown
 from gateway.rules.variables import Variables
 from gateway.values.fault import Fault
 from gateway.values.message import Message, StepPlan
 
+_NAMES: Names = {
+    "variables": None,
+    "previous": ("result", "code", "carrier", "channel"),
+    "message": ("to", "from", "chain", "correlationid"),
+    "customer": None,
+    "service": ("name",),
+}
+
 
 def faults(services: Mapping[str, Service]) -> Iterator[Fault]:
-    """`services` by file name: every condition that does not parse."""
+    """`services` by file name: every condition that does not parse, or names what there is not."""
     for name, service in services.items():
         for chain_name, chain in service.chains.items():
             for index, step in enumerate(chain.steps):
+                if not step.skip_when:
+                    continue
+                path = f"services.{name}.chains.{chain_name}.steps[{index}].skip_when"
                 try:
-                    if step.skip_when:
-                        compiled(step.skip_when)
+                    yield from unknown(path, compiled(step.skip_when), _NAMES, "a step")
                 except BadCondition as error:
-                    path = f"services.{name}.chains.{chain_name}.steps[{index}].skip_when"
                     yield Fault(path, error.reason)
 
 

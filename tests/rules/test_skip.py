@@ -54,3 +54,16 @@ def test_a_condition_that_does_not_parse_is_a_finding() -> None:
     services = {"alerts": Service(name="Alerts", chains={"alert": Chain(steps=steps)})}
     [fault] = faults(services)
     assert fault.path == "services.alerts.chains.alert.steps[1].skip_when"
+
+
+@pytest.mark.parametrize(
+    ("condition", "what"),
+    [
+        ('variabels.level == "low"', 'a step has nothing called "variabels"; did you mean "variables"?'),
+        ('previous.resolt == "busy"', 'a step has no "previous.resolt"; did you mean "result"?'),
+    ],
+)
+def test_a_name_that_was_mistyped_and_would_leave_nothing_out_is_found(condition: str, what: str) -> None:
+    service = Service(name="S", chains={"c": Chain(steps=[Step(channel="sms", skip_when=condition)])})
+    found = [(fault.path, fault.what) for fault in faults({"s": service})]
+    assert found == [("services.s.chains.c.steps[0].skip_when", what)]
