@@ -4,12 +4,15 @@ import argparse
 from pathlib import Path
 
 from simulators.console import add_arguments, host_and_port
+from simulators.sip_digest import ALGORITHMS, NONCE_SECONDS
 from simulators.sip_handset import NUMBER, BadBehaviour, Behaviour, number_key, seconds
+from simulators.sip_registrar import DEFAULT_SECONDS
 
 EXAMPLE = """\
 example:
-  python -m simulators.sip_carrier --listen 127.0.0.1:5080 --name east --gateway 127.0.0.1:5060 \\
-      --handset +447700900123=answer:ring=1.0,talk=10,hangup=callee,digits=123 --handset +447700900124=busy
+  python -m simulators.sip_carrier --listen 127.0.0.1:5080 --gateway 127.0.0.1:5060 --user acme:secret \\
+      --handset +447700900123=answer:ring=1.0,talk=10,hangup=callee,digits=123 \\
+      --handset +447700900124=machine:greeting=4,early=tone --handset +447700900125=busy
 
 behaviours:
   answer[:ring=1,talk=10,hangup=callee|caller,digits=123,after=0.5,greeting=0,play=tone]
@@ -43,6 +46,14 @@ def handset(text: str) -> tuple[str, Behaviour]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def account(text: str) -> tuple[str, str]:
+    """Read NAME:PASSWORD. Raises argparse.ArgumentTypeError."""
+    name, colon, password = text.partition(":")
+    if not colon or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME:PASSWORD")
+    return name, password
+
+
 def share(text: str) -> float:
     """Read a number from 0 to 1. Raises argparse.ArgumentTypeError."""
     try:
@@ -63,6 +74,13 @@ def every(text: str) -> float:
     if value == 0:
         raise argparse.ArgumentTypeError("it must be more than 0 seconds")
     return value
+
+
+def whole(text: str) -> int:
+    """Read a whole number of seconds. Raises argparse.ArgumentTypeError."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 10:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds")
+    return int(text)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -100,4 +118,41 @@ def arguments() -> argparse.ArgumentParser:
         "--loss", type=share, default=0.0, metavar="P", help="lose this share of datagrams each way"
     )
     parser.add_argument("--seed", type=int, default=0, help="for --loss (default: %(default)s)")
+    parser.add_argument(
+        "--user",
+        type=account,
+        action="append",
+        default=[],
+        metavar="NAME:PASSWORD",
+        help="ask for credentials, 401 to REGISTER and 407 to INVITE, and refuse others by 403; "
+        "may be given often",
+    )
+    parser.add_argument("--realm", help="of those credentials (default: the name)")
+    parser.add_argument(
+        "--digest",
+        choices=list(ALGORITHMS),
+        action="append",
+        help="their algorithm; may be given often, and all are offered (default: SHA-256, then MD5)",
+    )
+    parser.add_argument(
+        "--nonce-life",
+        type=every,
+        default=NONCE_SECONDS,
+        metavar="S",
+        help="credentials are stale after so long (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--min-expires",
+        type=whole,
+        default=0,
+        metavar="S",
+        help="refuse a REGISTER for less by 423; calls go to who has registered, else to --gateway",
+    )
+    parser.add_argument(
+        "--max-expires",
+        type=whole,
+        default=DEFAULT_SECONDS,
+        metavar="S",
+        help="grant no longer (default: %(default)s)",
+    )
     return parser

@@ -13,6 +13,7 @@ from simulators.console import Command, CommandError, Console
 from simulators.rtp_socket import SOUNDS
 from simulators.sip_arguments import arguments
 from simulators.sip_dialog import ALLOW, Dialog, Exchange
+from simulators.sip_digest import ALGORITHMS, Guard
 from simulators.sip_handset import (
     NUMBER,
     ROLES,
@@ -26,6 +27,7 @@ from simulators.sip_handset import (
 from simulators.sip_incoming import IncomingCall, acknowledged, in_dialog, refusal_of, refuse
 from simulators.sip_message import Request, Response, Uri
 from simulators.sip_outgoing import Plan, place
+from simulators.sip_registrar import Registrar
 from simulators.sip_transactions import (
     Address,
     Emit,
@@ -39,14 +41,15 @@ from simulators.sip_transactions import (
 DATAGRAM_LIMIT = 65535
 RECEIVE_BUFFER_OCTETS = 4 << 20
 COMMANDS = ("missed-call", "call", "set-handset", "press", "hang-up", "options", "stats")
-KNOWN_METHODS = frozenset(
-    {"REGISTER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "INFO", "PRACK", "UPDATE", "REFER", "PUBLISH"}
-)
+KNOWN_METHODS = frozenset({"SUBSCRIBE", "NOTIFY", "MESSAGE", "INFO", "PRACK", "UPDATE", "REFER", "PUBLISH"})
 
 
 @dataclass(slots=True)
 class Carrier:
-    """`handsets` by number without plus sign. `loss`: the share of datagrams lost each way, by `seed`."""
+    """`handsets` by number without plus sign. `loss`: the share of datagrams lost each way, by `seed`.
+
+    With a `guard` INVITE and REGISTER want credentials. A call goes to who has registered, else to `gateway`.
+    """
 
     name: str
     emit: Emit
@@ -57,6 +60,8 @@ class Carrier:
     options_every: float | None = None
     loss: float = 0.0
     seed: int = 0
+    guard: Guard | None = None
+    registrar: Registrar = field(default_factory=Registrar)
     timers: Timers = field(default_factory=Timers)
     _exchange: Exchange | None = None
     _incoming: dict[tuple[str, str, str], IncomingCall] = field(default_factory=dict)
@@ -145,6 +150,9 @@ class Carrier:
             "calls_in": counts["calls_in"],
             "billable": counts["billable"],
             "cancelled": counts["cancelled"],
+            "challenged": counts["challenged"],
+            "auth_refused": counts["auth_refused"],
+            "registered": len(list(self.registrar.live(trio.current_time()))),
             "unanswered": counts["unanswered"],
             "live": sum(not dialog.over.is_set() for dialog in exchange.dialogs.values()),
             "final": {key[6:]: n for key, n in sorted(counts.items()) if key.startswith("final_")},
@@ -159,7 +167,7 @@ class Carrier:
         return Plan(
             number(command, "from"),
             number(command, "to"),
-            self._gateway(),
+            self._gateway(number(command, "to")),
             ring=seconds(str(command.get("ring", float, 2.0)), "ring") if missed else None,
             longest=seconds(str(command.get("max", float, 60.0 if missed else 30.0)), "max"),
             talk=seconds(str(command.get("talk", float, 10.0)), "talk"),
@@ -178,9 +186,12 @@ class Carrier:
             raise CommandError(f"{key} is in no answered call")
         return found
 
-    def _gateway(self) -> Address:
+    def _gateway(self, called: str = "") -> Address:
+        """Where a number of the gateway's is reached, or any. Raises CommandError."""
+        if binding := self.registrar.find(called, trio.current_time()):
+            return binding.peer
         if self.gateway is None:
-            raise CommandError("no --gateway was given")
+            raise CommandError("no --gateway was given, and nobody has registered")
         return self.gateway
 
     def _dropped(self) -> bool:
@@ -195,6 +206,8 @@ class Carrier:
                 in_dialog(self.exchange, transaction)
             case "INVITE":
                 self._invite(transaction)
+            case "REGISTER":
+                self._register(transaction)
             case "CANCEL":
                 self._cancel(transaction)
             case "BYE":
@@ -208,7 +221,51 @@ class Carrier:
             case _:
                 transaction.respond(501, headers=[ALLOW])
 
+    def _admitted(self, transaction: ServerTransaction) -> str | None:
+        """The user who has sent it, "" where nobody is asked for; None: it has been answered."""
+        if self.guard is None:
+            return ""
+        request = transaction.request
+        verdict = self.guard.check(request, trio.current_time())
+        if verdict.status == 0:
+            return verdict.user
+        transaction.respond(verdict.status, headers=list(verdict.headers))
+        event = "auth_refused" if verdict.status == 403 else "challenged"
+        self.exchange.counts[event] += 1
+        self.emit(
+            event,
+            method=request.method,
+            status=verdict.status,
+            reason=verdict.reason,
+            user=verdict.user,
+            peer=show(transaction.source),
+        )
+        return None
+
+    def _register(self, transaction: ServerTransaction) -> None:
+        user, now, request = self._admitted(transaction), trio.current_time(), transaction.request
+        if user is None:
+            return
+        own = Uri.parse(request.to.uri).user
+        if user not in ("", own):
+            transaction.respond(403)
+            self.exchange.counts["auth_refused"] += 1
+            self.emit("auth_refused", method="REGISTER", status=403, reason="another user's", user=user)
+            return
+        before = {binding.uri for binding in self.registrar.live(now)}
+        status, headers = self.registrar.register(request, transaction.source, now)
+        transaction.respond(status, headers=headers)
+        peer, live = show(transaction.source), {b.uri: b for b in self.registrar.live(now)}
+        for uri in before - set(live):
+            self.emit("unregistered", user=own, contact=uri, peer=peer)
+        for binding in live.values():
+            if binding.call_id == request.call_id and binding.cseq == request.cseq[0]:
+                granted = round(binding.until - now)
+                self.emit("registered", user=own, contact=binding.uri, expires=granted, peer=peer)
+
     def _invite(self, transaction: ServerTransaction) -> None:
+        if self._admitted(transaction) is None:
+            return
         self.exchange.counts["calls_in"] += 1
         if refused := refusal_of(transaction.request):
             refuse(self.exchange, transaction, refused[0], *refused[1])
@@ -302,12 +359,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.options is not None and options.gateway is None:
         parser.error("--options needs --gateway")
+    if options.min_expires > options.max_expires:
+        parser.error("--min-expires is above --max-expires")
     console = Console.of(options)
     status = 1
     try:
         if options.record is not None:
             options.record.mkdir(parents=True, exist_ok=True)
         gateway = options.gateway and (socket.gethostbyname(options.gateway[0]), options.gateway[1])
+        guard: Guard | None = None
+        if options.user:
+            algorithms = options.digest or list(ALGORITHMS)
+            guard = Guard(dict(options.user), options.realm or options.name, algorithms, options.nonce_life)
         carrier = Carrier(
             options.name,
             console.emit,
@@ -318,6 +381,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.options,
             options.loss,
             options.seed,
+            guard=guard,
+            registrar=Registrar(options.min_expires, options.max_expires),
         )
         status = console.run(carrier.serve, carrier.handle)
     except* OSError as group:  # a port in use, a directory that cannot be made, a name that is not found

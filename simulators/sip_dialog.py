@@ -14,7 +14,7 @@ from simulators.sip_message import DEFAULT_PORT, Malformed, Message, NameAddr, R
 from simulators.sip_transactions import Address, Emit, TransactionLayer, new_branch, new_tag
 
 DialogKey = tuple[str, str, str]
-ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS")
+ALLOW = ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER")
 SDP_TYPE = ("Content-Type", "application/sdp")
 
 

@@ -49,6 +49,7 @@ REASONS = {
     488: "Not Acceptable Here",
     500: "Server Internal Error",
     501: "Not Implemented",
+    503: "Service Unavailable",
     603: "Decline",
 }
 
