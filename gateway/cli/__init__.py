@@ -13,6 +13,7 @@ from gateway import __version__
 
 # name -> module:attribute; its one-line help stands here, so that `gateway --help` loads none of them
 _COMMANDS = {
+    "help": ("gateway.cli:help", "Show the help of a command: gateway help flow trace."),
     "run": ("gateway.cli.run:run", "Run the gateway."),
     "demo": ("gateway.cli.demo:demo", "Watch real SMPP and SIP traffic go through the gateway."),
     "check": (
@@ -70,3 +71,24 @@ class _Lazy(click.Group):
 @click.version_option(__version__, prog_name="gateway")
 def main() -> None:
     """trunkline: SMS and voice gateway.  `gateway COMMAND --help` says more."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  gateway help
+  gateway help flow trace
+"""
+)
+@click.argument("words", nargs=-1, metavar="[COMMAND]...")
+@click.pass_context
+def help(context: click.Context, words: tuple[str, ...]) -> None:
+    """Show the help of COMMAND, as --help does."""
+    assert context.parent is not None
+    of, command = context.parent, context.parent.command
+    for word in words:
+        found = command.get_command(of, word) if isinstance(command, click.Group) else None
+        if found is None:
+            raise click.UsageError(f"{of.command_path} has no command {word!r}", of)
+        of, command = click.Context(found, parent=of, info_name=word), found
+    click.echo(of.get_help())

@@ -12,6 +12,7 @@ from gateway.cli.settings import config_option, json_option, look, settings
 from gateway.flows import comparison, definition
 from gateway.flows.comparison import Difference
 from gateway.flows.definition import BadFlow, Flow
+from gateway.flows.effects import SendApp, SendSms
 from gateway.flows.inputs import EffectDone, MessageIn, Recorded, Start, TimeUp
 from gateway.flows.replay import recorded, replay
 from gateway.flows.simulation import Simulation, World
@@ -123,6 +124,9 @@ def replay_(run_id: str, at: int | None, text: str | None, config: str) -> None:
         click.echo(clean(veil.text(f"{n}  {moment(item.at)}  {_spoken(item)}")))
         for line in step.log:
             click.echo(clean(veil.text(f"     {line}")))
+        for effect in step.effects:
+            if isinstance(effect, SendSms | SendApp):
+                click.echo(clean(veil.text(f'     Sends "{effect.text}"')))
     run = steps[-1].run
     if text is not None:
         assert at is not None
@@ -136,7 +140,7 @@ def replay_(run_id: str, at: int | None, text: str | None, config: str) -> None:
             for line in advance.log:
                 click.echo(clean(veil.text(f"     {line}")))
         for sent in world.texts:
-            click.echo(clean(f'     Sends "{sent}"'))
+            click.echo(clean(veil.text(f'     Sends "{sent}"')))
     if at is not None:
         for name, value in sorted(run.data.items()):
             click.echo(clean(f"$({name}) = {veil.value(name, value)}"))

@@ -12,6 +12,7 @@ from gateway.cli.settings import config_option, json_option, service_of, setting
 from gateway.observe.system import SystemClock
 from gateway.outbound.accept import Planner
 from gateway.outbound.routes import Considered, Routes
+from gateway.values.address import Kind, kind
 from gateway.values.errors import BadInput
 
 
@@ -50,6 +51,8 @@ def explain(number: str, service: str, sender: str, at: str, id: str, as_json: b
     Of the routes that fit, the longest prefix goes first, then the lowest cost; equals take turns by weight.
     When the first is down the next is taken.  Works on the configuration: `gateway status` tells who is up.
     """
+    if kind(number) is not Kind.NUMBER:
+        raise click.BadParameter(f"{number!r} is no phone number with its country code", param_hint="NUMBER")
     gateway = settings(config)
     if service:
         service_of(gateway, service)

@@ -155,7 +155,13 @@ def hub_secret(name: str, rotate: bool, overlap: float, as_json: bool, config: s
 
 def _put(file: Path, what: str, new: str, old: str, overlap_seconds: float) -> datetime:
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=overlap_seconds)
-    text, _ = read_file(file)
+    text, table = read_file(file)
+    before = table.get(f"previous_{what}_until")
+    if old and isinstance(before, datetime) and before > datetime.now(UTC):
+        end = f"it would have held until {before:%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(
+            f"Warning: {file} had a previous_{what} already; {end}, and goes with the reload.", err=True
+        )
     try:
         replace_file(file, rotated(text, what, new, old, until))
     except ValueError as error:

@@ -104,6 +104,7 @@ def test_a_session_is_replayed_step_by_step(recorded: Any) -> None:
     lines = recorded.run("flow", "replay", "r1").stdout.splitlines()
     assert [line[0] for line in lines if re.match(r"\d", line)] == ["0", "1", "2", "3"]
     assert lines[-1].strip() == "Ends with 0: yes: success."
+    assert '     Sends "Your PIN?"' in lines  # which was shown of forks only
     until = recorded.run("flow", "replay", "r1", "--at", "1").stdout
     assert "Waits for a message." in until and "Welcome" not in until
     assert "$(ask.status) = " in until

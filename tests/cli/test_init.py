@@ -30,3 +30,11 @@ def test_an_unknown_command_is_refused() -> None:
     status, output = run("chekc")
     assert status == 2
     assert "No such command 'chekc'" in output
+
+
+def test_help_is_a_command_too() -> None:
+    assert run("help") == run("--help")
+    assert run("help", "flow", "trace") == run("flow", "trace", "--help")
+    status, output = run("help", "flow", "trase")
+    assert status == 2
+    assert "gateway flow has no command 'trase'" in output or "main flow has no command 'trase'" in output

@@ -47,3 +47,8 @@ def test_what_cannot_be(place: Any) -> None:
     foreign = place.run("route", "explain", "+447700900123", "--service", "pizza", "--from", "99999")
     assert (foreign.exit_code, "is not an asset of service" in foreign.stderr) == (1, True)
     assert place.run("route", "explain", "+447700900123", "--at", "noon").exit_code == 2
+
+
+def test_a_name_is_no_number_to_route_to(place: Any) -> None:
+    result = place.run("route", "explain", "foo", "--service", "pizza")
+    assert (result.exit_code, "'foo' is no phone number with its country code" in result.stderr) == (2, True)
