@@ -102,7 +102,7 @@ class Play:
         return task.result()
 
     async def _write(self, text: str) -> bool:
-        return await self.world.deliver(*self._mo(text)) == [ESME_ROK]
+        return await self.world.deliver(*self._mo(text, to="12346")) == [ESME_ROK]
 
     async def _time_up(self) -> bool:
         self.world.runs._open._due()
