@@ -67,7 +67,10 @@ class Behaviour:
             values[name] = value
         if kind == "forward" and not NUMBER.fullmatch(values.get("to", "")):
             raise BadBehaviour("forward needs to=NUMBER")
-        return cls(kind, **{name: READ[name](value, name) for name, value in values.items()})
+        behaviour = cls(kind, **{name: READ[name](value, name) for name, value in values.items()})
+        if behaviour.early and behaviour.ring == 0 and kind != "no-answer":
+            raise BadBehaviour("early is what is heard while it rings; it needs ring=S above 0")
+        return behaviour
 
     @property
     def greets(self) -> list[Part]:

@@ -68,7 +68,7 @@ class IncomingCall:
     async def _ring(self, audio: Audio | None, offered: sdp.Description | None) -> None:
         """With audio it is heard ringing: early media."""
         forever = self.behaviour.kind == "no-answer"
-        if not forever and self.behaviour.ring == 0:
+        if self.transaction.final is not None or (not forever and self.behaviour.ring == 0):
             return
         headers = [self.exchange.contact]
         if audio is None or offered is None:
@@ -89,12 +89,8 @@ class IncomingCall:
         if behaviour.answers and audio is not None:
             await self._answer(audio, offered)
         elif behaviour.kind == "forward":
-            refuse(
-                self.exchange,
-                self.transaction,
-                302,
-                ("Contact", f"<{self.exchange.user_uri(behaviour.to)}>"),
-            )
+            contact = ("Contact", f"<{self.exchange.user_uri(behaviour.to)}>")
+            refuse(self.exchange, self.transaction, 302, contact)
         elif behaviour.status is not None:
             refuse(self.exchange, self.transaction, behaviour.status)
 

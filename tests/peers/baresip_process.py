@@ -37,7 +37,7 @@ module srtp.so
 module_tmp account.so
 module_app menu.so
 """
-ACCOUNT = "<sip:{user}@127.0.0.1:{port}>;regint=0;answermode=auto;audio_codecs={codec}{security}\n"
+ACCOUNT = "<sip:{user}@127.0.0.1:{port}>;{registers};answermode=auto;audio_codecs={codec}{security}\n"
 RATES = {"G722": "G722/16000/1"}  # as it calls what it has under another name
 KEY_SECONDS = 0.4  # it lets a key go 0.25 s after it was typed
 
@@ -45,6 +45,7 @@ KEY_SECONDS = 0.4  # it lets a key go 0.25 s after it was typed
 class Baresip:
     """Says `said`, a WAV file, in every call, and keeps what it hears.
 
+    With a `password` it registers as `user` with the carrier at port `carrier`.
     `security` is "" or one of its kinds of SRTP: "srtp" (offered under RTP/AVP), "srtp-mand" (RTP/SAVP).
     """
 
@@ -58,6 +59,8 @@ class Baresip:
         user: str = "41795550102",
         mux: bool = False,
         port: int = 0,
+        carrier: int = 0,
+        password: str = "",
     ) -> None:
         program = shutil.which("baresip")
         if program is None:
@@ -68,9 +71,14 @@ class Baresip:
         settings = {"port": self.port, "said": said, "rtp": rtp, "rtp_last": rtp + 40, "folder": folder}
         (folder / "config").write_text(CONFIG.format(mux="yes" if mux else "no", **settings))
         more = f";mediaenc={security}" if security else ""
-        (folder / "accounts").write_text(
-            ACCOUNT.format(user=user, port=self.port, codec=RATES.get(codec, codec), security=more)
+        account = ACCOUNT.format(
+            user=user,
+            port=carrier or self.port,
+            registers=f"regint=60;auth_pass={password}" if password else "regint=0",
+            codec=RATES.get(codec, codec),
+            security=more,
         )
+        (folder / "accounts").write_text(account)
         (folder / "contacts").touch()
         self._log = (folder / "baresip.log").open("wb")
         self._process = subprocess.Popen(

@@ -41,6 +41,7 @@ def test_behaviours_are_read(text: str, behaviour: Behaviour) -> None:
         "answer:talk=x",
         "answer:hangup=me",
         "answer:early=music",
+        "busy:early=tone",
         "machine:play=tone",
         "forward",
         "forward:to=a b",
