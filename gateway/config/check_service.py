@@ -24,6 +24,7 @@ from gateway.config.model import (
     Gateway,
     Keyword,
     Number,
+    Raise,
     Rule,
     Send,
     Service,
@@ -211,8 +212,18 @@ class _Checked:
             yield from self._send(f"{path}.call", action.call, "voice")
         if action.event is not None:
             yield from self._named(f"{path}.event.name", action.event.name, "event", self._service.events)
+            yield from self._ungiven(f"{path}.event.parameters", action.event)
         if action.channel and not action.opt:
             yield Fault(f"{path}.channel", "says nothing without opt")
+
+    def _ungiven(self, path: str, raised: Raise) -> Iterator[Fault]:
+        """An event that is raised without what it must have is none."""
+        event = self._service.events.get(raised.name)
+        for name, parameter in event.parameters.items() if event is not None else ():
+            if parameter.mandatory and parameter.default is None and name not in raised.parameters:
+                yield Fault(
+                    path, f'the event {raised.name} needs the parameter "{name}"; give it, or a default'
+                )
 
     def _send(self, path: str, send: Send | Dial, channel: str) -> Iterator[Fault]:
         yield from _exactly_one(path, send, ("text", "template"))

@@ -110,7 +110,7 @@ def _entries(service: str, settings: Service, faults: list[Fault]) -> tuple[_Ent
         try:
             condition = compiled(rule.when)
             if rule.on in _TRIGGERS or rule.on in custom:
-                faults += known.of_rule(f"{path}.when", condition, rule.on, settings)
+                faults += known.of_rule(path, rule, condition, settings)
         except BadCondition as error:
             faults.append(Fault(f"{path}.when", error.reason))
         entries.append(_Entry(name, rule, condition))

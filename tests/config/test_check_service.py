@@ -333,3 +333,20 @@ def test_an_auth_has_what_its_kind_needs(of_pizza: Callable[[str], dict[str, str
         "integrations.crm.url",
         "logbooks.answers.columns.session",
     }
+
+
+def test_an_event_raised_without_a_parameter_that_it_must_have_is_none(
+    of_pizza: Callable[[str], dict[str, str]],
+) -> None:
+    rule = """
+    [events.paid.parameters]
+    amount = "number"
+    note = { mandatory = false }
+    [rules.r]
+    on = "call.missed"
+    do = [{ event = { name = "paid", parameters = { %s } } }]
+    """
+    assert of_pizza(rule % "amont = '1'") == {
+        "rules.r.do[0].event.parameters": 'the event paid needs the parameter "amount"; give it, or a default'
+    }
+    assert of_pizza(rule % "amount = '1'") == {}
