@@ -282,3 +282,9 @@ async def open_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 @pytest.fixture
 async def gate(open_gate: Open) -> Gate:
     return await open_gate()
+
+
+@pytest.fixture
+def gate_type() -> type[Gate]:
+    """For tests that open gates of their own, with another store."""
+    return Gate
