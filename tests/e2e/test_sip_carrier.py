@@ -111,7 +111,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with (
         Simulator("smsc", "--name=north", "--listen=127.0.0.1:0") as north,
         Simulator(
-            "sip_carrier", "--listen=127.0.0.1:0", "--user=acme:secret", "--min-expires=90", *handsets
+            "sip_carrier",
+            "--listen=127.0.0.1:0",
+            "--user=acme:secret",
+            "--nonce-life=0.4",
+            "--min-expires=90",
+            *handsets,
         ) as east,
         Simulator(
             "sip_carrier",
@@ -148,6 +153,14 @@ def test_a_call_with_credentials_is_heard_after_early_media(site: Site, number: 
     heard = site.east.wait("heard", role="callee")
     assert heard["rms"] > 1000 and heard["lost"] == 0
     assert site.east.heard("challenged", method="INVITE")
+    assert not site.east.heard("auth_refused")
+
+
+def test_a_nonce_that_has_grown_stale_is_replaced(site: Site) -> None:
+    for _ in range(2):
+        id = site.daemon.send(to=RINGS, sender=OURS, channel="voice", template="tone")
+        assert site.daemon.reaches(id, "answered", "failed")["status"] == "answered"
+    assert site.east.heard("challenged", method="INVITE", reason="stale")
     assert not site.east.heard("auth_refused")
 
 

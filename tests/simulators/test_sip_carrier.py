@@ -7,170 +7,24 @@ import subprocess
 import sys
 import wave
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
 
-from simulators.console import Command, CommandError
-from simulators.rtp import PCMA, Packet
-from simulators.rtp_socket import sound
-from simulators.sip_carrier import Carrier, main
-from simulators.sip_digest import Guard, read_credentials, response_of
-from simulators.sip_handset import Behaviour, number_key
-
-CALLER = "+447700900123"
-CALLED = "+442079460000"
-Event = dict[str, Any]
-
-
-class Watched:
-    """A running carrier, its events with the (mock) time of each, and its commands."""
-
-    def __init__(self, name: str, handsets: dict[str, str], **options: Any) -> None:
-        self.events: list[Event] = []
-        self._news = trio.Event()
-        known = {number_key(number): Behaviour.parse(text) for number, text in handsets.items()}
-        self.carrier = Carrier(name, self._emit, handsets=known, **options)
-        self.address = ("127.0.0.1", 0)
-
-    def _emit(self, event: str, /, **fields: object) -> None:
-        self.events.append({"event": event, "time": trio.current_time(), **fields})
-        self._news.set()
-
-    async def until(self, name: str) -> None:
-        while not self.all(name):
-            self._news = trio.Event()
-            await self._news.wait()
-
-    def names(self) -> list[str]:
-        return [event["event"] for event in self.events]
-
-    def all(self, name: str) -> list[Event]:
-        return [event for event in self.events if event["event"] == name]
-
-    def one(self, name: str) -> Event:
-        found = self.all(name)
-        assert len(found) == 1, (name, self.events)
-        return found[0]
-
-    async def command(self, name: str, **fields: object) -> None:
-        await self.carrier.handle(Command(name, fields))
-
-    def stats(self) -> dict[str, Any]:
-        return dict(self.carrier.stats())
-
-
-@asynccontextmanager
-async def running(
-    name: str, handsets: dict[str, str] | None = None, **options: Any
-) -> AsyncIterator[Watched]:
-    watched = Watched(name, handsets or {}, **options)
-    async with trio.open_nursery() as nursery:
-        watched.address = ("127.0.0.1", await nursery.start(watched.carrier.serve))
-        yield watched
-        nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def two_carriers(
-    handsets: dict[str, str] | None = None, **options: Any
-) -> AsyncIterator[tuple[Watched, Watched]]:
-    """One whose handsets call, and one that owns the numbers called."""
-    async with (
-        running("west", handsets, **options) as west,
-        running("east", gateway=west.address, **options) as east,
-    ):
-        yield east, west
-
-
-class Peer:
-    """A UDP socket in the test's hand. Messages are written out in full, as the RFC does."""
-
-    def __init__(self, own: trio.socket.SocketType) -> None:
-        self.socket = own
-        self.address: tuple[str, int] = own.getsockname()
-
-    async def send(self, text: str | bytes, to: tuple[str, int]) -> None:
-        await self.socket.sendto(text if isinstance(text, bytes) else text.encode(), to)
-
-    async def next(self, within: float = 1.0) -> str:
-        """The next datagram; "" when nothing came."""
-        with trio.move_on_after(within):
-            data, _ = await self.socket.recvfrom(65535)
-            return bytes(data).decode()
-        return ""
-
-    async def times(self, span: float) -> list[tuple[float, str]]:
-        """All that comes in a time span, as (time in seconds since now, first line)."""
-        began, found = trio.current_time(), []
-        with trio.move_on_after(span):
-            while True:
-                data, _ = await self.socket.recvfrom(65535)
-                first = bytes(data).decode("latin-1").split("\r\n")[0]
-                found.append((round(trio.current_time() - began, 3), first))
-        return found
-
-    def request(
-        self,
-        method: str,
-        to: tuple[str, int],
-        *,
-        number: str = CALLED,
-        branch: str = "z9hG4bK1",
-        to_tag: str = "",
-        cseq: str = "1",
-        extra: str = "",
-        body: str = "",
-        via: str = "",
-    ) -> str:
-        host, port = self.address
-        sent_by = via or f"{host}:{port};rport"
-        cseq_method = method
-        tag = f";tag={to_tag}" if to_tag else ""
-        return (
-            f"{method} sip:{number}@{to[0]}:{to[1]} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP {sent_by};branch={branch}\r\n"
-            f"Max-Forwards: 70\r\nFrom: <sip:{CALLER}@{host}>;tag=abc\r\nTo: <sip:{number}@{to[0]}>{tag}\r\n"
-            f"Call-ID: call-1@{host}\r\nCSeq: {cseq} {cseq_method}\r\nContact: <sip:{host}:{port}>\r\n"
-            f"{extra}Content-Length: {len(body)}\r\n\r\n{body}"
-        )
-
-    def offer(self, port: int = 4000) -> str:
-        return (
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-            f"m=audio {port} RTP/AVP 8 0\r\n"
-        )
-
-
-@asynccontextmanager
-async def peer() -> AsyncIterator[Peer]:
-    own = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
-    await own.bind(("127.0.0.1", 0))
-    with own:
-        yield Peer(own)
-
-
-def play(scenario: Callable[[], Awaitable[None]]) -> None:
-    trio.run(scenario, clock=MockClock(autojump_threshold=0))
-
-
-def field(message: str, name: str) -> str:
-    values = [line.partition(": ")[2] for line in message.split("\r\n") if line.startswith(name + ": ")]
-    assert values, (name, message)
-    return values[0]
-
-
-def tag_of(message: str) -> str:
-    return field(message, "To").partition(";tag=")[2]
-
-
-SDP = "Content-Type: application/sdp\r\n"
-
+from simulators.console import CommandError
+from simulators.sip_carrier import main
+from tests.simulators.carriers import (
+    CALLED,
+    CALLER,
+    SDP,
+    field,
+    peer,
+    play,
+    running,
+    tag_of,
+    two_carriers,
+)
 
 # Calls between two carriers
 
@@ -322,86 +176,6 @@ def test_handset_changes_its_mind() -> None:
             await east.command("call", **{"from": CALLER, "to": CALLED})
             await trio.sleep(10)
             assert east.one("final")["status"] == 603
-
-    play(scenario)
-
-
-@pytest.mark.parametrize(("kind", "status"), [("answer", 200), ("busy", 486)])
-def test_early_media_is_heard_before_the_final_response(kind: str, status: int) -> None:
-    async def scenario() -> None:
-        async with peer() as gateway, running("west", {CALLED: f"{kind}:ring=2,early=tone"}) as west:
-            media = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
-            with media:
-                await media.bind(("127.0.0.1", 0))
-                body = gateway.offer(media.getsockname()[1])
-                await gateway.send(
-                    gateway.request("INVITE", west.address, extra=SDP, body=body), west.address
-                )
-                assert (await gateway.next()).startswith("SIP/2.0 100 ")
-                progress = await gateway.next()
-                assert progress.startswith("SIP/2.0 183 Session Progress\r\n")
-                heard = [Packet.parse(await media.recv(2048)) for _ in range(50)]
-                final = await gateway.next(3.0)
-            assert final.startswith(f"SIP/2.0 {status} ")
-            assert tag_of(final) == tag_of(progress)
-            if status == 200:
-                assert final.partition("\r\n\r\n")[2] == progress.partition("\r\n\r\n")[2]
-            assert {packet.payload_type for packet in heard} == {8}
-            assert all(packet.payload in sound(PCMA, "tone") for packet in heard[::10])
-
-    play(scenario)
-
-
-def test_without_an_offer_there_is_no_early_media() -> None:
-    async def scenario() -> None:
-        async with peer() as gateway, running("west", {CALLED: "answer:early=tone"}) as west:
-            await gateway.send(gateway.request("INVITE", west.address), west.address)
-            assert [line[8:11] for _, line in await gateway.times(1.2)] == ["100", "180", "200"]
-
-    play(scenario)
-
-
-def test_a_machine_speaks_beeps_and_listens() -> None:
-    async def scenario() -> None:
-        async with two_carriers({CALLED: "machine:greeting=2,talk=8"}) as (east, west):
-            await east.command("call", **{"from": CALLER, "to": CALLED, "talk": 30})
-            await trio.sleep(100)
-            assert east.one("heard")["seconds"] == pytest.approx(8, abs=0.05)
-            assert 1000 < east.one("heard")["rms"] < 4000  # of which three quarters are silent
-            assert west.one("hung_up")["by"] == "callee"
-
-    play(scenario)
-
-
-def test_a_forwarding_handset_names_where_to() -> None:
-    async def scenario() -> None:
-        async with peer() as gateway, running("west", {CALLED: "forward:to=+447700900124"}) as west:
-            await gateway.send(gateway.request("INVITE", west.address), west.address)
-            await gateway.next()
-            moved = await gateway.next()
-            assert moved.startswith("SIP/2.0 302 Moved Temporarily\r\n")
-            assert field(moved, "Contact") == f"<sip:+447700900124@127.0.0.1:{west.address[1]}>"
-
-    play(scenario)
-
-
-def test_keys_are_pressed_and_a_call_is_ended_by_command() -> None:
-    async def scenario() -> None:
-        async with two_carriers({CALLED: "answer:hangup=caller"}) as (east, west):
-            await east.command(
-                "call", **{"from": CALLER, "to": CALLED, "talk": 600, "digits": "9", "after": 2}
-            )
-            await trio.sleep(2)
-            await west.command("press", number=CALLED, digits="1#")
-            await east.command("press", number=CALLER, digits="2")
-            await trio.sleep(5)
-            await west.command("hang-up", number=CALLED)
-            await trio.sleep(1)
-            assert (east.one("heard")["digits"], west.one("heard")["digits"]) == ("1#", "92")
-            assert east.one("hung_up")["by"] == west.one("hung_up")["by"] == "callee"
-            assert west.one("hung_up")["time"] == pytest.approx(7.0, abs=0.1)
-            with pytest.raises(CommandError, match="no answered call"):
-                await west.command("press", number=CALLED, digits="1")
 
     play(scenario)
 
@@ -913,116 +687,6 @@ def test_digits_for_a_peer_without_telephone_events_are_told() -> None:
             await gateway.send(invite, east.address)
             await trio.sleep(0.1)
             assert "no telephone events" in east.one("error")["reason"]
-
-    play(scenario)
-
-
-# Accounts and registrations
-
-
-def authorized(name: str, challenge: str, method: str, uri: str, password: str) -> str:
-    """The header that answers a challenge."""
-    given = read_credentials(challenge)
-    assert given is not None
-    given |= {"username": "acme", "uri": uri, "nc": "00000001", "cnonce": "1"}
-    given["response"] = response_of(given, given["algorithm"], password, method)
-    return f"{name}: Digest " + ", ".join(f'{key}="{value}"' for key, value in given.items()) + "\r\n"
-
-
-@pytest.mark.parametrize(("password", "status"), [("secret", 486), ("guess", 403)])
-def test_a_call_wants_credentials(password: str, status: int) -> None:
-    async def scenario() -> None:
-        guard = Guard({"acme": "secret"}, "east")
-        async with peer() as gateway, running("east", {CALLED: "busy"}, guard=guard) as east:
-            await gateway.send(gateway.request("INVITE", east.address), east.address)
-            asked = await gateway.next()
-            assert asked.startswith("SIP/2.0 407 ")
-            ack = gateway.request("ACK", east.address, to_tag=tag_of(asked))
-            await gateway.send(ack, east.address)
-            uri = f"sip:{CALLED}@127.0.0.1:{east.address[1]}"
-            header = authorized(
-                "Proxy-Authorization", field(asked, "Proxy-Authenticate"), "INVITE", uri, password
-            )
-            again = gateway.request("INVITE", east.address, branch="z9hG4bK2", cseq="2", extra=header)
-            await gateway.send(again, east.address)
-            final = await gateway.next()
-            if status == 486:
-                final = await gateway.next()
-            assert final.startswith(f"SIP/2.0 {status} ")
-            assert east.one("challenged")["method"] == "INVITE"
-            stats = east.stats()
-            assert (stats["challenged"], stats["auth_refused"]) == (1, int(status == 403))
-            assert stats["calls_in"] == int(status == 486)
-
-    play(scenario)
-
-
-def test_calls_go_to_who_has_registered_until_that_has_run_out() -> None:
-    async def scenario() -> None:
-        guard = Guard({"acme": "secret"}, "east", ["MD5"])
-        async with peer() as gateway, running("east", guard=guard) as east:
-            with pytest.raises(CommandError, match="nobody has registered"):
-                await east.command("call", **{"from": CALLER, "to": CALLED})
-            expires = "Expires: 60\r\n"
-            request = gateway.request("REGISTER", east.address, number="acme", extra=expires)
-            await gateway.send(request, east.address)
-            asked = await gateway.next()
-            assert asked.startswith("SIP/2.0 401 ")
-            uri = f"sip:acme@127.0.0.1:{east.address[1]}"
-            header = authorized("Authorization", field(asked, "WWW-Authenticate"), "REGISTER", uri, "secret")
-            await gateway.send(
-                gateway.request(
-                    "REGISTER",
-                    east.address,
-                    number="acme",
-                    branch="z9hG4bK2",
-                    cseq="2",
-                    extra=header + expires,
-                ),
-                east.address,
-            )
-            granted = await gateway.next()
-            contact = f"sip:127.0.0.1:{gateway.address[1]}"
-            assert field(granted, "Contact") == f"<{contact}>;expires=60"
-            registered = east.one("registered")
-            assert (registered["user"], registered["contact"], registered["expires"]) == ("acme", contact, 60)
-            await east.command("missed-call", **{"from": CALLER, "to": CALLED, "max": 1})
-            assert (await gateway.next()).startswith(f"INVITE sip:{CALLED}@127.0.0.1:{gateway.address[1]} ")
-            await trio.sleep(60)
-            with pytest.raises(CommandError, match="nobody has registered"):
-                await east.command("call", **{"from": CALLER, "to": CALLED})
-
-    play(scenario)
-
-
-def test_nobody_registers_for_another_user() -> None:
-    async def scenario() -> None:
-        guard = Guard({"acme": "secret"}, "east")
-        async with peer() as gateway, running("east", guard=guard) as east:
-            await gateway.send(gateway.request("REGISTER", east.address, number="other"), east.address)
-            asked = await gateway.next()
-            uri = f"sip:other@127.0.0.1:{east.address[1]}"
-            header = authorized("Authorization", field(asked, "WWW-Authenticate"), "REGISTER", uri, "secret")
-            again = gateway.request("REGISTER", east.address, number="other", branch="z9hG4bK2", extra=header)
-            await gateway.send(again, east.address)
-            assert (await gateway.next()).startswith("SIP/2.0 403 ")
-            assert east.one("auth_refused")["reason"] == "another user's"
-            assert east.stats()["registered"] == 0
-
-    play(scenario)
-
-
-def test_a_contact_that_goes_is_told() -> None:
-    async def scenario() -> None:
-        async with peer() as gateway, running("east") as east:
-            for cseq, expires in (("1", "60"), ("2", "0")):
-                extra = f"Expires: {expires}\r\n"
-                request = gateway.request(
-                    "REGISTER", east.address, branch=f"z9hG4bK{cseq}", cseq=cseq, extra=extra
-                )
-                await gateway.send(request, east.address)
-                assert (await gateway.next()).startswith("SIP/2.0 200 ")
-            assert [n for n in east.names() if n != "listening"] == ["registered", "unregistered"]
 
     play(scenario)
 
