@@ -12,6 +12,7 @@ from gateway.content.journal import Journal
 from gateway.daemon.secret import FILE
 from gateway.store.base import Store
 from gateway.values.event import Event
+from gateway.values.otp import taken_out
 from gateway.values.work import Run
 
 HIDDEN = "***"
@@ -34,7 +35,7 @@ async def opened(store: Store, journal: Journal, run: str) -> list[Event]:
 
 
 class Veil:
-    """Hides what a session's secret variables hold, wherever it shows."""
+    """Hides what a session's secret variables hold, and one-time passwords, wherever they show."""
 
     def __init__(self, run: Run, events: list[Event]) -> None:
         started = next((event for event in events if event.type == "session.started"), None)
@@ -43,6 +44,7 @@ class Veil:
         self._values = sorted({str(value) for value in values if value not in ("", None)}, key=len)[::-1]
 
     def text(self, text: str) -> str:
+        text, _ = taken_out(text)
         for value in self._values:
             text = text.replace(value, HIDDEN)
         return text

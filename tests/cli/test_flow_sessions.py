@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.cli.journal import Veil
 from gateway.content.journal import Journal
 from gateway.flows import definition, engine
 from gateway.flows.inputs import EffectDone, MessageIn, Start
@@ -129,3 +130,11 @@ def test_recorded_sessions_are_compared_with_the_draft(recorded: Any) -> None:
     assert (same["sessions"], same["different"], same["segments"]) == (1, [], 0)
     assert "say with what" in recorded.run("flow", "compare", "order").stderr
     assert "there is no version 7" in recorded.run("flow", "compare", "order", "--version", "7").stderr
+
+
+def test_what_stands_for_a_one_time_password_shows_as_its_mask() -> None:
+    token = "\ue000otp:0a-1:1:numeric:6\ue001"
+    began = Start(run_id="r1", service="pizza", customer=CUSTOMER, number="12345")
+    veil = Veil(engine.start(FLOW, began, AT).run, [])
+    assert veil.text(f"{token} is your code") == "****** is your code"
+    assert veil.value("code.code", token) == "******"
