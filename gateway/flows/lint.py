@@ -15,6 +15,8 @@ from gateway.flows.nodes.base import Aside, Node, Scalar
 from gateway.flows.nodes.send_sms import SendSmsNode
 from gateway.protocol.sms.segments import count
 from gateway.rules.conditions import BadCondition, compiled
+from gateway.rules.known import SMS
+from gateway.rules.known import fields as fields_of
 from gateway.rules.variables import GROUPS
 from gateway.values.address import Kind, canonical, kind
 from gateway.values.errors import BadAddress
@@ -162,14 +164,20 @@ class _Lint:
     def _unknown(self) -> Iterator[Fault]:
         """Variables that nothing sets, wherever the session may have come from."""
         assigned = {v for node in self._nodes.values() for _, v in _assigned(node)}
-        known = {*GROUPS, *assigned, *self._nodes, *self._flow.variables}
+        there = {*GROUPS, *assigned, *self._nodes, *self._flow.variables}
         for where, _, variable in self._read():
             group, _, rest = variable.partition(".")
-            if group not in known:
-                yield Fault(where, f"nothing sets $({variable}){nearest(group, known)}")
+            if group not in there:
+                yield Fault(where, f"nothing sets $({variable}){nearest(group, there)}")
             elif group in self._nodes and rest and rest.partition(".")[0] not in self._nodes[group].fields():
                 outputs = ", ".join(self._nodes[group].fields()) or "none"
                 yield Fault(where, f"$({variable}): the outputs of {group} are: {outputs}")
+            elif group == "sms" and rest:
+                yield from _no_part_of_a_text(where, rest.partition(".")[0])
+        for name, node in self._nodes.items():
+            for field, expression in node.conditions():
+                for part in _parts_named_in(expression):
+                    yield from _no_part_of_a_text(self._at(name, field), part)
 
     def _unset(self) -> Iterator[Fault]:
         """Variables that have no value on one of the ways that lead to where they are read."""
@@ -364,6 +372,19 @@ def _named_in(expression: str) -> list[str]:
         return compiled(expression).names
     except BadCondition:
         return []  # said already
+
+
+def _parts_named_in(expression: str) -> list[str]:
+    try:
+        return fields_of(compiled(expression), "sms")
+    except BadCondition:
+        return []  # said already
+
+
+def _no_part_of_a_text(where: str, part: str) -> Iterator[Fault]:
+    if part not in SMS:
+        near = nearest(part, SMS) or f" (it has: {', '.join(SMS)})"
+        yield Fault(where, f'a text has no "sms.{part}"{near}')
 
 
 def _is_name(sender: str) -> bool:

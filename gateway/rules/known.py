@@ -21,9 +21,10 @@ _QUOTED = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 _CALL = variables.call(
     Call(id="", direction="in", service="", trunk="", caller="", called="", started_at=0.0)
 )
+SMS = tuple(variables.sms(sender="", recipient="", text="")["sms"])
 _ALWAYS: Names = {"customer": None, "service": ("name",)}
 _EVENTS: Mapping[str, Names] = {
-    Trigger.SMS_RECEIVED: {**variables.sms(sender="", recipient="", text=""), "nlp": None},
+    Trigger.SMS_RECEIVED: {"sms": SMS, "nlp": None},
     Trigger.SMS_STATUS: variables.status(value="", transid="", sender="", recipient=""),
     Trigger.CALL_MISSED: _CALL,
     Trigger.CALL_ANSWERED: _CALL,
@@ -62,15 +63,15 @@ def of_rule(path: str, rule: Rule, condition: Condition, service: Service) -> It
 def unknown(path: str, condition: Condition, names: Names, of: str) -> Iterator[Fault]:
     """Each name that is not among `names`; `of` says what has those."""
     for group in sorted(condition.names):
-        yield from _unknown(path, group, _fields(condition, group), names, of)
+        yield from _unknown(path, group, fields(condition, group), names, of)
 
 
-def _unknown(path: str, group: str, fields: Iterable[str], names: Names, of: str) -> Iterator[Fault]:
+def _unknown(path: str, group: str, named: Iterable[str], names: Names, of: str) -> Iterator[Fault]:
     if group not in names:
         near = nearest(group, names) or f" (there are: {', '.join(sorted(names))})"
         yield Fault(path, f'{of} has nothing called "{group}"{near}')
     elif (known := names[group]) is not None:
-        for name in fields:
+        for name in named:
             if name not in known:
                 near = nearest(name, known) or f" (there are: {', '.join(known)})"
                 yield Fault(path, f'{of} has no "{group}.{name}"{near}')
@@ -79,7 +80,7 @@ def _unknown(path: str, group: str, fields: Iterable[str], names: Names, of: str
 def _unasked(condition: Condition) -> list[str]:
     """Whoever raises an event may give more than it declares: what has() asks after is none of these."""
     asked = set(re.findall(r"\bhas\(\s*custom\.(\w+)", condition.expression))
-    return [name for name in _fields(condition, "custom") if name not in asked]
+    return [name for name in fields(condition, "custom") if name not in asked]
 
 
 def _texts(action: Action) -> Iterator[tuple[str, str]]:
@@ -98,7 +99,7 @@ def _texts(action: Action) -> Iterator[tuple[str, str]]:
     yield from ((f"profile.{name}", text) for name, text in action.profile.items())
 
 
-def _fields(condition: Condition, group: str) -> list[str]:
+def fields(condition: Condition, group: str) -> list[str]:
     """The names that follow the group's in the expression, each once."""
     bare = _QUOTED.sub('""', condition.expression)
     return list(dict.fromkeys(re.findall(rf"(?<![\w.]){group}\.([A-Za-z_]\w*)(?!\w*\s*\()", bare)))

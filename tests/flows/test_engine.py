@@ -206,7 +206,7 @@ def test_a_session_begins_at_another_node_when_it_is_called_there() -> None:
 NAMES = ["a", "b", "c", "d", "e"]
 EDGE = st.sampled_from([*NAMES, *NAMES, "end", "end:7"])
 TEXT = st.sampled_from(
-    ["Hi", "$(sms.text)", "$(x)", "$(a.text)", "$(customer.address)", "$(sms.nothing)", " "]
+    ["Hi", "$(sms.text)", "$(x)", "$(a.text)", "$(customer.address)", "$(custom.nothing)", " "]
 )
 
 
@@ -240,7 +240,7 @@ NODE = st.one_of(
     st.builds(
         lambda on, cel: {"type": "evaluate", "values": {"x": cel}, "on": on},
         wired("done", "error"),
-        st.sampled_from(["1 + 1", "sms.text + x", "x * 2", "sms.words", "1 / 0", "sms.nothing"]),
+        st.sampled_from(["1 + 1", "sms.text + x", "x * 2", "sms.words", "1 / 0", "custom.nothing"]),
     ),
     st.builds(
         lambda on, text, path: {"type": "parse", "text": text, "as": "json", "save": {"x": path}, "on": on},

@@ -230,3 +230,14 @@ def test_what_is_good_for_less_time_than_the_customer_is_given() -> None:
     assert "good for 60 s, and wait waits up to 61 s" in fault.what
     wait = replace(wait, timeout=Seconds(60))
     assert lint("f", replace(flow, start="code", nodes={"code": code, "wait": wait})) == []
+
+
+@pytest.mark.parametrize("node", ["branch", "send-sms"])
+def test_a_part_of_a_text_that_there_is_not_sent_every_customer_the_other_way(node: str) -> None:
+    tables: dict[str, dict[str, Any]] = {
+        "branch": {"type": "branch", "cases": [{"when": '"a" in sms.wrds', "go": "end"}], "else": "end:1"},
+        "send-sms": {"type": "send-sms", "text": "$(sms.wrds)", "on": {"success": "end", "error": "end:1"}},
+    }
+    [(path, what)] = found({"ask": tables[node]}).items()
+    assert path in ("nodes.ask.cases[0].when", "nodes.ask.text")
+    assert what == 'a text has no "sms.wrds"; did you mean "words"?'

@@ -20,7 +20,7 @@ CASES: list[tuple[dict[str, Any], str, int]] = [
     (GO, "case 2", 22),
     (GO | {"cases": [{"when": 'size == "M"', "go": "end"}]}, "case 1", 0),
     (GO | {"cases": [{"when": "sms.text == 3", "go": "end"}]}, "else", 29),
-    (GO | {"cases": [{"when": "sms.nothing", "go": "end"}]}, "else", 29),
+    (GO | {"cases": [{"when": "custom.nothing", "go": "end"}]}, "else", 29),
 ]
 
 

@@ -10,7 +10,7 @@ CASES: list[tuple[dict[str, str], str, dict[str, Any]]] = [
     ({"a": "1 + 2"}, "done", {"a": 3}),
     ({"a": "sms.words[0] + size", "b": "a + a"}, "done", {"a": "orderM", "b": "orderMorderM"}),
     ({"a": "sms.words.map(w, size(w))"}, "done", {"a": [5, 3]}),
-    ({"a": "sms.nothing"}, "error", {}),
+    ({"a": "custom.nothing"}, "error", {}),
     ({"a": "1 / 0"}, "error", {}),
     ({"a": "b'octets'"}, "error", {}),
 ]

@@ -10,7 +10,7 @@ from gateway.flows.engine import Advance
 CASES: list[tuple[dict[str, Any], list[tuple[str, Any]]]] = [
     ({"id": "size", "value": "$(size)"}, [("size", "M")]),
     ({"id": "here"}, [("here", "")]),
-    ({"id": "gap", "value": "<$(sms.nothing)>"}, [("gap", "<>")]),
+    ({"id": "gap", "value": "<$(custom.nothing)>"}, [("gap", "<>")]),
     ({"book": "answers", "row": {"size": "$(size)", "text": "$(sms.text)"}},
      [("answers", {"size": "M", "text": "Order: Two"})]),
 ]  # fmt: skip
