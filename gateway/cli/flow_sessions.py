@@ -273,7 +273,7 @@ def _flow(found: _Found) -> Flow:
         raise click.ClickException(
             f"version {found.run.version} of flow {found.run.flow} is not in the store"
         )
-    return definition.read(found.run.flow, found.version.definition)
+    return definition.stored(found.run.flow, found.version.definition)
 
 
 def _spoken(item: Recorded) -> str:

@@ -40,13 +40,13 @@ def run(context: click.Context, config: str) -> None:
         click.echo(f"{count} finding{'s' if count != 1 else ''}: not started", err=True)
         context.exit(os.EX_CONFIG)  # the unit does not restart on it
     configure(loaded.gateway.log)
-    daemon = Daemon(
-        loaded.gateway,
-        state_directory=Path(loaded.gateway.state_directory),
-        reload=lambda: load(config, environ=os.environ, lint=lint),
-    )
     collect_rarely()
     try:
+        daemon = Daemon(
+            loaded.gateway,
+            state_directory=Path(loaded.gateway.state_directory),
+            reload=lambda: load(config, environ=os.environ, lint=lint),
+        )
         uvloop.run(daemon.run())
     except GatewayError as error:
         click.echo(f"gateway: {error}", err=True)

@@ -90,7 +90,7 @@ class Versions:
             log.error("flow.version_missing", extra={"service": service, "flow": flow, "version": content})
             return False
         try:
-            into[version] = definition.read(flow, stored.definition)
+            into[version] = definition.stored(flow, stored.definition)
         except definition.BadFlow as error:  # what an older gateway ran, this one does not know
             log.error("flow.version_bad", extra={"service": service, "flow": flow, "reason": str(error)})
             return False

@@ -23,6 +23,7 @@ IDLE_SECONDS = 1.0
 WAL_STEP = 8 << 20
 WAL_LIMIT = 64 << 20
 
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # primary result codes
 # What is wrong with one group; other errors of SQLite (disk full, locked, damaged) concern every group
 GROUPS_OWN = (
     sqlite3.IntegrityError,
@@ -35,14 +36,20 @@ GROUPS_OWN = (
 )
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether it says that the file is broken."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
 class Verdict(Struct, frozen=True, gc=False):
     """What became of a transaction.
 
-    `trouble`: nothing was written, and why.  `errors`: of each group, if one is at fault; "" = written.
-    `note` is no verdict but a remark in between.
+    `trouble`: nothing was written, and why; `damaged`: because the file is broken.  `errors`: of each group,
+    if one is at fault; "" = written.  `note` is no verdict but a remark in between.
     """
 
     trouble: str = ""
+    damaged: bool = False
     errors: list[str] = []
     note: str = ""
 
@@ -92,7 +99,7 @@ class Engine:
             except GROUPS_OWN:
                 return Verdict(errors=self._apart(groups))
         except sqlite3.Error as error:
-            return Verdict(trouble=f"cannot write {self._path}: {error}")
+            return Verdict(trouble=f"cannot write {self._path}: {error}", damaged=is_damage(error))
         return Verdict()
 
     def after(self) -> str:

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from gateway.store import lock
 from gateway.store.base import TABLES, CallQuery, MessageQuery, Told, Write
-from gateway.store.engine import Hand, connect, set_up
+from gateway.store.engine import Hand, connect, is_damage, set_up
 from gateway.store.mark import Mark, beside
 from gateway.store.migrations import Foreign, Newer, migrate, pending
 from gateway.store.process import ProcessHand
@@ -49,7 +49,6 @@ T = TypeVar("T")
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 CHECKED_OCTETS = 64 << 20  # a file up to this size is checked page by page when opened (about 0.1 s)
 
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # primary result codes
 _LAST = (1 << 63) - 1  # no rowid is greater
 
 
@@ -92,7 +91,7 @@ class SqliteStore:
         self._reads: sqlite3.Connection | None = None
         self._reader: ThreadPoolExecutor | None = None
         self._writer: Writer | None = None
-        self.damage = ""  # what a read has found broken in the file; stays until a restart
+        self.damage = ""  # what a read or write has found broken in the file; stays until a restart
 
     async def open(self) -> None:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
@@ -421,12 +420,15 @@ class SqliteStore:
     def _note_unread(self, error: sqlite3.Error) -> None:
         if self._read_only:
             return  # whoever looks is told by the exception
-        fields = {"path": str(self.path), "reason": str(error)}
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
-            log.error("store.unreadable", extra=fields)
-        elif not self.damage:
-            self.damage = f"{self.path}: {error}"
-            log.critical("store.damaged", extra=fields)
+        if is_damage(error):
+            self._note_damage(f"cannot read {self.path}: {error}")
+        else:
+            log.error("store.unreadable", extra={"path": str(self.path), "reason": str(error)})
+
+    def _note_damage(self, reason: str) -> None:
+        if not self.damage:
+            self.damage = reason
+            log.critical("store.damaged", extra={"path": str(self.path), "reason": reason})
 
     # From here on: in the reading thread
 
@@ -476,10 +478,12 @@ class SqliteStore:
         migrate(writes, time.time())
         reads = connect(self.path, "rw")
         reads.execute("PRAGMA query_only = ON")
+        self._writer.on_damage = self._note_damage
         if self._process:
             writes.close()  # only now: the last connection to close would take the log away
             hand = ProcessHand(self.path, self._lock)
             self._writer = Writer(hand, self.path, limit=self._limit, shares_lock=False)
+            self._writer.on_damage = self._note_damage
         return reads
 
     def _keep_private(self) -> None:

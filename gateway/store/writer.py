@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -56,6 +56,7 @@ class Writer:
         self._way: asyncio.TimerHandle | None = None
         self.queued = 0
         self.trouble = ""  # why the last transaction failed; "" = it did not
+        self.on_damage: Callable[[str], None] = lambda reason: None  # the file is broken, it says how
 
     async def start(self) -> None:
         """Raises sqlite3.Error or OSError."""
@@ -120,6 +121,8 @@ class Writer:
             self.hand.end()
 
     def _replied(self, verdict: Verdict) -> None:
+        if verdict.damaged:
+            self.on_damage(verdict.trouble)
         if verdict.trouble:
             self._settle([StoreError(verdict.trouble) for _ in self._batch], verdict.trouble)
         else:

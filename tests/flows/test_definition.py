@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.flows.definition import BadFlow, faults, read, version
+from gateway.flows.definition import BadFlow, faults, read, stored, version
 from gateway.flows.nodes.receive import ReceiveNode
 from gateway.flows.nodes.send_sms import SendSmsNode
 from gateway.values.fault import Fault
@@ -144,6 +144,15 @@ def test_a_bad_flow_carries_its_faults() -> None:
     with pytest.raises(BadFlow) as raised:
         read("f", {"start": "a", "nodes": {"a": {"type": "end", "code": 1000}}})
     assert raised.value.faults == (Fault("flows.f.nodes.a.code", "must be 0 to 999"),)
+
+
+def test_a_version_is_read_again_whatever_a_later_lint_finds() -> None:
+    lonely = {"start": "a", "nodes": {"a": {"type": "end"}, "b": {"type": "end"}}}
+    with pytest.raises(BadFlow):
+        read("f", lonely)
+    assert set(stored("f", lonely).nodes) == {"a", "b"}
+    with pytest.raises(BadFlow):
+        stored("f", {"start": "a", "nodes": {"a": {"type": "no more"}}})
 
 
 JSON = st.recursive(
