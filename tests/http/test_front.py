@@ -118,6 +118,7 @@ class Bench:
             events=cast(Any, None),
             devices=cast(Any, None),
             apps=cast(Any, None),
+            dialler=cast(Any, None),
             app_texts=cast(Any, None),
             message=cast(Any, None),
             segments=lambda text, bind: 1,

@@ -45,6 +45,7 @@ class Desk:
             links=cast(Any, None),
             devices=cast(Any, None),
             apps=cast(Any, None),
+            dialler=cast(Any, None),
             app_texts=cast(Any, None),
             message=cast(Any, None),
         )
