@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from gateway.config.model import Service
+from gateway.inbound.custom import Following
 from gateway.outbound.accept import Owing
 from gateway.rules import variables
 from gateway.store.base import Unit
@@ -18,21 +18,6 @@ from gateway.values.message import Message
 from gateway.values.outcome import Status
 
 MAX_TEXT = 10_000  # characters
-
-
-class Following(Protocol):
-    """What follows from an event (inbound.consequences)."""
-
-    def fire(
-        self,
-        unit: Unit,
-        event: Event,
-        seen: variables.Variables,
-        *,
-        customer: str,
-        number: str,
-        body: Mapping[str, object],
-    ) -> None: ...
 
 
 class AppTexts:
