@@ -33,6 +33,7 @@ from gateway.flows.logbook import typed
 from gateway.flows.simulation import LIMIT_DEPTH, called
 from gateway.inbound.actions import Subject
 from gateway.inbound.acts import Acts, Perform
+from gateway.inbound.custom import Following
 from gateway.inbound.open_runs import OpenRuns
 from gateway.inbound.paused import KIND as HELD
 from gateway.inbound.paused import Paused
@@ -55,19 +56,6 @@ _ON_CALL = "call"  # kind of effect
 _CALL_LOST = "the gateway was restarted while the call was up"
 _ROWS_AT_ONCE = 1_000  # of a Logbook, that go
 _LIMIT_CASCADE = 50  # inputs that one input may bring about (sends that fail at once, and the like)
-
-
-class Firing(Protocol):
-    def fire(
-        self,
-        unit: Unit,
-        event: Event,
-        seen: variables.Variables,
-        *,
-        customer: str,
-        number: str,
-        body: Mapping[str, object],
-    ) -> None: ...
 
 
 class Calling(Protocol):
@@ -120,7 +108,7 @@ class Runs:
             others=others or {},
         )
         self._speak = speak
-        self.firing: Firing | None = None
+        self.firing: Following | None = None
         self.calls: Calling | None = None
         self._services = services
         self._versions = Versions(clock)

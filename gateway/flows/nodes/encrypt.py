@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from gateway.flows.nodes.base import Act, Context, Kind, Node, Resumed, Step, outcome
 from gateway.flows.word_effects import Seal
@@ -16,6 +16,7 @@ class EncryptNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
     waits: ClassVar[bool] = True
     events: ClassVar[tuple[str, ...]] = ("success", "error")
     outputs: ClassVar[tuple[str, ...]] = ("result", "reason")
+    how: ClassVar[Literal["encrypt", "decrypt"]] = "encrypt"
 
     text: str
     secret: str  # one of [secrets]
@@ -32,7 +33,7 @@ class EncryptNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def enter(self, context: Context) -> Step:
         text, around = context.text(self.text), context.text(self.context)
-        return Act(Seal(key=context.key, how="encrypt", secret=self.secret, text=text, context=around))
+        return Act(Seal(key=context.key, how=self.how, secret=self.secret, text=text, context=around))
 
     def resume(self, context: Context, input: Resumed) -> Step:
         return outcome(self, input)
