@@ -4,7 +4,8 @@ The house (* = pure: no socket, clock, database or await; it is told the time)
 
     daemon/       the composition root: the only module that knows everybody
     values/ *     address, message, call, outcome, event, ids, clock, errors
-    config/       model *, load, check *: the TOML files, every fault with its place and remedy
+    config/       model * (of carriers *, integrations *, reading *, written *), load, check *: the TOML
+                  files, every fault with its place and remedy
     protocol/ *   sms, smpp, sip, sdp, rtp: sans-IO cores; bytes and the time in, events and bytes out
     transport/    the sockets that drive them
     inbound/      from a decoded MO or call to a decision

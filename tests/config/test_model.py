@@ -1,46 +1,19 @@
-"""The typed settings: what they must not tell, and what one says of another."""
+"""The typed settings of a service: its short forms and its long ones."""
 
 from __future__ import annotations
 
-import logging
-
-import pytest
-
-from gateway.config.model import Account, Bind, Secret, receipts_about
+from gateway.config.model import Service
 
 
-def test_a_secret_does_not_show_in_the_settings_that_hold_it(caplog: pytest.LogCaptureFixture) -> None:
-    account = Account(system_id="acme", password=Secret("hunter2"), service="shop")
-    assert "hunter2" not in repr(account)
-    with caplog.at_level(logging.INFO):
-        logging.getLogger().info("bound %s", account)
-    assert "hunter2" not in caplog.text
+def test_tables_of_assets_and_routes_stand_beside_the_plain_lists_that_they_are_long_for() -> None:
+    assets = {"12345": {"shared": True}, "shop": {"kind": "app"}}
+    routes = {"uk": {"bind": "north"}, "south": {}}
+    unfolded = Service.unfold({"assets": assets, "routes": routes})
+    assert (unfolded["assets"], unfolded["registry"]) == (["12345"], assets)
+    assert unfolded["apps"] == {"shop": {}}  # an app is no address
+    assert (unfolded["routes"], unfolded["route_table"]) == (["north", "south"], routes)
 
 
-def test_a_secret_is_the_text_where_it_is_needed() -> None:
-    assert Secret("hunter2") == "hunter2"
-
-
-BINDS = {
-    "tx": Bind(host="smsc", system_id="gw", mode="transmitter"),
-    "trx": Bind(host="smsc", system_id="gw"),
-    "other": Bind(host="smsc", system_id="us"),
-    "rx": Bind(host="smsc", system_id="gw", mode="receiver"),
-    "alone": Bind(host="away", system_id="gw", mode="receiver"),
-    "named": Bind(host="away", system_id="gw", mode="receiver", receipts_of=["other"]),
-    "both": Bind(host="far", system_id="gw", receipts_of=["tx"]),
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "about"),
-    [
-        ("trx", ["trx"]),
-        ("rx", ["tx", "trx"]),  # who sends to that host by that name
-        ("alone", []),
-        ("named", ["other"]),
-        ("both", ["both", "tx"]),
-    ],
-)
-def test_receipts_that_come_by_a_bind_may_be_about_messages_of_others(name: str, about: list[str]) -> None:
-    assert receipts_about(name, BINDS) == about
+def test_plain_lists_stay_as_they_are() -> None:
+    table = {"assets": ["12345"], "routes": ["north"]}
+    assert Service.unfold(table) == table
