@@ -15,11 +15,13 @@ class Carrier(Struct, frozen=True, gc=False):
     """The bind or trunk that would take a step.
 
     `reason` says why it cannot be used at this moment; a step that names a carrier may wait for it.
-    No name: nothing can ever take it.
+    No name: nothing can ever take it.  `queue` is what it waits in, "" = one by that name: an app has one for
+    each customer, since one who is away must not hold up the others.
     """
 
     name: str
     reason: str = ""
+    queue: str = ""
 
     @property
     def up(self) -> bool:

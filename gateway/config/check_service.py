@@ -13,6 +13,7 @@ from msgspec import Struct
 from gateway.config.check_assets import asset_faults, bind_faults, route_faults
 from gateway.config.check_nlp import nlp_faults
 from gateway.config.check_otp import otp_faults
+from gateway.config.check_steps import app_faults, step_faults
 from gateway.config.check_template import template_faults
 from gateway.config.locate import join
 from gateway.config.model import (
@@ -45,14 +46,6 @@ _AUTHS: Mapping[str, tuple[str, ...]] = {
     "oauth2-client": ("token_url", "client_id", "client_secret"),
     "hmac": ("secret",),
 }
-# What a step by each channel may wait for, and what is sent by it
-_UNTIL: Mapping[str, tuple[str, ...]] = {
-    "sms": ("accepted", "delivered"),
-    "voice": ("accepted", "answered"),
-    "app": ("accepted", "delivered", "read"),
-}
-_WHAT: Mapping[str, str] = {"sms": "an SMS", "voice": "a call", "app": "what an app shows"}
-_MOST_RETRIES = 10  # of a step
 _LINK_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CAUSES = ("busy", "no-answer", "rejected", "unreachable")  # of a call list's retry
 _MOST_TOGETHER = 1000  # notifications in one POST
@@ -163,6 +156,8 @@ class _Checked:
                 yield Fault(f"{path}.secrets.{name}", "must not be empty")
         for name, link in service.links.items():
             yield from self._link(f"{path}.links.{name}", name, link)
+        for name, app in service.apps.items():
+            yield from app_faults(f"{path}.apps.{name}", app)
         if service.nlp is not None:
             yield from nlp_faults(f"{path}.nlp", service.nlp)
         for name, wanted in service.call_lists.items():
@@ -237,6 +232,7 @@ class _Checked:
             yield Fault(f"{path}.steps", "a chain needs at least one step")
         for index, step in enumerate(chain.steps):
             yield from self._step(f"{path}.steps[{index}]", step)
+            yield from step_faults(f"{path}.steps[{index}]", chain, step)
 
     def _step(self, path: str, step: Step) -> Iterator[Fault]:
         # neither is right too: the request brings the text
@@ -244,8 +240,6 @@ class _Checked:
             yield Fault(path, "has both text and template; set one of them")
         yield from self._words(path, step.channel, step.template)
         yield from self._sender(path, step.channel, step.sender)
-        yield from self._until(path, step)
-        yield from self._repeated(path, step)
         if not step.via:
             return
         trunks, binds = self._carriers.trunks, self._carriers.binds
@@ -265,20 +259,6 @@ class _Checked:
             if bind is not None and step.until == "delivered" and not bind.receipts:
                 what = f"bind {step.via} asks for no receipts, so that no delivery will ever be known"
                 yield Fault(f"{path}.until", what)
-
-    def _until(self, path: str, step: Step) -> Iterator[Fault]:
-        possible = _UNTIL[step.channel]
-        if step.until not in possible:
-            words = " or ".join(f'"{word}"' for word in possible)
-            yield Fault(f"{path}.until", f"{_WHAT[step.channel]} is never {step.until}; write {words}")
-
-    def _repeated(self, path: str, step: Step) -> Iterator[Fault]:
-        if not 0 <= step.retries <= _MOST_RETRIES:
-            yield Fault(f"{path}.retries", f"is {step.retries}; it must be 0 to {_MOST_RETRIES}")
-        if step.retries and not step.retry_on:
-            yield Fault(f"{path}.retry_on", "is empty, so that nothing is ever tried again")
-        if step.channel == "voice" and "rejected" in step.retry_on:
-            yield Fault(f"{path}.retry_on", "who has declined a call is not rung again; leave rejected out")
 
     def _words(self, path: str, channel: str, name: str) -> Iterator[Fault]:
         """The template exists and has words for the channel."""

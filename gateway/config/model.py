@@ -221,12 +221,16 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     template: str = ""
     text: str = ""
     until: Literal["accepted", "delivered", "read", "answered"] = "accepted"
-    within: Seconds = Seconds(0)  # 0: as long as the channel itself takes
+    # 0: as long as the channel itself takes; of an app a minute, the last step as long as the app's `keep`
+    within: Seconds = Seconds(0)
     retries: int = 0  # how often it is tried again, up to 10, where it failed as in `retry_on`
     retry_after: Seconds = Seconds(60)  # before each
     retry_on: list[Literal["busy", "no-answer", "unreachable", "undelivered", "expired", "rejected"]] = field(
         default_factory=lambda: ["busy", "no-answer", "unreachable", "undelivered", "expired"]
     )
+    # app: when no installation is connected, go on at once to a step that can be tried, or wait `within` for
+    # one; the last step always waits
+    away: Literal["next", "wait"] = "next"
     # CEL; where it holds when the step's turn has come, the step is left out (its variables: rules/skip.py)
     skip_when: str = ""
 
@@ -308,6 +312,9 @@ class App(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An app of the client's: its installations connect by WebSocket and show what is sent to them."""
 
     token_valid: Seconds = Seconds(90 * 86_400)  # how long an installation may use the token it was given
+    # how long a message waits for an installation to connect and say that it has it, where neither its
+    # `validity` nor the `within` of its step says
+    keep: Seconds = Seconds(7 * 86_400)
 
 
 class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

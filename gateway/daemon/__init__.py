@@ -172,6 +172,7 @@ class Daemon:
             refusal=partial(self._consents.refusal, channel="app"),
             codes=codes,
             report=lambda *news: self.outbound.report(*news),
+            room=lambda queue: self.outbound.refill(queue, force=True),
         )
         self._channels: dict[str, Channel] = {"sms": self._sms, "app": self._apps}
         self.outbound = OutboundPipeline(
@@ -187,6 +188,7 @@ class Daemon:
             queue_limit=config.http.queue,
             skip=self._skip,
             put_links=self._links.put_in,
+            absent=self._apps.absent,
         )
         self._receipts = Receipts(
             store=self.store,
@@ -658,6 +660,7 @@ class Daemon:
             "outcomes_unrecorded": self.outbound.unrecorded,
             "notifications_in_memory": self._notifier.waiting,
             "runs_open": len(self._runs),
+            "apps_connected": self._apps.connected,
             "otps": len(self._otps),
             "otp_holds": self._otps.holds,
             "timers": len(self._timers),

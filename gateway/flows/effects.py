@@ -44,6 +44,7 @@ class SendApp(Struct, frozen=True, kw_only=True, tag="send-app", tag_field="act"
     recipient: str
     text: str
     until: Result = Result.ACCEPTED  # accepted | delivered | read
+    within_seconds: float = 0.0  # how long it may take, and waits for an installation; 0 = it waits for none
 
 
 class PlaceCall(Struct, frozen=True, kw_only=True, tag="call", tag_field="act"):

@@ -79,8 +79,17 @@ class Acts:
         self._send(unit, run, effect, sender=effect.sender, text=effect.text, until=effect.until)
 
     def _send_app(self, unit: Unit, run: Run, effect: effects.SendApp) -> None:
-        given = {"sender": effect.app, "text": effect.text, "until": effect.until}
-        self._send(unit, run, effect, channel="app", **given)
+        self._send(
+            unit,
+            run,
+            effect,
+            channel="app",
+            sender=effect.app,
+            text=effect.text,
+            until=effect.until,
+            validity_seconds=effect.within_seconds,
+            hold=effect.within_seconds > 0,
+        )
 
     def _place_call(self, unit: Unit, run: Run, effect: effects.PlaceCall) -> None:
         self._send(

@@ -44,6 +44,7 @@ class SendRequest(Struct, frozen=True, gc=False, kw_only=True):
     until: Result = Result.ACCEPTED
     not_before: float = 0.0  # Unix seconds: held until then
     validity_seconds: float = 0.0  # give up when no carrier has taken it after so long; 0 = never
+    hold: bool = True  # app: it waits for an installation that is away
     correlationid: str = ""
     notify_url: str = ""
     account: str = ""
@@ -126,6 +127,8 @@ class Owing(Protocol):
         ...
 
 
+# that an app which is connected may take to say that it has a message, where other steps come after it
+_APP_SECONDS = 60.0
 # the only step of a message without a chain
 _SINGLE = {channel: Step(channel=channel) for channel in ("sms", "voice", "app")}
 
@@ -221,7 +224,8 @@ class Planner:
 
     def _single(self, request: SendRequest, service: Service, to: str) -> StepPlan:
         step = _SINGLE[request.channel]
-        return self._step(request, service, to, step, request.until, request.validity_seconds)
+        planned = self._step(request, service, to, step, request.until, request.validity_seconds)
+        return _patient(planned, service, "last" if request.hold else "", last=True)
 
     def _chain(self, request: SendRequest, service: Service, to: str) -> tuple[StepPlan, ...]:
         chain: Chain | None = service.chains.get(request.chain)
@@ -235,14 +239,18 @@ class Planner:
         return tuple(
             planned
             for step in chain.steps
-            for planned in self._tries(request, service, to, step, float(chain.within))
+            for planned in self._tries(
+                request, service, to, step, float(chain.within), last=step is chain.steps[-1]
+            )
         )
 
     def _tries(
-        self, request: SendRequest, service: Service, to: str, step: Step, chain_seconds: float
+        self, request: SendRequest, service: Service, to: str, step: Step, chain_seconds: float, *, last: bool
     ) -> Iterator[StepPlan]:
         """A step of a chain, and its repetitions."""
         planned = self._step(request, service, to, step, Result(step.until), float(step.within))
+        away = "wait" if step.away == "wait" else "last" if last else ""
+        planned = _patient(planned, service, away, last=last)
         if chain_seconds:
             planned = replace(planned, chain_seconds=chain_seconds)
         if step.skip_when:
@@ -316,6 +324,14 @@ class Planner:
             code=code,
             form=form,
         )
+
+
+def _patient(planned: StepPlan, service: Service, away: str, *, last: bool) -> StepPlan:
+    """The step of an app with how it waits for an installation that is away; none waits for ever."""
+    if planned.channel != "app":
+        return planned
+    keep = float(service.apps[planned.sender].keep) if last else _APP_SECONDS
+    return replace(planned, away=away, within_seconds=planned.within_seconds or keep)
 
 
 def _variables(request: SendRequest, service: Service) -> dict[str, Any]:

@@ -20,7 +20,11 @@ _AT_ONCE = 50  # of them, given to the channel in one turn of the loop
 
 
 class Backlog:
-    """`spawn` runs a coroutine as a task of the pipeline, which ends with it."""
+    """`spawn` runs a coroutine as a task of the pipeline, which ends with it.
+
+    Carriers of which `absent` holds (customers whose app is not connected: there may be many) ask for what
+    waits by themselves, and nothing is remembered of them.
+    """
 
     def __init__(
         self,
@@ -29,11 +33,13 @@ class Backlog:
         memory: Memory,
         channels: Mapping[str, Channel],
         spawn: Callable[[Coroutine[object, object, None]], None],
+        absent: Callable[[str], bool] = lambda carrier: False,
     ) -> None:
         self._store = store
         self._memory = memory
         self._channels = channels
         self._spawn = spawn
+        self._absent = absent
         self._refills: dict[str, _Refill] = {}  # by carrier: more waits in the store than in memory
 
     def send(self, id: str, index: int, carrier: str) -> None:
@@ -48,7 +54,7 @@ class Backlog:
 
     def leave(self, id: str, carrier: str) -> None:
         """Leave a message to the store until there is room at its carrier."""
-        if self._memory.leave(id):
+        if self._memory.leave(id) and (carrier in self._refills or not self._absent(carrier)):
             self._refills.setdefault(carrier, _Refill()).left(id)
 
     def refill(self, carrier: str, *, force: bool = False) -> None:
@@ -68,7 +74,8 @@ class Backlog:
     async def take_up(self) -> None:
         """After a start: whatever carrier something waits for.  Raises StoreError."""
         for carrier in await self._store.carriers_owed():
-            self.refill(carrier, force=True)
+            if not self._absent(carrier):
+                self.refill(carrier, force=True)
 
     async def _refill(self, carrier: str, state: _Refill) -> None:
         try:
@@ -82,6 +89,8 @@ class Backlog:
                     if number % _AT_ONCE == 0:
                         await asyncio.sleep(0)
                     if not await self._carry_out(message, carrier):
+                        if self._absent(carrier):
+                            del self._refills[carrier]
                         return  # full again; the carrier will say when there is room
                     state.after = message.id
         except StoreError as error:

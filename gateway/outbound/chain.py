@@ -5,7 +5,8 @@ step to start or to abandon.  A chain ends when a step reaches its `until`, or w
 
 Rules that the table cannot show:
   * a step that is not applicable is skipped; one whose carrier is down is skipped only if a later step can be
-    tried at once, otherwise it waits for its carrier: store and forward;
+    tried at once, or if it says so itself (`away = "wait"`), otherwise it waits for its carrier: store and
+    forward;
   * a step that ran out of time or is in doubt has failed only for want of news: a success that comes late
     counts, and stops the step in progress;
   * any other first final state wins: what contradicts it later changes nothing;
@@ -261,7 +262,7 @@ def _advance(message: Message, index: int, test: TestStep, now: float, *, rested
         fitness = test(plan)
         if fitness.not_applicable:
             unfit.append((i, Result.NOT_APPLICABLE, fitness.not_applicable))
-        elif fitness.carrier.up:
+        elif fitness.carrier.up or (plan.away == "wait" and fitness.carrier.name):
             chosen, carrier = i, fitness.carrier
             break
         else:
@@ -313,7 +314,7 @@ def _start(message: Message, index: int, carrier: Carrier, now: float) -> Decisi
         message,
         steps=_replaced(message.steps, index, record),
         step=index,
-        waits=carrier.name,
+        waits=carrier.queue or carrier.name,
         updated_at=now,
     )
     plan = message.plan[index]

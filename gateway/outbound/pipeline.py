@@ -56,8 +56,10 @@ class OutboundPipeline:
         skip: Skip,
         put_links: Callable[[Unit, Message], Message] = lambda unit, message: message,
         policy: Policy | None = None,
+        absent: Callable[[str], bool] = lambda queue: False,
     ) -> None:
-        """`put_links` gives a message that is accepted the smart links that its texts name."""
+        """`put_links` gives a message that is accepted the smart links that its texts name; `absent(queue)`:
+        nobody is there to take what waits in it, and whoever comes asks for it by `refill`."""
         self._store = store
         self._clock = clock
         self._new_id = new_id
@@ -72,7 +74,9 @@ class OutboundPipeline:
         self._tasks: set[asyncio.Task[None]] = set()
         self._memory = Memory(store)
         self._recorder = Recorder(store, self._memory, timers)
-        self._backlog = Backlog(store=store, memory=self._memory, channels=channels, spawn=self._spawn)
+        self._backlog = Backlog(
+            store=store, memory=self._memory, channels=channels, spawn=self._spawn, absent=absent
+        )
         self._begun = BegunBook(new_id)
         self._recovery = Recovery(
             store=store,
@@ -170,7 +174,7 @@ class OutboundPipeline:
     def recall(self, unit: Unit, message: Message) -> None:
         """Take the step being tried out of its channel's queue, at once; it is back if the unit fails."""
         if being_tried(message):
-            index, carrier = message.step, message.steps[message.step].carrier
+            index, carrier = message.step, message.waits
             self._channels[message.plan[index].channel].abandon(message.id, index)
             unit.undo.append(lambda: self.refill(carrier, force=True))  # undone in reverse
             unit.undo.append(lambda: self._backlog.leave(message.id, carrier))
@@ -179,7 +183,7 @@ class OutboundPipeline:
         """Keep a changed message; one that was being tried goes back to its channel's queue."""
         self._memory.keep(unit, message)
         if being_tried(message):
-            index, carrier = message.step, message.steps[message.step].carrier
+            index, carrier = message.step, message.waits
             unit.acts.append(lambda: self._backlog.send(message.id, index, carrier))
 
     def decide(self, unit: Unit, before: Message, decision: chain.Decision) -> None:

@@ -36,8 +36,7 @@ class Call(Struct, frozen=True, gc=False, kw_only=True):
     answered_at: float = 0.0
     ended_at: float = 0.0
     flood: bool = False  # inbound: one of a burst of calls by callers of one range of numbers
-    # inbound: why no event was made of it: duplicate | caller-limit | answered-elsewhere
-    uncounted: str = ""
+    uncounted: str = ""  # inbound: why no event was made of it: duplicate | caller-limit
     codec: str = ""
     dtmf: int = 0  # digits that were received
     packets_sent: int = 0

@@ -36,7 +36,7 @@ class Form(Struct, frozen=True, gc=False, omit_defaults=True):
 class StepPlan(Struct, frozen=True, gc=False, omit_defaults=True):
     """One step of a chain as it will be tried: templates rendered, addresses canonical."""
 
-    channel: str  # sms | voice
+    channel: str  # sms | voice | app
     sender: str = ""
     via: str = ""  # a bind or trunk by name; "" = chosen when the step is tried
     text: str = ""  # the SMS, or the words to speak
@@ -50,6 +50,9 @@ class StepPlan(Struct, frozen=True, gc=False, omit_defaults=True):
     again: int = 0  # which repetition of the step before it is; 0 = it is none
     pause_seconds: float = 0.0  # a repetition: how long it waits for its turn
     retry_on: tuple[str, ...] = ()  # a repetition: the results of the step before it that call for it
+    # app: whether an installation that is away is waited for.  "" = never, "last" = where no other step can
+    # be tried at once, "wait" = in any case
+    away: str = ""
     skip_when: str = ""  # a condition (CEL) under which it is left out
     variables: dict[str, Any] | None = None  # of the request, where the condition reads them
     chain_seconds: float = 0.0  # the whole chain's time from its first try; 0 = no limit

@@ -155,6 +155,7 @@ class Api:
             queue_limit=100,
             skip=lambda message, step: "",
             put_links=lambda *what: self.links.put_in(*what),
+            absent=lambda queue: self.apps.absent(queue),
         )
         self.devices = Devices(lambda: f"token-{next(self.numbers)}")
         self.apps = AppChannel(
@@ -164,6 +165,7 @@ class Api:
             refusal=lambda service, address: "",
             codes=CODES,
             report=lambda *news: self.pipeline.report(*news),
+            room=lambda queue: self.pipeline.refill(queue, force=True),
         )
         self.channels["app"] = self.apps
         self.app_texts = AppTexts(services=self.services, clock=clock, new_id=IdSource(clock), owing=self)

@@ -7,7 +7,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from msgspec.structs import replace
 
+from gateway.channels.app import Close
+from gateway.config.model import App, Seconds
 from gateway.http import apps
 from gateway.values.outcome import Status
 
@@ -42,6 +45,14 @@ async def came_to(api: Api, id: str, status: Status) -> dict[str, Any]:
     raise AssertionError(story)
 
 
+async def nobody_is_connected(api: Api) -> None:
+    for _ in range(1_000):
+        if not api.apps.connected:
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("somebody is still connected")
+
+
 async def test_a_message_is_shown_delivered_and_read(api: Api) -> None:
     socket = await connect(api, await token(api))
     id = await send(api, until="read")
@@ -71,15 +82,109 @@ async def test_read_is_told_after_delivered_was_enough(api: Api) -> None:
     await socket.close()
 
 
-async def test_who_is_not_connected_or_has_no_app_gets_nothing_and_the_sender_is_told_which(api: Api) -> None:
+async def test_who_has_no_app_gets_nothing_and_the_sender_is_told(api: Api) -> None:
     no_app = await came_to(api, await send(api), Status.FAILED)
     assert "no installation of the app shop" in no_app["reason"]
-    await token(api)
-    away = await came_to(api, await send(api), Status.FAILED)
-    assert (away["code"], away["reason"]) == (
-        "not-available",
-        "no installation of the app shop is connected",
-    )
+
+
+async def test_what_comes_for_one_who_is_away_waits_and_is_given_in_order_when_it_connects(api: Api) -> None:
+    shown = await token(api)
+    ids = [await send(api, text=f"{n}") for n in range(5)]
+    story = await came_to(api, ids[0], Status.QUEUED)
+    assert story["steps"][0]["reason"] == "no installation of the app shop is connected"
+    socket = await connect(api, shown)
+    frames = [await socket.receive_json(timeout=5) for _ in ids]
+    assert [(frame["id"], frame["text"]) for frame in frames] == [
+        (f"{id}/0", f"{n}") for n, id in enumerate(ids)
+    ]
+    for id in ids:
+        await came_to(api, id, Status.SENT)
+    last = await send(api, text="last")
+    assert (await socket.receive_json(timeout=5))["id"] == f"{last}/0"
+    await socket.close()
+
+
+async def test_what_an_app_has_not_said_that_it_has_comes_again_before_what_is_new(api: Api) -> None:
+    shown = await token(api)
+    socket = await connect(api, shown)
+    first, second = await send(api, text="1"), await send(api, text="2")
+    frames = [await socket.receive_json(timeout=5) for _ in range(2)]
+    await socket.send_json({"type": "delivered", "id": frames[0]["id"]})
+    await came_to(api, first, Status.DELIVERED)
+    await socket.close()
+    await nobody_is_connected(api)
+    third = await send(api, text="3")
+    socket = await connect(api, shown)
+    again = [await socket.receive_json(timeout=5) for _ in range(2)]
+    assert [frame["id"] for frame in again] == [f"{second}/0", f"{third}/0"]
+    assert again[0] == frames[1]
+    await socket.close()
+
+
+async def test_more_than_an_app_takes_at_once_is_held_back_and_comes_in_order(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apps, "_WAITING", 3)
+    monkeypatch.setattr(apps, "_BURST", 3.0)
+    shown = await token(api)
+    ids = [await send(api, text=f"{n}") for n in range(20)]
+    socket = await connect(api, shown)
+    for _ in range(2):  # the second time all of them again
+        frames = [await socket.receive_json(timeout=5) for _ in ids]
+        assert [frame["id"] for frame in frames] == [f"{id}/0" for id in ids]
+        for id in ids:
+            await came_to(api, id, Status.SENT)
+        await socket.close()
+        socket = await connect(api, shown)
+    for frame in [await socket.receive_json(timeout=5) for _ in ids]:
+        await socket.send_json({"type": "delivered", "id": frame["id"]})  # no flood: it was given as many
+    for id in ids:
+        await came_to(api, id, Status.DELIVERED)
+    await socket.close()
+
+
+async def test_an_installation_is_connected_once(api: Api) -> None:
+    shown = await token(api)
+    old, new = await connect(api, shown), await connect(api, shown)
+    assert (await old.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert old.close_code == Close.REPLACED
+    await send(api)
+    assert (await new.receive_json(timeout=5))["text"] == "Hello"
+    await new.close()
+
+
+async def test_while_the_store_fails_an_app_is_asked_to_come_again(api: Api) -> None:
+    shown = await token(api)
+    api.store.full = True
+    socket = await connect(api, shown)
+    assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert socket.close_code == Close.STORE
+    api.store.full = False
+
+
+async def test_the_app_of_a_suspended_service_is_closed_and_comes_in_vain(api: Api) -> None:
+    shown = await token(api)
+    socket = await connect(api, shown)
+    api.services["pizza"] = replace(api.services["pizza"], status="suspended")
+    api.apps.dismiss()
+    assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert socket.close_code == Close.SUSPENDED
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await connect(api, shown)
+    assert refused.value.status == 403
+    status, body, _ = await api.post("/v2/apps/shop/devices", {"customer": BOB}, key="pizza-key")
+    assert (status, body["code"]) == (403, "suspended")
+    api.services["pizza"] = replace(api.services["pizza"], status="live", apps={})
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await connect(api, shown)
+    assert refused.value.status == 404
+
+
+async def test_a_connection_ends_with_its_token(api: Api) -> None:
+    api.services["pizza"] = replace(api.services["pizza"], apps={"shop": App(token_valid=Seconds(0.5))})
+    socket = await connect(api, await token(api))
+    assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert socket.close_code == Close.TOKEN
 
 
 async def test_a_customer_s_text_is_accepted_once_it_is_durable(api: Api) -> None:
@@ -173,7 +278,8 @@ async def test_without_a_token_nobody_connects(api: Api) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}):
         with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
             await api.reading.ws_connect("/v2/app", headers=headers)
-        assert refused.value.status == 401
+        assert refused.value.status == 401 and refused.value.headers is not None
+        assert refused.value.headers["WWW-Authenticate"] == "Bearer"
     async with api.reading.get("/v2/app", headers={"Authorization": f"Bearer {await token(api)}"}) as plain:
         assert plain.status == 426
 
@@ -185,7 +291,7 @@ async def test_a_token_that_is_taken_back_closes_the_connection(api: Api) -> Non
     ) as answer:
         assert (answer.status, await answer.json()) == (200, {"customer": BOB, "revoked": 1})
     assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
-    assert socket.close_code == aiohttp.WSCloseCode.GOING_AWAY
+    assert socket.close_code == Close.TOKEN
 
 
 async def test_a_token_is_for_an_app_and_a_customer_of_the_service(api: Api) -> None:

@@ -17,6 +17,7 @@ PLANNER = Planner(
         "alerts": Service(
             name="Alerts",
             assets=["12345", "44 20 7946 0000", "PIZZA"],
+            apps={"shop": App(keep=Seconds(3600))},
             templates={
                 "hello": Template(text="Hello $(name)", voice="Hello, $(name)!", language="de"),
                 "jingle": Template(text="La la", wav="jingle.wav"),
@@ -49,6 +50,14 @@ PLANNER = Planner(
                         ),
                         Step(channel="sms", text="Read", skip_when="customer.opted_out"),
                     ],
+                ),
+                "shown": Chain(
+                    steps=[
+                        Step(channel="app", text="Look", until="read"),
+                        Step(channel="app", text="Look", away="wait", within=Seconds(90)),
+                        Step(channel="sms", text="Read"),
+                        Step(channel="app", text="Look"),
+                    ]
                 ),
                 "given": Chain(steps=[Step(channel="sms"), Step(channel="voice", text="Listen")]),
             },
@@ -280,3 +289,17 @@ def test_what_a_service_cannot_say_or_send_from_is_refused(
     with pytest.raises(BadInput) as refused:
         worded(**fields)
     assert (refused.value.field, refused.value.code) == (field, code)
+
+
+def test_what_an_app_shows_waits_for_an_installation_but_never_for_ever() -> None:
+    first, patient, text, last = plan(text="", chain="shown").plan
+    assert (first.away, first.within_seconds) == ("", 60.0)
+    assert (patient.away, patient.within_seconds) == ("wait", 90.0)
+    assert (text.away, text.within_seconds) == ("", 0.0)
+    assert (last.away, last.within_seconds) == ("last", 3600.0)
+    [alone] = plan(channel="app").plan
+    assert (alone.away, alone.within_seconds) == ("last", 3600.0)
+    [brief] = plan(channel="app", validity_seconds=5.0).plan
+    assert (brief.away, brief.within_seconds) == ("last", 5.0)
+    [now] = plan(channel="app", hold=False).plan
+    assert (now.away, now.within_seconds) == ("", 3600.0)

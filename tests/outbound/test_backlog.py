@@ -127,3 +127,24 @@ async def test_late_news_of_an_earlier_step_does_not_strand_the_one_that_waits_i
     gate.pipeline.refill(before.steps[1].carrier)
     await gate.quiet()
     assert gate.sms.sent[-1] == (message.id, 1, ())
+
+
+async def test_of_carriers_that_ask_by_themselves_nothing_is_remembered_and_all_is_found(gate: Gate) -> None:
+    gone = {"north"}
+    gate.pipeline._backlog._absent = gone.__contains__
+    gate.sms.room = 0
+    ids = [(await gate.submit()).id for _ in range(3)]
+    gate.pipeline.refill("north", force=True)
+    await gate.quiet()
+    await gate.pipeline._backlog.take_up()
+    assert gate.pipeline._backlog._refills == {} and gate.sms.sent == []
+    gone.clear()
+    gate.sms.room = 2
+    gate.pipeline.refill("north", force=True)
+    ids.append((await gate.submit()).id)
+    await gate.quiet()
+    assert [id for id, *_ in gate.sms.sent] == ids[:2]
+    gate.sms.room = 9
+    gate.pipeline.refill("north")
+    await gate.quiet()
+    assert [id for id, *_ in gate.sms.sent] == ids

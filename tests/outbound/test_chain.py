@@ -580,3 +580,18 @@ def test_each_way_of_failing_leads_to_the_next_step() -> None:
     assert [step().start for step in fail] == [1, 2, 3]
     assert case.tell(3, Result.ACCEPTED).start == -1
     assert case.states == ["failed", "failed", "failed", "succeeded"]
+
+
+def test_a_step_that_says_so_waits_for_its_installation_though_a_later_one_could_be_tried() -> None:
+    away = Network(down=("shop",))
+    patient = replace(sms("shop", within=90.0), channel="app", away="wait")
+    case = Case(patient, sms("b"), network=away)
+    assert (case.last.start, case.last.timer_due) == (0, 190.0)
+    assert case.message.steps[0].reason == "down"
+    [moved, _] = Case(replace(patient, away="last"), sms("b"), network=away).message.steps
+    assert moved.state is S.SKIPPED and moved.result == Result.NOT_AVAILABLE
+
+
+def test_what_waits_waits_in_the_queue_that_the_carrier_names() -> None:
+    decision = chain.begin(message(sms()), lambda step: Fitness(Carrier("shop", "away", "app:x")), 1.0)
+    assert (decision.message.waits, decision.message.steps[0].carrier) == ("app:x", "shop")

@@ -1,12 +1,13 @@
 """send-app: show the customer a text in the client's app, and go on once an installation has it.
 
-One that no installation is connected for is `error`: send-sms may follow.
+Where no installation is connected that is `error` at once, and send-sms may follow; or once `within` is over.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from gateway.config.model import Seconds
 from gateway.flows.effects import SendApp
 from gateway.flows.nodes.base import Act, Context, Kind, Node, Resumed, Step, outcome
 from gateway.values.address import subscriber
@@ -25,6 +26,7 @@ class SendAppNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
     to: str = ""  # default: the customer
     app: str = ""  # default: the service's first
     until: Literal["accepted", "delivered", "read"] = "accepted"
+    within: Seconds = Seconds(0)  # wait for an installation, and for `until`, so long; 0: for none
 
     def texts(self) -> list[tuple[str, str]]:
         return [("text", self.text), ("to", self.to)]
@@ -40,6 +42,7 @@ class SendAppNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 recipient=subscriber(context.text(self.to) or context.run.customer),
                 text=text,
                 until=Result(self.until),
+                within_seconds=float(self.within),
             )
         )
 

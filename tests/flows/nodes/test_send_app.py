@@ -11,6 +11,7 @@ from gateway.values.outcome import Result
 TEXT = {"type": "send-app", "text": "Size $(size)"}
 SENT = SendApp(key="run/1", app="", recipient="+447700900123", text="Size M")
 OTHER = SendApp(key="run/1", app="shop", recipient="+447700900999", text="Size M", until=Result.READ)
+PATIENT = SendApp(key="run/1", app="", recipient="+447700900123", text="Size M", within_seconds=60.0)
 
 # table, inputs -> effects, the event by which the node is left
 CASES: list[tuple[dict[str, Any], list[EffectDone], list[SendApp], str]] = [
@@ -18,6 +19,7 @@ CASES: list[tuple[dict[str, Any], list[EffectDone], list[SendApp], str]] = [
     (TEXT, [EffectDone("run/1", "success", {"transid": "t"})], [SENT], "success"),
     (TEXT, [EffectDone("run/1", "error", {"reason": "not connected"})], [SENT], "error"),
     (TEXT | {"to": "00 44 7700 900999", "app": "shop", "until": "read"}, [], [OTHER], ""),
+    (TEXT | {"within": 60.0}, [], [PATIENT], ""),
     (TEXT | {"to": "$(size)"}, [], [], "error"),
     (TEXT | {"text": " "}, [], [], "error"),
 ]
