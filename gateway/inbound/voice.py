@@ -187,8 +187,9 @@ class InboundCalls:
                 cause="caller-cancelled",
                 status=487,
                 q850=why.q850,
-                reason=why.text,
+                reason=why.words,
                 ended_by="caller",
+                elsewhere=why.sip == 200,
             )
 
     async def stop(self, grace_seconds: float) -> None:
@@ -250,7 +251,9 @@ class InboundCalls:
         ended_by: str,
         q850: int = 0,
         reason: str = "",
+        elsewhere: bool = False,
     ) -> None:
+        """`elsewhere`: somebody else has answered, a branch of a fork: then the caller has missed nobody."""
         call = ringing.record
         call = replace(
             call,
@@ -261,9 +264,9 @@ class InboundCalls:
             reason=reason,
             ended_by=ended_by,
             ended_at=self._clock.now(),
-            uncounted=self._callers.uncounted(
-                call.caller, call.called, ringing.number, self._clock.monotonic()
-            ),
+            uncounted="answered-elsewhere"
+            if elsewhere
+            else self._callers.uncounted(call.caller, call.called, ringing.number, self._clock.monotonic()),
         )
         log.debug(  # a burst of them is no reason to write as many lines: the record has all of it
             "call.missed",

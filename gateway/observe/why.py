@@ -239,6 +239,7 @@ def _call_state(call: Call) -> str:
 
 _UNCOUNTED = {
     "duplicate": "; no news, for the caller had just rung before",
+    "answered-elsewhere": "; no news, for somebody else has taken the call",
     "caller-limit": "; no news, for the caller has rung too often within the hour",
 }
 

@@ -59,12 +59,18 @@ class Resolver:
             return Located([Address(host, port or DEFAULT_PORTS[transports[0]], transports[0])], None)
         if port:
             return await self._of_hosts([(host, port, transports[0])], _MOST_SECONDS)
+        denied = set()
         for way, name, seconds in await self._ways(host, transport, supported):
             records, srv_seconds = await self._srv(name)
             if records:
                 servers = [(record.target, record.port, way) for record in records[:_MOST_HOSTS]]
                 return await self._of_hosts(servers, min(seconds, srv_seconds))
-        return await self._of_hosts([(host, DEFAULT_PORTS[transports[0]], transports[0])], _MOST_SECONDS)
+            if records is not None:
+                denied.add(way)
+        left = next((way for way in transports if way not in denied), None)
+        if left is None:
+            raise OSError(f'{host} says that it has no SIP service (SRV with target ".")')
+        return await self._of_hosts([(host, DEFAULT_PORTS[left], left)], _MOST_SECONDS)
 
     async def _ways(
         self, host: str, transport: Transport | None, supported: Sequence[Transport]
@@ -82,10 +88,11 @@ class Resolver:
             return [(way, name, _ttl(answer)) for way, name in found]
         return [(way, f"{SRV_NAMES[way]}.{host}", _MOST_SECONDS) for way in supported]
 
-    async def _srv(self, name: str) -> tuple[list[Srv], float]:
+    async def _srv(self, name: str) -> tuple[list[Srv] | None, float]:
+        """None: there are no such records.  An empty list: they say that there is no such service."""
         answer = await self._ask(name, RdataType.SRV)
         if answer is None:
-            return [], _MOST_SECONDS
+            return None, _MOST_SECONDS
         records = [Srv(r.priority, r.weight, r.port, r.target.to_text()) for r in answer]
         return in_order(records, self._chance), _ttl(answer)
 

@@ -22,6 +22,7 @@ from gateway.protocol.sip.digest import Digest
 from gateway.protocol.sip.layer import Rng
 from gateway.protocol.sip.manner import PLAIN, Binding, Manner
 from gateway.protocol.sip.overload import Overload
+from gateway.protocol.sip.reason import NORMAL_CLEARING
 from gateway.protocol.sip.transaction import ClientTransaction
 from gateway.transport.sip_stream import Secured, Streams
 from gateway.transport.sip_udp import UdpSocket, reachable
@@ -205,9 +206,9 @@ class SipEndpoint:
         self._user().refer(call, uri, self._clock())
         self._settle()
 
-    def hang_up(self, call: Call) -> None:
-        """480, CANCEL or BYE as the state demands; nothing for a call that is over."""
-        self._user().hang_up(call, self._clock())
+    def hang_up(self, call: Call, why: int = NORMAL_CLEARING) -> None:
+        """480, CANCEL or BYE as the state demands, with a cause of Q.850; nothing for a call that is over."""
+        self._user().hang_up(call, self._clock(), why)
         self._settle()
 
     def invite(
@@ -257,9 +258,9 @@ class SipEndpoint:
         if agent.overloaded and not was:
             log.warning("sip.overloaded")
 
-    def _connection_lost(self, address: Address) -> None:
+    def _connection_lost(self, address: Address, opened: bool) -> None:
         if self._agent is not None:
-            self._agent.connection_lost(address, self._clock())
+            self._agent.connection_lost(address, self._clock(), opened=opened)
             self._settle()
 
     def _user(self) -> UserAgent:

@@ -40,14 +40,15 @@ Secured = Callable[[Address], tuple[ssl.SSLContext, str]]
 
 
 class Streams:
-    """`received` takes each message.  `lost` is told of an address whose connection could not be had, or
-    has ended.  `known` says whether an address is a trunk's.  `secured` may raise OSError."""
+    """`received` takes each message.  `lost` is told of an address whose connection could not be opened
+    (False), or has ended (True).  `known` says whether an address is a trunk's.  `secured` may raise
+    OSError."""
 
     def __init__(
         self,
         *,
         received: Received,
-        lost: Callable[[Address], None],
+        lost: Callable[[Address, bool], None],
         known: Callable[[str], bool],
         secured: Secured,
     ) -> None:
@@ -150,7 +151,7 @@ class Streams:
             log.warning("sip.not_connected", extra={**_fields(address), "reason": reason})
         waiting = self._opening.pop(address)
         if connection is None or not all(map(connection.write, waiting)):
-            self._lost(address)
+            self._lost(address, connection is not None)
 
     # --- what connections tell
 
@@ -176,7 +177,7 @@ class Streams:
             if not self._by_host[host]:
                 del self._by_host[host]
             if not self._closing and (connection.ours or self._known(host)):
-                self._lost(connection.peer)
+                self._lost(connection.peer, True)
 
     def _look(self) -> None:
         """See to every connection now and then: one timer for all."""

@@ -22,6 +22,7 @@ from gateway.protocol.sip.call import (
     SipEvent,
 )
 from gateway.protocol.sip.digest import Digest
+from gateway.protocol.sip.reason import NORMAL_CLEARING
 from gateway.protocol.sip.transaction import IllegalTransition
 from gateway.transport.sip_dns import Resolver
 from gateway.transport.sip_endpoint import SipEndpoint
@@ -145,8 +146,8 @@ class Trunks:
             manner=link.manner(from_number),
         )
 
-    def hang_up(self, call: Call) -> None:
-        self.endpoint.hang_up(call)
+    def hang_up(self, call: Call, why: int = NORMAL_CLEARING) -> None:
+        self.endpoint.hang_up(call, why)
 
     def refer(self, call: Call, trunk: str, to_number: str) -> None:
         """Ask the trunk of a call to call a canonical number in our place.  Raises NoHost, CannotRefer."""

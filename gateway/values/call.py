@@ -36,7 +36,8 @@ class Call(Struct, frozen=True, gc=False, kw_only=True):
     answered_at: float = 0.0
     ended_at: float = 0.0
     flood: bool = False  # inbound: one of a burst of calls by callers of one range of numbers
-    uncounted: str = ""  # inbound: why no event was made of it: duplicate | caller-limit
+    # inbound: why no event was made of it: duplicate | caller-limit | answered-elsewhere
+    uncounted: str = ""
     codec: str = ""
     dtmf: int = 0  # digits that were received
     packets_sent: int = 0

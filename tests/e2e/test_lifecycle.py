@@ -7,13 +7,13 @@ import signal
 import socket
 import threading
 import time
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.peers.processes import KEY, Daemon, Simulator, free_port, until
+from tests.peers.sounds import write_tone
 
 pytestmark = pytest.mark.e2e
 
@@ -82,14 +82,6 @@ def hours(north: Simulator, customer: str) -> str:
 
 
 # -- stopping ----------------------------------------------------------------------------------------
-
-
-def write_tone(path: Path, seconds: float) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(b"\x00\x20\x00\xe0" * int(seconds * 4000))
 
 
 def test_sigterm_drains_says_good_bye_and_loses_nothing(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_sip_peers import write_tone
 from tests.peers.processes import KEY, Daemon, Simulator, free_port, until
+from tests.peers.sounds import write_tone
 
 pytestmark = pytest.mark.e2e
 

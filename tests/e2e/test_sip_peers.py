@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import socket
-import struct
-import wave
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 
 from tests.peers.processes import KEY, Daemon, Simulator, free_port, until
 from tests.peers.sipp_process import Sipp
+from tests.peers.sounds import write_tone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer]
 
@@ -95,16 +93,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         with daemon:
             north.wait("bound")
             yield Site(daemon, north, sip, east)
-
-
-def write_tone(path: Path) -> None:
-    """A quarter of a second at 440 Hz."""
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        samples = (round(9000 * math.sin(2 * math.pi * 440 * n / 8000)) for n in range(2000))
-        file.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
 
 
 def callers(site: Site, scenario: str, folder: Path, number: str, *, address: str = "127.0.0.1") -> Sipp:

@@ -172,6 +172,15 @@ async def test_a_caller_who_hangs_up_has_missed_us(bench: Any, policy: str) -> N
     assert len(it.calls) == 0
 
 
+async def test_a_call_that_somebody_else_has_answered_is_no_news(bench: Any) -> None:
+    it = bench(policy="ring-until-cancel")
+    call = it.ring()
+    it.calls.cancelled(CallCancelled(call, 'SIP;cause=200;text="Call completed elsewhere"'))
+    assert it.missed == []
+    [record] = it.records
+    assert (record.uncounted, record.reason) == ("answered-elsewhere", "Call completed elsewhere")
+
+
 async def test_a_call_has_its_record_while_it_rings(bench: Any) -> None:
     it = bench(policy="ring-until-cancel")
     call = it.ring()

@@ -13,6 +13,7 @@ from typing import Self
 import pytest
 
 from tests.peers.processes import free_port, until
+from tests.peers.sounds import write_tone
 
 CONFIG = """
 sip_listen 127.0.0.1:{port}
@@ -39,12 +40,15 @@ module_app menu.so
 """
 ACCOUNT = "<sip:{user}@127.0.0.1:{port}>;{registers};answermode=auto;audio_codecs={codec}{security}\n"
 RATES = {"G722": "G722/16000/1"}  # as it calls what it has under another name
+OUTLASTS_SECONDS = 120.0
 KEY_SECONDS = 0.4  # it lets a key go 0.25 s after it was typed
 
 
 class Baresip:
     """Says `said`, a WAV file, in every call, and keeps what it hears.
 
+    It looks once a second whether the file has ended, and then hangs up: whoever has no words for it to say
+    gets a tone that outlasts the test.
     With a `password` it registers as `user` with the carrier at port `carrier`.
     `security` is "" or one of its kinds of SRTP: "srtp" (offered under RTP/AVP), "srtp-mand" (RTP/SAVP).
     """
@@ -52,7 +56,7 @@ class Baresip:
     def __init__(
         self,
         folder: Path,
-        said: Path,
+        said: Path | None = None,
         *,
         codec: str,
         security: str = "",
@@ -68,6 +72,7 @@ class Baresip:
         self.folder = folder
         self.port = port or free_port(socket.SOCK_DGRAM)
         rtp = free_port(socket.SOCK_DGRAM) // 2 * 2
+        said = said or write_tone(folder / "said.wav", OUTLASTS_SECONDS)
         settings = {"port": self.port, "said": said, "rtp": rtp, "rtp_last": rtp + 40, "folder": folder}
         (folder / "config").write_text(CONFIG.format(mux="yes" if mux else "no", **settings))
         more = f";mediaenc={security}" if security else ""

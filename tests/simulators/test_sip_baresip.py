@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_sip_peers import write_tone
 from tests.peers.baresip_process import Baresip
 from tests.simulators.conftest import Simulator
 
@@ -13,9 +12,7 @@ pytestmark = pytest.mark.peer
 
 
 def telephone(folder: Path, carrier: int, password: str) -> Baresip:
-    said = folder / "said.wav"
-    write_tone(said)
-    return Baresip(folder, said, codec="PCMU", user="acme", carrier=carrier, password=password)
+    return Baresip(folder, codec="PCMU", user="acme", carrier=carrier, password=password)
 
 
 def test_a_telephone_registers_is_called_and_calls(start: Callable[..., Simulator], tmp_path: Path) -> None:

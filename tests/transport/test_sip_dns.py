@@ -27,6 +27,8 @@ ZONE: Zone = {
     ("edge1.carrier.example.", "AAAA"): (3600, "2001:db8::1"),
     ("edge2.carrier.example.", "A"): (1, "192.0.2.3"),
     ("plain.example.", "A"): (3600, "192.0.2.9"),
+    ("_sip._udp.quiet.example.", "SRV"): (300, "0 0 0 ."),
+    ("quiet.example.", "A"): (3600, "192.0.2.9"),
 }
 
 
@@ -85,6 +87,13 @@ async def test_without_srv_records_the_host_itself_is_meant() -> None:
 async def test_a_name_that_nobody_knows_is_an_error() -> None:
     with pytest.raises(OSError, match="no address found"):
         await located("nowhere.example")
+
+
+async def test_a_domain_that_says_it_has_no_such_service_is_not_tried_by_its_address() -> None:
+    with pytest.raises(OSError, match="has no SIP service"):
+        await located("quiet.example")
+    # it has said nothing about TCP
+    assert (await located("quiet.example", transport=None))[0] == ["tcp:192.0.2.9:5060"]
 
 
 async def test_the_system_knows_localhost() -> None:

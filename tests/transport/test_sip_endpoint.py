@@ -86,7 +86,8 @@ async def test_a_call_is_cancelled() -> None:
         call = dial(us, peer)
         incoming = await theirs.get()
         us.hang_up(call)
-        assert await theirs.get() == CallCancelled(incoming.call, "")
+        reason = 'Q.850;cause=16;text="Normal call clearing"'
+        assert await theirs.get() == CallCancelled(incoming.call, reason)
         assert await ours.get() == CallFailed(call, 487, "Request Terminated", None, unreachable=False)
 
 

@@ -1,7 +1,6 @@
 """The endpoint against another independent peer, baresip: hold, resume, a transfer that comes to nothing."""
 
 import asyncio
-import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,12 +16,6 @@ pytestmark = [pytest.mark.peer, pytest.mark.e2e]
 
 
 async def test_a_telephone_holds_resumes_and_is_asked_to_call_elsewhere(tmp_path: Path) -> None:
-    said = tmp_path / "said.wav"
-    with wave.open(str(said), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(bytes(160_000))
     talk, seen, news = Talk(), list[SipEvent](), asyncio.Event()
 
     def on_event(event: SipEvent) -> None:
@@ -43,7 +36,7 @@ async def test_a_telephone_holds_resumes_and_is_asked_to_call_elsewhere(tmp_path
     await one.start()
     folder = tmp_path / "baresip"
     folder.mkdir()
-    telephone = await asyncio.to_thread(Baresip, folder, said, codec="PCMA")
+    telephone = await asyncio.to_thread(Baresip, folder, codec="PCMA")
     try:
         telephone.dial(f"sip:+442079460000@127.0.0.1:{one.port}")
         await heard(lambda: count(CallAnswered) == 1)

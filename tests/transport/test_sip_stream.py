@@ -144,6 +144,22 @@ async def test_a_large_request_goes_by_tcp_where_that_is_allowed() -> None:
             peer.reject(incoming.call, 486)
 
 
+async def test_a_large_request_goes_by_udp_where_nobody_listens_by_tcp() -> None:
+    ways: dict[Address, Address] = {}
+    async with (
+        endpoint(stream_for=ways.get) as (us, _),
+        endpoint() as (peer, theirs),
+        endpoint() as (gone, _),
+    ):
+        by_udp = Address("127.0.0.1", peer.port_of("udp"))
+        ways[by_udp] = Address("127.0.0.1", gone.port_of("tcp"), "tcp")
+        await gone.stop(0)
+        us.invite(target=by_udp, to_number="+4420", from_number="+4179", sdp=b"x" * 2000)
+        incoming = await theirs.get()
+        assert (incoming.source.transport, incoming.sdp) == ("udp", b"x" * 2000)
+        peer.reject(incoming.call, 486)
+
+
 # --- peers that are bare sockets
 
 

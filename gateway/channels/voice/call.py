@@ -34,7 +34,7 @@ from gateway.protocol.sip.call import (
     SipEvent,
 )
 from gateway.protocol.sip.grammar import readable
-from gateway.protocol.sip.reason import parse_reason
+from gateway.protocol.sip.reason import INCOMPATIBLE, NO_ANSWER, NORMAL_CLEARING, parse_reason
 from gateway.values.call import Call, with_media
 from gateway.values.clock import Clock
 from gateway.values.dialogue import CALLER_GONE
@@ -77,7 +77,7 @@ class Phone(Changing, Protocol):
         self, *, trunk: str, to_number: str, from_number: str, sdp: bytes, avoid: Collection[Address] = ()
     ) -> SipCall: ...
     def why_not(self, trunk: str, avoid: Collection[Address] = ()) -> str: ...
-    def hang_up(self, call: SipCall) -> None: ...
+    def hang_up(self, call: SipCall, why: int = NORMAL_CLEARING) -> None: ...
     def refer(self, call: SipCall, trunk: str, to_number: str) -> None: ...
 
 
@@ -197,7 +197,7 @@ class OutboundCall:
             except TimeoutError:
                 gave_up = True
                 silent = sip.state is CallState.CALLING
-                self._line.phone.hang_up(sip)
+                self._line.phone.hang_up(sip, NO_ANSWER)
                 if silent:  # SIP goes on for half a minute (timer B); the chain need not wait for that
                     return self._end(Result.UNREACHABLE, reason="no response", ended_by="gateway")
                 continue
@@ -220,7 +220,7 @@ class OutboundCall:
                 case CallFailed() if not gave_up:
                     result = RESULTS.get(event.status, Result.UNREACHABLE)
                     why = parse_reason(event.cause)
-                    words = why.text or event.reason
+                    words = why.words or event.reason
                     return self._end(result, event.status, q850=why.q850, reason=words, ended_by="called")
                 case CallFailed() | CallEnded():  # what we gave up is over, even if a 200 crossed the CANCEL
                     return self._end(Result.NO_ANSWER, 487, ended_by="gateway")
@@ -248,7 +248,7 @@ class OutboundCall:
         why = parse_reason(ended.reason)
         remote = ended.by is EndedBy.REMOTE
         by = "called" if remote else "gateway"
-        self._end("answered", q850=why.q850, reason=why.text, ended_by=by)
+        self._end("answered", q850=why.q850, reason=why.words, ended_by=by)
 
     async def _play(self, prompt: Prompt) -> None:
         if not self._connect():
@@ -260,8 +260,8 @@ class OutboundCall:
     def _connect_leg(self, leg: Leg) -> None:
         if self._connect():
             leg.connected(self._media, _BEFORE_PROMPT_SECONDS)
-        else:
-            leg.hang_up()
+        elif self.sip is not None:
+            self._line.phone.hang_up(self.sip, INCOMPATIBLE)
 
     def _connect(self) -> bool:
         """Whether there is sound now."""

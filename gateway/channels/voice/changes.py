@@ -6,7 +6,6 @@ import logging
 from typing import Protocol
 
 from gateway.protocol import sdp
-from gateway.protocol.rtp.digits import digit_of_info
 from gateway.protocol.sip.call import AnswerReceived, InfoReceived, OfferReceived, SipEvent
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.values.errors import GatewayError
@@ -50,11 +49,12 @@ def follow(event: SipEvent, phone: Changing, session: sdp.OfferAnswer, stream: S
                 log.warning("call.bad_answer", extra={"sip_call": call.id, "reason": agreed.reason})
             else:
                 _connected(stream, agreed, call)
-        case InfoReceived(_, content_type, body):
-            try:
-                stream.press(digit_of_info(content_type, body))
-            except ValueError:
-                pass  # INFO of another kind, or a key that is none
+        case InfoReceived(call, status, content_type, digit):
+            if digit:
+                stream.press(digit)
+            else:
+                fields = {"sip_call": call.id, "status": status, "content_type": content_type}
+                log.info("call.info_refused", extra=fields)
         case _:
             pass
 

@@ -24,7 +24,7 @@ from gateway.config.model import Trunk
 from gateway.protocol import sdp
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallAnswered, CallCancelled, CallEnded, EndedBy, ReferProgress, SipEvent
-from gateway.protocol.sip.reason import cause_of, parse_reason
+from gateway.protocol.sip.reason import INCOMPATIBLE, NORMAL_CLEARING, cause_of, parse_reason
 from gateway.values.call import Call, with_media
 from gateway.values.clock import Clock
 from gateway.values.errors import GatewayError
@@ -44,7 +44,7 @@ class Answering(Changing, Protocol):
     def ring(self, call: SipCall) -> None: ...
     def answer(self, call: SipCall, sdp: bytes) -> None: ...
     def reject(self, call: SipCall, status: int, reason: str = "") -> None: ...
-    def hang_up(self, call: SipCall) -> None: ...
+    def hang_up(self, call: SipCall, why: int = NORMAL_CLEARING) -> None: ...
 
 
 class Reception(Struct, frozen=True):
@@ -138,7 +138,7 @@ class InboundCall(Leg):
         self._shared.phone.answer(self._sip, session.offer())
         agreed = session.accept(await self.unless_gone(self._acknowledged))
         if isinstance(agreed, sdp.Refused):
-            self.hang_up()
+            self._shared.phone.hang_up(self._sip, INCOMPATIBLE)
             raise NoSound(agreed.reason)
         self._connect(agreed)
 
@@ -179,7 +179,7 @@ class InboundCall(Leg):
             cause="answered" if answered else cause,
             status=status,
             q850=why.q850 or cause_of(status),
-            reason=why.text,
+            reason=why.words,
             ended_by=ended_by,
             ended_at=self._shared.clock.now(),
         )

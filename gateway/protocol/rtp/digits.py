@@ -43,8 +43,11 @@ class Presses:
         return True
 
 
+INFO_TYPES: Final = ("application/dtmf-relay", "application/dtmf")
+
+
 def digit_of_info(content_type: str, body: bytes) -> str:
-    """The key that a SIP INFO tells of.  Raises ValueError: no such type (answer 415), or no key (400).
+    """The key that a SIP INFO of one of INFO_TYPES tells of.  Raises ValueError: there is none.
 
         application/dtmf-relay    Signal=5, Duration=160, each on a line
         application/dtmf          the key alone, or its number 10 for * and 11 for #

@@ -35,6 +35,7 @@ from gateway.protocol.sip.layer import Rng, TransactionLayer
 from gateway.protocol.sip.manner import PLAIN, Binding, Manner
 from gateway.protocol.sip.message import Request, Response, make_request
 from gateway.protocol.sip.outbound import OutboundCalls
+from gateway.protocol.sip.reason import NORMAL_CLEARING, TEMPORARY_FAILURE
 from gateway.protocol.sip.refer import Referral, Referrals
 from gateway.protocol.sip.screening import ABLE, judge
 from gateway.protocol.sip.sessions import ALLOW, SDP, Sessions
@@ -110,9 +111,9 @@ class UserAgent:
         self.layer.send_failed(client, now)
         self._settle(now)
 
-    def connection_lost(self, address: Address, now: float) -> None:
-        """The connection that led to there, or was to, is no more."""
-        self.layer.connection_lost(address, now)
+    def connection_lost(self, address: Address, now: float, *, opened: bool) -> None:
+        """The connection that led to there is no more, or could not be `opened`."""
+        self.layer.connection_lost(address, now, opened=opened)
         self._settle(now)
 
     def deadline(self) -> float | None:
@@ -210,8 +211,10 @@ class UserAgent:
         """Call a number by the trunk at an address.  It rings until `hang_up`."""
         return self._outbound.invite(target, to_number, from_number, sdp, now, manner)
 
-    def hang_up(self, call: Call, now: float) -> None:
-        """End a call whatever its state: 480, CANCEL or BYE.  A call that is over stays so."""
+    def hang_up(self, call: Call, now: float, why: int = NORMAL_CLEARING) -> None:
+        """End a call whatever its state: 480, or CANCEL or BYE with a cause out of `reason.TEXTS`.  A call
+        that is over stays so."""
+        call.why = why
         match call.state:
             case CallState.INCOMING | CallState.RINGING | CallState.ACCEPTING:
                 self.reject(call, 480, now)
@@ -240,7 +243,7 @@ class UserAgent:
         self._draining = True
         for call in self.calls:
             undecided = call.allows(CallCause.REJECT)
-            self.hang_up(call, now)
+            self.hang_up(call, now, TEMPORARY_FAILURE)
             if undecided:
                 self._sessions.events.append(CallCancelled(call, "shutting down"))
 

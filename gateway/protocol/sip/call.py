@@ -11,6 +11,7 @@ from gateway.protocol.sip.dialog import Dialog
 from gateway.protocol.sip.digest import Digest
 from gateway.protocol.sip.manner import Binding
 from gateway.protocol.sip.message import Request, Response
+from gateway.protocol.sip.reason import NORMAL_CLEARING
 from gateway.protocol.sip.timers import Timer
 from gateway.protocol.sip.transaction import (
     ClientTransaction,
@@ -194,6 +195,7 @@ class Call:
     peer_updates: bool = False  # its Allow lists UPDATE
     referring: bool = False  # the end of a transfer is awaited
     redirections: int = 0
+    why: int = NORMAL_CLEARING  # we hang up: the cause of ITU-T Q.850 that goes along
 
     @property
     def ended(self) -> bool:
@@ -342,11 +344,13 @@ class OfferRefused:
 
 @dataclass(frozen=True, slots=True)
 class InfoReceived:
-    """INFO inside a call (RFC 6086), answered already.  `content_type` is lower case, without parameters."""
+    """INFO inside a call (RFC 6086), answered by `status`: a key that was pressed, or with another status
+    than 200 what we do not know.  `content_type` is lower case, without parameters."""
 
     call: Call
+    status: int
     content_type: str
-    body: bytes
+    digit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.protocol.sip.call import CallState, InfoReceived
+from gateway.protocol.rtp.digits import INFO_TYPES, digit_of_info
+from gateway.protocol.sip.call import Call, CallState, InfoReceived
 from gateway.protocol.sip.changes import SessionChanges
 from gateway.protocol.sip.grammar import readable
 from gateway.protocol.sip.inbound import InboundCalls
@@ -45,8 +46,26 @@ class DialogRequests:
             case "NOTIFY":
                 self._referrals.notify_received(call, transaction, request, now)
             case "INFO":
-                sessions.respond(transaction, 200, now)
-                content_type = request.headers.get("Content-Type").partition(";")[0].strip().lower()
-                sessions.events.append(InfoReceived(call, readable(content_type), request.body))
+                self._info_received(call, transaction, request, now)
             case _:
                 sessions.respond(transaction, 200, now, headers=ABLE)  # OPTIONS
+
+    def _info_received(
+        self, call: Call, transaction: ServerTransaction, request: Request, now: float
+    ) -> None:
+        """A key; or what RFC 6086 section 4.2.2 and RFC 2976 section 2.2 have for what we do not know."""
+        sessions = self._sessions
+        content_type = readable(request.headers.get("Content-Type").partition(";")[0].strip().lower())
+        status, headers, digit = 200, [], ""
+        if request.headers.get("Info-Package"):
+            status, headers = 469, [("Recv-Info", "")]
+        elif content_type in INFO_TYPES:
+            try:
+                digit = digit_of_info(content_type, request.body)
+            except ValueError:
+                status = 400
+        elif content_type or request.body:
+            status, headers = 415, [("Accept", ", ".join(INFO_TYPES))]
+        sessions.respond(transaction, status, now, headers=headers)
+        if digit or status != 200:  # one without a body only asks whether we are there
+            sessions.events.append(InfoReceived(call, status, content_type, digit))

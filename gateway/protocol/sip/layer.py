@@ -191,24 +191,32 @@ class TransactionLayer:
         digest: Digest | None,
         challenges: int = 0,
     ) -> ClientTransaction:
-        wire = bytes(request)
+        wire, datagram = bytes(request), None
         if len(wire) > LARGEST_DATAGRAM and (stream := self._stream_for(target)) is not None:
-            target = stream  # section 18.1.1
-            request.via.transport = target.transport.upper()
-            request.via.port = self.own_port(target.transport)
-            request.headers.set("Via", str(request.via))
-            wire = bytes(request)
+            target, datagram = stream, target  # section 18.1.1
+            wire = self._by(request, target.transport)
         machine = INVITE_CLIENT if request.method == "INVITE" else CLIENT
         key = request.via.branch, request.method
-        client = ClientTransaction(machine, request, target, key, wire, user, digest, challenges)
+        client = ClientTransaction(machine, request, target, key, wire, user, digest, challenges, datagram)
         self.clients[key] = client
         self._send(client)
         self._settle_timers(client, now)
         return client
 
-    def cancel(self, invite: ClientTransaction, now: float, user: object) -> ClientTransaction:
+    def _by(self, request: Request, transport: Transport) -> bytes:
+        """The request as it goes by another transport than it was made for."""
+        request.via.transport = transport.upper()
+        request.via.port = self.own_port(transport)
+        request.headers.set("Via", str(request.via))
+        return bytes(request)
+
+    def cancel(
+        self, invite: ClientTransaction, now: float, user: object, reason: tuple[str, str]
+    ) -> ClientTransaction:
         """Send the CANCEL of an INVITE (section 9.1): its Via, Request-URI and Route."""
-        return self.request(_companion(invite.request, "CANCEL"), invite.peer, now, user)
+        cancel = _companion(invite.request, "CANCEL")
+        cancel.headers.add(*reason)
+        return self.request(cancel, invite.peer, now, user)
 
     def abandon(self, client: ClientTransaction) -> None:
         """Forget an INVITE that got a provisional response and no final one (section 9.1, last paragraph)."""
@@ -219,13 +227,22 @@ class TransactionLayer:
         self._datagrams.append(Datagram(bytes(message), target))
 
     def send_failed(self, client: ClientTransaction, now: float) -> None:
-        """The transport could not send this transaction's datagram."""
-        if client.allows(Cause.TRANSPORT_ERROR):
+        """The transport could not send what this transaction has to say.  A request that is by TCP only for
+        its size is tried as a datagram (section 18.1.1)."""
+        if client.datagram is not None and client.state is client.machine.start:
+            client.peer, client.datagram = client.datagram, None
+            client.wire = self._by(client.request, client.peer.transport)
+            self._send(client)
+            self._settle_timers(client, now)
+        elif client.allows(Cause.TRANSPORT_ERROR):
             self._step(client, Cause.TRANSPORT_ERROR, now)
 
-    def connection_lost(self, address: Address, now: float) -> None:
-        """The connection to there has ended: what waits for an answer by it will not get one."""
+    def connection_lost(self, address: Address, now: float, *, opened: bool) -> None:
+        """The connection to there has ended: what waits for an answer by it will not get one.  Not `opened`:
+        there never was one, so that nothing was said."""
         for client in [client for client in self.clients.values() if client.peer == address]:
+            if opened:
+                client.datagram = None
             self.send_failed(client, now)
 
     def _response_received(self, response: Response, now: float) -> None:

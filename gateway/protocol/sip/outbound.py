@@ -28,7 +28,7 @@ from gateway.protocol.sip.identity import Identity
 from gateway.protocol.sip.manner import PLAIN, Manner
 from gateway.protocol.sip.message import Request, Response, make_request, renewed, retry_after
 from gateway.protocol.sip.provisional import rseq_of
-from gateway.protocol.sip.reason import reason_of
+from gateway.protocol.sip.reason import q850, reason_of
 from gateway.protocol.sip.redirection import MAX_REDIRECTIONS, contacts
 from gateway.protocol.sip.sessions import ALLOW, SDP, SUPPORTED, Fields, Sessions
 from gateway.protocol.sip.timers import LIFETIME
@@ -103,7 +103,7 @@ class OutboundCalls:
 
     def _cancel(self, call: Call, now: float) -> None:
         assert isinstance(call.invite, ClientTransaction)
-        self._sessions.layer.cancel(call.invite, now, call)
+        self._sessions.layer.cancel(call.invite, now, call, q850(call.why))
         # section 9.1: no final response within 64*T1 of the CANCEL means that none will come
         call.cancel_timer = self._sessions.layer.timers.start(now + LIFETIME, partial(self._give_up, call))
 

@@ -11,6 +11,9 @@ from gateway.protocol.sip.message import Message
 _LONGEST_TEXT = 200  # characters; the sender chooses them
 
 NORMAL_CLEARING: Final = 16
+NO_ANSWER: Final = 19
+TEMPORARY_FAILURE: Final = 41
+INCOMPATIBLE: Final = 88
 TIMER_EXPIRY: Final = 102
 
 TEXTS: Final[Mapping[int, str]] = {
@@ -18,11 +21,13 @@ TEXTS: Final[Mapping[int, str]] = {
     16: "Normal call clearing",
     17: "User busy",
     18: "No user responding",
+    19: "No answer from user",
     21: "Call rejected",
     22: "Number changed",
     28: "Invalid number format",
     41: "Temporary failure",
     79: "Service or option not implemented",
+    88: "Incompatible destination",
     102: "Recovery on timer expiry",
 }
 # RFC 3398 section 8.2.6.1, what an SS7 gateway behind the carrier makes of a refusal without a Reason
@@ -45,25 +50,37 @@ _OF_STATUS: Final[Mapping[int, int]] = {
 
 
 class Reason(NamedTuple):
-    """`q850` is 0 where it was not told, `text` is empty where there is none."""
+    """`q850` and `sip` are 0 where they were not told, `text` is empty where there is none."""
 
     q850: int
     text: str
+    sip: int = 0
+
+    @property
+    def words(self) -> str:
+        """The text, or else what stands for it."""
+        return self.text or (f"SIP {self.sip}" if self.sip else "")
 
 
 def parse_reason(value: str) -> Reason:
     """Read `Q.850;cause=16;text="Terminated", SIP;cause=200`; what cannot be read says nothing."""
-    q850, text = 0, ""
+    q850, sip, text = 0, 0, ""
     if not value:
         return Reason(0, "")
     for one in split_list(value):
         protocol, _, rest = one.partition(";")
         parameters = parse_parameters(rest)
         cause = parameters.get("cause") or ""
-        if protocol.strip().upper() == "Q.850" and cause.isascii() and cause.isdigit():
-            q850 = q850 or (int(cause[:4]) if int(cause[:4]) <= 127 else 0)
+        number = int(cause[:4]) if cause.isascii() and cause.isdigit() else 0
+        match protocol.strip().upper():
+            case "Q.850" if number <= 127:
+                q850 = q850 or number
+            case "SIP" if 100 <= number <= 699:
+                sip = sip or number
+            case _:
+                pass
         text = text or (parameters.get("text") or "")[:_LONGEST_TEXT]
-    return Reason(q850, text)
+    return Reason(q850, text, sip)
 
 
 def reason_of(message: Message) -> str:

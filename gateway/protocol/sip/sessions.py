@@ -199,7 +199,7 @@ class Sessions:
         self.drop_offer(call, now)
         assert call.dialog is not None  # every state that leads to ENDING has one
         late = by in (EndedBy.NO_ACK, EndedBy.LOST)
-        reason = q850(TIMER_EXPIRY if late else NORMAL_CLEARING)
+        reason = q850(TIMER_EXPIRY if late else call.why)
         self.send(call, call.dialog, "BYE", now, user=call, headers=[reason])
         if by is not None:
             self.events.append(CallEnded(call, by, ""))

@@ -255,6 +255,7 @@ class ClientTransaction(Transaction):
     user: object  # whoever the responses are for
     digest: Digest | None = None  # meets the challenges that come back
     challenges: int = 0  # met so far
+    datagram: Address | None = None  # where it was to go, had it not been too large for a datagram
 
 
 @dataclass(slots=True, eq=False)

@@ -100,7 +100,8 @@ class FakePhone:
     def refer(self, call: Call, trunk: str, to_number: str) -> None:
         self.referred.append((trunk, to_number))
 
-    def hang_up(self, call: Call) -> None:
+    def hang_up(self, call: Call, why: int = 16) -> None:
+        self.why = why
         if not call.allows(CallCause.HANG_UP):
             return
         call.step(CallCause.HANG_UP)

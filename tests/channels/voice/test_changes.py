@@ -106,14 +106,12 @@ def test_an_address_that_our_socket_cannot_reach_is_refused(
     assert (phone.accepted, phone.refused) == ([], [488])
 
 
-def test_keys_by_info_are_pressed_and_other_info_says_nothing(
-    phone: Phone, stream: Stream, session: sdp.OfferAnswer
+def test_keys_by_info_are_pressed_and_other_info_is_logged(
+    phone: Phone, stream: Stream, session: sdp.OfferAnswer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for content_type, body in (
-        ("application/dtmf-relay", b"Signal=5\r\nDuration=160\r\n"),
-        ("application/dtmf", b"11"),
-        ("application/media_control+xml", b"<x/>"),
-        ("application/dtmf", b"Z"),
-    ):
-        follow(InfoReceived(CALL, content_type, body), phone, session, stream)
-    assert stream.pressed == ["5", "#"]
+    caplog.set_level("INFO")
+    follow(InfoReceived(CALL, 200, "application/dtmf", "#"), phone, session, stream)
+    follow(InfoReceived(CALL, 415, "application/media_control+xml"), phone, session, stream)
+    assert stream.pressed == ["#"]
+    (record,) = caplog.records
+    assert (record.message, record.status) == ("call.info_refused", 415)

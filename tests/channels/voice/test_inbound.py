@@ -67,7 +67,7 @@ class FakePhone:
     def refuse_offer(self, call: Call, status: int = 488) -> None:
         self.did.append(f"refuse {status}")
 
-    def hang_up(self, call: Call) -> None:
+    def hang_up(self, call: Call, why: int = 16) -> None:
         call.step(CallCause.HANG_UP)
         self.did.append("hang up")
         if call.state is CallState.ENDING:

@@ -15,9 +15,37 @@ def test_info_and_options_inside_a_call_are_fine_and_old_numbers_are_not(wire) -
     wire.send(wire.request("SUBSCRIBE", to_tag=ok.to_tag, cseq=7))
     wire.send(wire.request("REFER", to_tag=ok.to_tag, cseq=7))
     assert wire.words() == ["200 INFO", "200 OPTIONS", "500 INFO", "405 SUBSCRIBE", "405 REFER"]
-    assert wire.events() == [InfoReceived(call, "application/dtmf-relay", b"Signal=5")]
+    assert wire.events() == [InfoReceived(call, 200, "application/dtmf-relay", "5")]
     wire.send(wire.request("BYE", to_tag=ok.to_tag, cseq=8))
     assert wire.words() == ["200 BYE"]
+
+
+def test_info_that_tells_no_key_is_answered_by_what_is_wrong_with_it(wire) -> None:
+    call, ok = wire.answered()
+    for cseq, (content_type, body, headers) in enumerate(
+        (
+            ("application/dtmf", b"11", ()),
+            ("application/dtmf", b"Z", ()),
+            ("application/dtmf-relay", b"Duration=160", ()),
+            ("application/media_control+xml", b"<x/>", ()),
+            ("application/dtmf", b"5", (("Info-Package", "nobodyKnows"),)),
+            ("", b"", ()),
+        ),
+        5,
+    ):
+        fields = {"content_type": content_type} if body else {}
+        wire.send(wire.request("INFO", to_tag=ok.to_tag, cseq=cseq, body=body, headers=headers, **fields))
+    answers = wire.sent()
+    assert [answer.status for answer in answers] == [200, 400, 400, 415, 469, 200]
+    assert answers[3].headers.get("Accept") == "application/dtmf-relay, application/dtmf"
+    assert answers[4].headers.lines("Recv-Info") == [""]
+    assert wire.events() == [
+        InfoReceived(call, 200, "application/dtmf", "#"),
+        InfoReceived(call, 400, "application/dtmf"),
+        InfoReceived(call, 400, "application/dtmf-relay"),
+        InfoReceived(call, 415, "application/media_control+xml"),
+        InfoReceived(call, 469, "application/dtmf"),
+    ]
 
 
 def test_after_our_bye_only_theirs_is_taken(wire) -> None:

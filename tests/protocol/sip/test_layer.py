@@ -2,6 +2,7 @@
 
 import heapq
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -28,10 +29,18 @@ PEER_TCP = Address("192.0.2.2", 40_000, "tcp")  # its end of a connection
 
 
 def layer(
-    address: Address = US, seed: int = 1, limit: int = 100, strangers: tuple[str, ...] = ()
+    address: Address = US,
+    seed: int = 1,
+    limit: int = 100,
+    strangers: tuple[str, ...] = (),
+    stream_for: Callable[[Address], Address | None] = lambda address: None,
 ) -> TransactionLayer:
     return TransactionLayer(
-        *address[:2], rng=random.Random(seed), limit=limit, admit=lambda source: source not in strangers
+        *address[:2],
+        rng=random.Random(seed),
+        limit=limit,
+        admit=lambda source: source not in strangers,
+        stream_for=stream_for,
     )
 
 
@@ -170,11 +179,47 @@ def test_a_transport_error_ends_a_client_at_once() -> None:
         assert (ours.clients, len(ours.timers)) == ({}, 0)
 
 
+TCP = Address("192.0.2.2", 5070, "tcp")
+
+
+def large_request(ours: TransactionLayer) -> ClientTransaction:
+    request = make_request(
+        "INVITE", "sip:b@h", via=ours.via(), from_="<sip:a@h>;tag=1", to="<sip:b@h>", call_id="c", cseq=1,
+        body=b"v" * 2000, content_type="application/sdp",
+    )  # fmt: skip
+    return ours.request(request, PEER, 0.0, "user")
+
+
+def test_a_request_too_large_for_a_datagram_is_one_where_no_connection_can_be_opened() -> None:
+    ours = layer(stream_for={PEER: TCP}.get)
+    client = large_request(ours)
+    (by_stream,) = ours.datagrams()
+    assert (by_stream.address, client.request.via.transport) == (TCP, "TCP")
+    ours.connection_lost(TCP, 0.1, opened=False)
+    (datagram,) = ours.datagrams()
+    assert datagram.address == PEER
+    assert b"Via: SIP/2.0/UDP" in datagram.data
+    assert ours.deadline() == 0.6  # repeated as any datagram is
+    ours.send_failed(client, 0.2)
+    assert events(ours) == [TransactionFailed(client, unreachable=True)]
+    assert (ours.clients, len(ours.timers)) == ({}, 0)
+
+
+def test_a_large_request_is_not_said_again_where_a_connection_broke() -> None:
+    ours = layer(stream_for={PEER: TCP}.get)
+    client = large_request(ours)
+    ours.datagrams()
+    ours.connection_lost(TCP, 0.1, opened=True)  # it may have been heard
+    assert events(ours) == [TransactionFailed(client, unreachable=True)]
+    assert ours.datagrams() == []
+
+
 def test_a_cancel_shares_branch_number_and_route_with_its_invite() -> None:
     ours = layer()
     client = ask(ours, "INVITE")
-    cancel = ours.cancel(client, 1.0, "user").request
+    cancel = ours.cancel(client, 1.0, "user", ("Reason", "Q.850;cause=19")).request
     assert (cancel.method, cancel.cseq, cancel.via.branch) == ("CANCEL", 1, client.key[0])
+    assert cancel.headers.get("Reason") == "Q.850;cause=19"
     assert cancel.headers.lines("Route") == ["<sip:192.0.2.2;lr>"]
     assert cancel.headers.get("To") == "<sip:b@h>"
     answer(ours, client, 487, 1.0)

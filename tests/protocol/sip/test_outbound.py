@@ -15,6 +15,7 @@ from gateway.protocol.sip.call import (
     EndedBy,
 )
 from gateway.protocol.sip.message import Request, parse
+from gateway.protocol.sip.reason import NO_ANSWER
 from gateway.protocol.sip.uri import Uri
 
 
@@ -108,12 +109,13 @@ def test_a_datagram_that_cannot_be_sent_is_unreachable(wire) -> None:
 
 def test_cancel_waits_for_a_provisional_response(wire) -> None:
     call, invite = wire.dial()
-    wire.agent.hang_up(call, wire.now)
-    wire.agent.hang_up(call, wire.now)
+    wire.agent.hang_up(call, wire.now, NO_ANSWER)
+    wire.agent.hang_up(call, wire.now, NO_ANSWER)
     assert wire.words() == []
     wire.reply(invite, 100, tag="")
     (cancel,) = wire.sent()
     assert (cancel.method, cancel.via.branch, cancel.cseq) == ("CANCEL", invite.via.branch, 1)
+    assert cancel.headers.get("Reason") == 'Q.850;cause=19;text="No answer from user"'
     wire.reply(invite, 180)
     wire.reply(cancel, 200)
     wire.reply(invite, 487)

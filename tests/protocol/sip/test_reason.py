@@ -21,11 +21,13 @@ from gateway.protocol.sip.reason import (
     ("value", "reason"),
     [
         ("", (0, "")),
+        ("SIP;cause=200", (0, "", 200)),
+        ("SIP;cause=7", (0, "")),
         ('Q.850;cause=16;text="Normal call clearing"', (16, "Normal call clearing")),
         ("Q.850 ;cause=31", (31, "")),
         ("q.850; CAUSE=17", (17, "")),
-        ('SIP;cause=200;text="Call completed elsewhere"', (0, "Call completed elsewhere")),
-        ('SIP;cause=487;text="ORIGINATOR_CANCEL", Q.850;cause=16', (16, "ORIGINATOR_CANCEL")),
+        ('SIP;cause=200;text="Call completed elsewhere"', (0, "Call completed elsewhere", 200)),
+        ('SIP;cause=487;text="ORIGINATOR_CANCEL", Q.850;cause=16', (16, "ORIGINATOR_CANCEL", 487)),
         ('Q.850;cause=16;text="a, b; c=1"', (16, "a, b; c=1")),
         ("Q.850;cause=sixteen", (0, "")),
         ("Q.850;cause=128", (0, "")),
@@ -35,8 +37,13 @@ from gateway.protocol.sip.reason import (
         ("user busy", (0, "")),
     ],
 )
-def test_reasons(value: str, reason: tuple[int, str]) -> None:
+def test_reasons(value: str, reason: tuple[int, str] | tuple[int, str, int]) -> None:
     assert parse_reason(value) == Reason(*reason)
+
+
+def test_a_cause_without_a_text_stands_for_itself() -> None:
+    assert parse_reason("SIP;cause=603, Q.850;cause=21").words == "SIP 603"
+    assert parse_reason("Q.850;cause=21").words == ""
 
 
 def test_a_long_text_is_cut() -> None:

@@ -138,6 +138,11 @@ Via: SIP/2.0/UDP funky.example.com;branch=z9hG4bKkdjuw
 l: 0
 
 """)
+_VIAS = [
+    *("Via:", "v:", "V:", "Via:", "ViA:", "VIa:", "VIA:", "via:", "viA:", "vIa:", "vIA:"),
+    *("V : ", "v : ", "V  :", "v  :", "Via :", "Via  :"),
+    *["Via:"] * 16,
+]
 MESSAGES["longreq"] = _wire(
     "INVITE sip:user@example.com SIP/2.0\n"
     f'To: "I have a user name of {"extreme" * 10} proportion"<sip:user@example.com:6000;'
@@ -149,16 +154,13 @@ MESSAGES["longreq"] = _wire(
     "CSeq: 3882340 INVITE\n"
     f"Unknown-{'Long' * 20}-Name: unknown-{'long' * 20}-value; unknown-{'long' * 20}-parameter-name = "
     f"unknown-{'long' * 20}-parameter-value\n"
-    "Via: SIP/2.0/TCP sip33.example.com\n"
-    "v: SIP/2.0/TCP sip32.example.com\n"
-    "V: SIP/2.0/TCP sip31.example.com\n"
-    + "".join(f"Via: SIP/2.0/TCP sip{number}.example.com\n" for number in range(30, 24, -1))
-    + "".join(f"VIA: SIP/2.0/TCP sip{number}.example.com\n" for number in range(24, 1, -1))
-    + "Via: SIP/2.0/TCP sip1.example.com;branch=z9hG4bK1231\n"
-    f"Contact: <sip:{'amazinglylongcallername' * 5}@host5.example.net>\n"
-    "Max-Forwards: 70\n"
-    "Content-Type: application/sdp\n"
-    "l: 150\n\n" + _ONE
+    + "".join(f"{name} SIP/2.0/TCP sip{33 - row}.example.com\n" for row, name in enumerate(_VIAS))
+    + f"Via: SIP/2.0/TCP host.example.com;received=192.0.2.5;branch=very{'long' * 50}branchvalue\n"
+    + "Max-Forwards: 70\n"
+    + f"Contact: <sip:{'amazinglylongcallername' * 5}@host5.example.net>\n"
+    + "Content-Type: application/sdp\n"
+    + "l: 150\n\n"
+    + _ONE
 )
 MESSAGES["dblreq"] = _wire(
     """REGISTER sip:example.com SIP/2.0
@@ -183,7 +185,8 @@ Content-Type: application/sdp
 Content-Length: 150
 
 """
-    + _SDP.format(o=15, c=15)
+    + _SDP.format(o=15, c=15).replace("m=video", "m =video")
+    + "\n"
 )
 MESSAGES["semiuri"] = _wire("""OPTIONS sip:user;par=u%40example.net@example.com SIP/2.0
 To: sip:j_user@example.com
@@ -254,6 +257,7 @@ From: sip:user@example.com;tag=11141343
 To: sip:user@example.edu;tag=2229
 Content-Length: 154
 Content-Type: application/sdp
+Contact: <sip:user@host198.example.com>
 
 """
     + _SDP.format(o="198", c="198")
@@ -358,49 +362,69 @@ Content-Length: 152
 """
     + _SDP.format(o=15, c=15)
 )
-_REQUEST_LINES = {
-    "ltgtruri": ("INVITE <sip:user@example.com> SIP/2.0", "ltgtruri.1@192.0.2.5", 1),
-    "lwsruri": (
-        "INVITE sip:user@example.com; lr SIP/2.0",
-        "lwsruri.asdfasdoeoi2323-asdfwrn23-asd834rk423",
-        2130706432,
-    ),
-    "lwsstart": (
-        "INVITE  sip:user@example.com  SIP/2.0",
-        "lwsstart.dfknq234oi243099adsdfnawe3@example.com",
-        1893884,
-    ),
-    "escruri": (
-        "INVITE sip:user@example.com?Route=%3Csip:example.com%3E SIP/2.0",
-        "escruri.23940-asdfhj-aje3br-234q098w-fawerh2q-h4n5",
-        149209342,
-    ),
-}
-for _name, (_line, _call_id, _cseq) in _REQUEST_LINES.items():
-    MESSAGES[_name] = _wire(
-        f"""{_line}
+_STOPPED = _SDP.replace("t=0 0", "t=3149328700 0")  # a stop time before the start
+MESSAGES["ltgtruri"] = _wire(
+    """INVITE <sip:user@example.com> SIP/2.0
 To: sip:user@example.com
 From: sip:caller@example.net;tag=39291
 Max-Forwards: 23
-Call-ID: {_call_id}
-CSeq: {_cseq} INVITE
+Call-ID: ltgtruri.1@192.0.2.5
+CSeq: 1 INVITE
 Via: SIP/2.0/UDP 192.0.2.5
 Contact: <sip:caller@host5.example.net>
 Content-Type: application/sdp
 Content-Length: 159
 
-v=0
-o=mhandley 29739 7272939 IN IP4 192.0.2.5
-s=-
-c=IN IP4 192.0.2.5
-t=3149328700 0
-m=audio 49217 RTP/AVP 0 12
-m=video 3227 RTP/AVP 31
-a=rtpmap:31 LPC
 """
-    )
+    + _STOPPED.format(o=5, c=5)
+)
+MESSAGES["lwsruri"] = _wire(
+    """INVITE sip:user@example.com; lr SIP/2.0
+To: sip:user@example.com;tag=3xfe-9921883-z9f
+From: sip:caller@example.net;tag=231413434
+Max-Forwards: 5
+Call-ID: lwsruri.asdfasdoeoi2323-asdfwrn23-asd834rk423
+CSeq: 2130706432 INVITE
+Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKkdjuw2395
+Contact: <sip:caller@host1.example.net>
+Content-Type: application/sdp
+Content-Length: 159
+
+"""
+    + _STOPPED.format(o=1, c=1)
+)
+MESSAGES["lwsstart"] = _wire(
+    """INVITE  sip:user@example.com  SIP/2.0
+Max-Forwards: 8
+To: sip:user@example.com
+From: sip:caller@example.net;tag=8814
+Call-ID: lwsstart.dfknq234oi243099adsdfnawe3@example.com
+CSeq: 1893884 INVITE
+Via: SIP/2.0/UDP host1.example.com;branch=z9hG4bKkdjuw3923
+Contact: <sip:caller@host1.example.net>
+Content-Type: application/sdp
+Content-Length: 150
+
+"""
+    + _ONE
+)
+MESSAGES["escruri"] = _wire(
+    """INVITE sip:user@example.com?Route=%3Csip:example.com%3E SIP/2.0
+To: sip:user@example.com
+From: sip:caller@example.net;tag=341518
+Max-Forwards: 7
+Contact: <sip:caller@host39923.example.net>
+Call-ID: escruri.23940-asdfhj-aje3br-234q098w-fawerh2q-h4n5
+CSeq: 149209342 INVITE
+Via: SIP/2.0/UDP host-of-the-hour.example.com;branch=z9hG4bKkdjuw
+Content-Type: application/sdp
+Content-Length: 150
+
+"""
+    + _ONE
+)
 MESSAGES["trws"] = _wire("""OPTIONS sip:remote-target@example.com SIP/2.0  \n\
-Via: SIP/2.0/TCP host1.example.com;branch=z9hG4bK299342093
+Via: SIP/2.0/TCP host1.examle.com;branch=z9hG4bK299342093
 To: <sip:remote-target@example.com>
 From: <sip:local-resource@example.com>;tag=329429089
 Call-ID: trws.oicu34958239neffasdhr2345r
@@ -622,7 +646,8 @@ Contact: <sip:caller@host36.example.net>
 Max-Forwards: 5
 
 """
-    + _SDP.format(o=125, c=125)
+    + _SDP.format(o=25, c=25)
+    + "\n"
 )
 MESSAGES["mcl01"] = _wire("""OPTIONS sip:user@example.com SIP/2.0
 Via: SIP/2.0/UDP host5.example.net;branch=z9hG4bK293423
@@ -662,17 +687,17 @@ Max-Forwards: 0
 Content-Length: 0
 
 """)
-for _name, _contact in (
-    ("cparam01", "sip:+19725552222@gw1.example.net;unknownparam"),
-    ("cparam02", "<sip:+19725552222@gw1.example.net;unknownparam>"),
+for _name, _tag, _cseq, _contact in (
+    ("cparam01", "DkfVgjkrtMwaerKKpe", 2, "sip:+19725552222@gw1.example.net;unknownparam"),
+    ("cparam02", "838293", 3, "<sip:+19725552222@gw1.example.net;unknownparam>"),
 ):
     MESSAGES[_name] = _wire(f"""REGISTER sip:example.com SIP/2.0
 Via: SIP/2.0/UDP saturn.example.com:5060;branch=z9hG4bKkdjuw
 Max-Forwards: 70
-From: sip:watson@example.com;tag=DkfVgjkrtMwaerKKpe
+From: sip:watson@example.com;tag={_tag}
 To: sip:watson@example.com
 Call-ID: {_name}.70710@saturn.example.com
-CSeq: 2 REGISTER
+CSeq: {_cseq} REGISTER
 Contact: {_contact}
 l: 0
 
