@@ -176,9 +176,9 @@ class SipEndpoint:
 
     # --- calls; each raises IllegalTransition in a state that does not have it
 
-    def ring(self, call: Call) -> None:
-        """180 to an inbound call."""
-        self._user().ring(call, self._clock())
+    def ring(self, call: Call, sdp: bytes = b"", status: int = 180) -> None:
+        """180 to an inbound call, or another provisional status, with what may be heard already."""
+        self._user().ring(call, self._clock(), sdp, status)
         self._settle()
 
     def reject(self, call: Call, status: int, reason: str = "") -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from gateway.protocol.sip.address import Address, Transport
+from gateway.protocol.sip.body import ACCEPTED, unwrap
 from gateway.protocol.sip.call import (
     Call,
     CallCancelled,
@@ -33,12 +34,12 @@ from gateway.protocol.sip.inbound import InboundCalls
 from gateway.protocol.sip.indialog import DialogRequests
 from gateway.protocol.sip.layer import Rng, TransactionLayer
 from gateway.protocol.sip.manner import PLAIN, Binding, Manner
-from gateway.protocol.sip.message import Request, Response, make_request
+from gateway.protocol.sip.message import Message, Request, Response, make_request
 from gateway.protocol.sip.outbound import OutboundCalls
 from gateway.protocol.sip.reason import NORMAL_CLEARING, TEMPORARY_FAILURE
 from gateway.protocol.sip.refer import Referral, Referrals
 from gateway.protocol.sip.screening import ABLE, judge
-from gateway.protocol.sip.sessions import ALLOW, SDP, Sessions
+from gateway.protocol.sip.sessions import ALLOW, Sessions
 from gateway.protocol.sip.transaction import (
     AckReceived,
     ClientTransaction,
@@ -162,16 +163,22 @@ class UserAgent:
             for server in self.layer.servers.values()
         )
 
-    def ring(self, call: Call, now: float) -> None:
-        """180 to an inbound call."""
-        self._inbound.ring(call, now)
+    def ring(self, call: Call, now: float, sdp: bytes = b"", status: int = 180) -> None:
+        """180, or another provisional status, to an inbound call.
+
+        `sdp` answers the caller's offer before the call is answered; `answer` is to repeat it.  From a caller
+        who leaves the offer to us and requires reliable responses (`wants_offer`) it is that offer, and
+        AnswerReceived follows; without one there is a silent one.  Others who leave it to us get none here.
+        """
+        self._inbound.ring(call, now, sdp, status)
 
     def reject(self, call: Call, status: int, now: float, reason: str = "") -> None:
         """A final refusal (300 to 699) of an inbound call; no event follows."""
         self._inbound.reject(call, status, reason, now)
 
     def answer(self, call: Call, sdp: bytes, now: float) -> None:
-        """200 to an inbound call, repeated until its ACK; CallAnswered or CallEnded follows.
+        """200 to an inbound call, repeated until its ACK; CallAnswered or CallEnded follows.  `sdp` is not
+        sent again where the two sides have agreed before.
 
         CallCancelled can still come instead: the 200 waits for the PRACK of a caller who requires that.
         """
@@ -263,7 +270,7 @@ class UserAgent:
             headers=[
                 *manner.route_headers,
                 ("Contact", f"<{own}>"),
-                ("Accept", SDP),
+                ("Accept", ACCEPTED),
                 ("User-Agent", self._sessions.user_agent),
             ],
         )
@@ -316,10 +323,13 @@ class UserAgent:
     def _handle(self, event: LayerEvent, now: float) -> None:
         match event:
             case RequestReceived(transaction, request):
+                _open(request)
                 self._request_received(transaction, request, now)
             case AckReceived(request):
+                _open(request)
                 self._sessions.ack_received(request, now)
             case ResponseReceived(transaction, response):
+                _open(response)
                 self._response(transaction, response.status, event, now)
             case TransactionFailed(ClientTransaction() as transaction):
                 self._response(transaction, None, event, now)
@@ -405,6 +415,11 @@ class UserAgent:
             sessions.respond(transaction, 200, now, headers=ABLE)
         else:
             sessions.respond(transaction, 481, now)  # BYE and INFO live in dialogs only
+
+
+def _open(message: Message) -> None:
+    if message.body and not message.body.startswith(b"v="):
+        unwrap(message)
 
 
 def _response_of(event: ResponseReceived | TransactionFailed) -> Response | None:

@@ -129,6 +129,7 @@ class Reliable:
     rseq: int
     wait: float
     gives_up_at: float
+    sdp: bytes = b""
     timer: Timer | None = None
 
 
@@ -187,7 +188,11 @@ class Call:
     )  # by CSeq and remote tag: a fork has its own
     cancel_timer: Timer | None = None
     early: dict[str, EarlyDialog] = field(default_factory=dict)  # of an outbound call, by remote tag
+    wants_offer: bool = False  # the caller's PRACK is to answer an offer in our first provisional response
     reliable: Reliable | None = None
+    rseq: int = 0  # of our latest reliable response
+    following: tuple[int, bytes] | None = None  # status and body of the one that waits for the PRACK of that
+    agreed: bool = False  # offer and answer were exchanged before our 200
     offer: ServerTransaction | None = None  # theirs, which the application is to answer
     change: Change | None = None
     session_timer: SessionTimer | None = None

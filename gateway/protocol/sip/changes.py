@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import partial
 
 from gateway.protocol.sip import session_timer
+from gateway.protocol.sip.body import ACCEPTED, SDP, media_type
 from gateway.protocol.sip.call import (
     AnswerReceived,
     Call,
@@ -26,7 +27,7 @@ from gateway.protocol.sip.call import (
 from gateway.protocol.sip.dialog import Dialog
 from gateway.protocol.sip.message import Message, Request, Response
 from gateway.protocol.sip.session_timer import LEAST_SECONDS, Agreement
-from gateway.protocol.sip.sessions import ALLOW, SDP, SUPPORTED, Fields, Sessions
+from gateway.protocol.sip.sessions import ALLOW, SUPPORTED, Fields, Sessions
 from gateway.protocol.sip.timers import LIFETIME
 from gateway.protocol.sip.transaction import ClientTransaction, IllegalTransition, ServerTransaction, State
 
@@ -59,7 +60,7 @@ class SessionChanges:
         elif not request.body:
             dialog.refresh(request)
             self._answer(call, transaction, b"", now)
-        elif call.direction is Direction.INBOUND and call.state.name in _UNANSWERED:
+        elif call.direction is Direction.INBOUND and call.state.name in _UNANSWERED and not call.agreed:
             # the offer in their INVITE waits for its answer (RFC 3311 section 5.2)
             self._sessions.respond(transaction, 500, now, headers=self._later())
         elif _our_offer_is_open(call, dialog):
@@ -96,7 +97,7 @@ class SessionChanges:
         elif call.offer is not None:
             sessions.respond(transaction, 500, now, headers=self._later())
         elif request.body and not is_sdp(request):
-            sessions.respond(transaction, 415, now, headers=[("Accept", SDP)])
+            sessions.respond(transaction, 415, now, headers=[("Accept", ACCEPTED)])
         else:
             return True
         return False
@@ -300,7 +301,7 @@ _UNANSWERED = ("INCOMING", "RINGING", "ACCEPTING")
 
 
 def is_sdp(request: Request) -> bool:
-    return request.headers.get("Content-Type").partition(";")[0].strip().lower() == SDP
+    return media_type(request.headers)[0] == SDP
 
 
 def allows(message: Message, method: str) -> bool:
@@ -320,7 +321,10 @@ def _under_way(call: Call) -> bool:
 
 def _our_offer_is_open(call: Call, dialog: Dialog) -> bool:
     if call.unacked is not None:
-        return not call.unacked.transaction.request.body  # our 200 was an offer, its answer comes in the ACK
+        # our 200 was an offer, its answer comes in the ACK
+        return not (call.unacked.transaction.request.body or call.agreed)
+    if call.direction is Direction.INBOUND and call.state.name in _UNANSWERED:
+        return False
     if call.state in (CallState.ESTABLISHED, CallState.ANSWERED, CallState.CLOSING):
         return _under_way(call)
     early = call.early.get(dialog.remote_tag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.protocol.sip.body import ACCEPTED, SDP
 from gateway.protocol.sip.call import (
     Call,
     CallCancelled,
@@ -16,10 +17,10 @@ from gateway.protocol.sip.headers import BadHeader
 from gateway.protocol.sip.identity import caller_of, number_of
 from gateway.protocol.sip.layer import RETRY_AFTER_SECONDS
 from gateway.protocol.sip.message import Request
-from gateway.protocol.sip.provisional import Provisionals
+from gateway.protocol.sip.provisional import Provisionals, requires
 from gateway.protocol.sip.reason import reason_of, refusal
 from gateway.protocol.sip.session_timer import LEAST_SECONDS, too_short
-from gateway.protocol.sip.sessions import SDP, Fields, Sessions, record_route
+from gateway.protocol.sip.sessions import Fields, Sessions
 from gateway.protocol.sip.transaction import IllegalTransition, ServerTransaction
 
 RETRY_AFTER: Fields = [("Retry-After", str(RETRY_AFTER_SECONDS))]
@@ -44,7 +45,7 @@ class InboundCalls:
         elif draining or len(sessions.calls) >= self._max_calls:
             sessions.respond(transaction, 503, now, headers=RETRY_AFTER)
         elif request.body and not is_sdp(request):
-            sessions.respond(transaction, 415, now, headers=[("Accept", SDP)])
+            sessions.respond(transaction, 415, now, headers=[("Accept", ACCEPTED)])
         elif "Accept" in request.headers and not _takes_sdp(request):
             sessions.respond(transaction, 406, now)
         elif "Session-Expires" in request.headers and too_short(request):
@@ -75,6 +76,7 @@ class InboundCalls:
             invite=transaction,
             local_tag=dialog.local_tag,
             remote_sdp=request.body,
+            wants_offer=not request.body and requires(request),
         )
         transaction.user = call
         sessions.calls.add(call)
@@ -92,11 +94,12 @@ class InboundCalls:
             )
         )
 
-    def ring(self, call: Call, now: float) -> None:
+    def ring(self, call: Call, now: float, sdp: bytes, status: int) -> None:
+        if not 101 <= status <= 199:
+            raise ValueError(f"{status} lets nobody wait")
         invite = _invite(call, CallCause.RING)
         call.step(CallCause.RING)
-        headers = [*record_route(invite.request), self._sessions.contact(call)]
-        self._provisionals.ring(call, invite, headers, now)
+        self._provisionals.ring(call, invite, status, sdp, now)
 
     def reject(self, call: Call, status: int, reason: str, now: float) -> None:
         if not 300 <= status <= 699:
@@ -111,17 +114,17 @@ class InboundCalls:
         invite = _invite(call, CallCause.ANSWER)
         if call.reliable is not None and call.state is CallState.RINGING:
             call.step(CallCause.ACCEPT)
-            call.local_sdp = sdp
+            call.local_sdp, call.following = sdp or call.local_sdp, None
             return
         call.step(CallCause.ANSWER)
         headers = self._changes.agree(call, invite.request, now)
-        self._sessions.accept(call, invite, sdp, now, headers)
+        self._sessions.accept(call, invite, b"" if call.agreed else sdp, now, headers)
 
     def prack_received(
         self, call: Call, transaction: ServerTransaction, request: Request, now: float
     ) -> None:
         acknowledged = self._provisionals.prack_received(call, transaction, request, now)
-        if acknowledged and call.state is CallState.ACCEPTING:
+        if acknowledged and call.reliable is None and call.state is CallState.ACCEPTING:
             self.answer(call, call.local_sdp, now)
 
     def cancel_received(self, transaction: ServerTransaction, request: Request, now: float) -> None:

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 from gateway.protocol.sip import session_timer
 from gateway.protocol.sip.address import DEFAULT_PORTS, Address, transport_named
+from gateway.protocol.sip.body import SDP
 from gateway.protocol.sip.call import (
     Call,
     CallAnswered,
@@ -30,7 +31,7 @@ from gateway.protocol.sip.message import Request, Response, make_request, renewe
 from gateway.protocol.sip.provisional import rseq_of
 from gateway.protocol.sip.reason import q850, reason_of
 from gateway.protocol.sip.redirection import MAX_REDIRECTIONS, contacts
-from gateway.protocol.sip.sessions import ALLOW, SDP, SUPPORTED, Fields, Sessions
+from gateway.protocol.sip.sessions import ALLOW, SUPPORTED, Fields, Sessions
 from gateway.protocol.sip.timers import LIFETIME
 from gateway.protocol.sip.transaction import ClientTransaction
 from gateway.protocol.sip.uri import Uri, sip_uri

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from gateway.protocol.sip.body import ACCEPTED
 from gateway.protocol.sip.message import Request
-from gateway.protocol.sip.sessions import ALLOW, SDP, SUPPORTED
+from gateway.protocol.sip.sessions import ALLOW, SUPPORTED
 from gateway.protocol.sip.uri import BadUri, UnknownScheme, Uri
 
 METHODS = frozenset(ALLOW.split(", "))
-ABLE = [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)]  # the answer to OPTIONS
+ABLE = [("Allow", ALLOW), ("Accept", ACCEPTED), ("Supported", SUPPORTED)]  # the answer to OPTIONS
 _KNOWN = frozenset({"REGISTER", "SUBSCRIBE", "REFER", "MESSAGE", "PUBLISH"})  # and not allowed here
 _OPTIONS = frozenset(SUPPORTED.split(", "))
 

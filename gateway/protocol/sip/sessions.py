@@ -8,6 +8,7 @@ from functools import partial
 from ipaddress import ip_address
 
 from gateway.protocol.sip.address import DEFAULT_PORTS, Address, Transport, transport_named
+from gateway.protocol.sip.body import SDP
 from gateway.protocol.sip.call import (
     AnswerReceived,
     Call,
@@ -29,7 +30,6 @@ from gateway.protocol.sip.timers import LIFETIME, T1, T2
 from gateway.protocol.sip.transaction import ClientTransaction, ServerTransaction
 from gateway.protocol.sip.uri import sip_uri
 
-SDP = "application/sdp"
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY"
 SUPPORTED = "100rel, timer"
 Fields = Iterable[tuple[str, str]]
@@ -240,7 +240,7 @@ class Sessions:
             body=sdp,
             content_type=SDP,
         )
-        call.local_sdp = sdp
+        call.local_sdp = sdp or call.local_sdp
         self.layer.respond(transaction, response, now)
         call.unacked = Unacked(transaction, T1, now + LIFETIME)
         self._wait_for_ack(call, call.unacked, now)
@@ -267,15 +267,16 @@ class Sessions:
         if call is None or call.unacked is None or call.unacked.transaction.request.cseq != ack.cseq:
             return
         invite = call.unacked.transaction.request
+        offered = not invite.body and not (call.agreed and call.unacked.transaction is call.invite)
         self.stop_repeating(call)
-        if not invite.body:  # our 200 was the offer
+        if offered:  # by our 200
             call.remote_sdp = ack.body
         if call.state is CallState.CLOSING:
             self.end(call, CallCause.ACK, now, EndedBy.LOCAL)
         elif call.state is CallState.ANSWERED:
             call.step(CallCause.ACK)
             self.events.append(CallAnswered(call, ack.body))
-        elif not invite.body:
+        elif offered:
             self.events.append(AnswerReceived(call, ack.body))
 
     def bye_received(self, call: Call, transaction: ServerTransaction, request: Request, now: float) -> None:

@@ -28,7 +28,11 @@ ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY"
 def test_options_says_what_is_supported(wire) -> None:
     wire.send(wire.request("OPTIONS"))
     (ok,) = wire.sent()
-    assert (ok.status, ok.headers.get("Allow"), ok.headers.get("Accept")) == (200, ALLOW, "application/sdp")
+    assert (ok.status, ok.headers.get("Allow"), ok.headers.get("Accept")) == (
+        200,
+        ALLOW,
+        "application/sdp, multipart/mixed",
+    )
     assert ok.headers.get("Supported") == "100rel, timer"
     assert ok.to_tag
     assert wire.events() == []

@@ -258,7 +258,7 @@ def test_draining_ends_calls_tells_of_undecided_ones_and_refuses_new_ones(wire) 
 def test_a_body_that_is_no_sdp_gets_415(wire) -> None:
     wire.send(wire.request("INVITE", body=b"x", content_type="text/plain"))
     (refusal,) = wire.sent()
-    assert (refusal.status, refusal.headers.get("Accept")) == (415, "application/sdp")
+    assert (refusal.status, refusal.headers.get("Accept")) == (415, "application/sdp, multipart/mixed")
 
 
 def test_a_status_that_rejects_nothing_is_an_error(wire) -> None:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from gateway.protocol.sip.call import CallAnswered, CallCancelled, CallProgress, CallState, OfferReceived
+from gateway.protocol.sip.call import (
+    AnswerReceived,
+    CallAnswered,
+    CallCancelled,
+    CallProgress,
+    CallState,
+    OfferReceived,
+)
 from gateway.protocol.sip.message import Response, respond
 
 WANTS = (("Require", "100rel"),)
@@ -112,12 +119,64 @@ def test_an_offer_in_the_prack_comes_too_early(wire) -> None:
     assert wire.words() == []
 
 
-def test_a_caller_who_wants_our_offer_and_reliability_hears_no_180(wire) -> None:
+def test_a_caller_who_wants_our_offer_and_reliability_is_offered_silence_in_the_180(wire) -> None:
+    call, _, response = ringing(wire, body=b"")
+    assert call.wants_offer
+    assert b"m=audio 9 RTP/AVP" in response.body and b"a=inactive" in response.body
+    wire.send(prack(wire, call, response, body=b"theirs"))
+    assert wire.words() == ["200 PRACK"]
+    assert wire.events() == [AnswerReceived(call, b"theirs")]
+    wire.agent.ring(call, wire.now)  # it goes on ringing
+    (again,) = wire.sent()
+    assert int(again.headers.get("RSeq")) == int(response.headers.get("RSeq")) + 1
+    assert again.body == b""
+
+
+def test_an_offer_of_ours_that_the_prack_answers_is_not_repeated_in_the_200(wire) -> None:
     call, _ = wire.call(body=b"", headers=WANTS)
+    wire.agent.ring(call, wire.now, b"ours")
+    (response,) = wire.sent()
+    assert response.body == b"ours"
+    wire.agent.answer(call, b"ours", wire.now)
+    wire.send(prack(wire, call, response, body=b"theirs"))
+    _, ok = wire.sent()
+    assert (ok.status, ok.body) == (200, b"")
+    wire.send(wire.inside(call, "ACK", 1))
+    assert wire.events() == [AnswerReceived(call, b"theirs"), CallAnswered(call, b"")]
+    assert (call.local_sdp, call.remote_sdp) == (b"ours", b"theirs")
+
+
+def test_early_media_goes_by_a_183_that_the_200_repeats(wire) -> None:
+    call, _ = wire.call()
     wire.agent.ring(call, wire.now)
+    wire.agent.ring(call, wire.now, b"answer", 183)
+    ringing, progress = wire.sent()
+    assert (ringing.status, ringing.body, progress.status, progress.body) == (180, b"", 183, b"answer")
+    wire.agent.answer(call, b"answer", wire.now)
+    (ok,) = wire.sent()
+    assert ok.body == b"answer"
+
+
+def test_early_media_without_an_offer_of_theirs_has_to_wait_for_the_answer(wire) -> None:
+    call, _ = wire.call(body=b"")
+    wire.agent.ring(call, wire.now, b"ours", 183)
+    (progress,) = wire.sent()
+    assert progress.body == b""
+
+
+def test_a_reliable_183_waits_for_the_prack_of_the_180_before_it(wire) -> None:
+    call, _, response = ringing(wire)
+    wire.agent.ring(call, wire.now, b"answer", 183)
     assert wire.words() == []
-    wire.agent.answer(call, b"offer", wire.now)
-    assert wire.words() == ["200 INVITE"]
+    wire.send(prack(wire, call, response))
+    acknowledged, progress = wire.sent()
+    assert (acknowledged.cseq_method, progress.status, progress.body) == ("PRACK", 183, b"answer")
+    wire.send(prack(wire, call, progress, cseq=3))
+    wire.sent()
+    wire.send(wire.inside(call, "UPDATE", 4, body=b"held"))  # nothing is open any more
+    assert wire.events() == [OfferReceived(call, b"held")]
+    wire.agent.accept_offer(call, b"held too", wire.now)
+    assert wire.words() == ["200 UPDATE"]
 
 
 def test_a_caller_who_only_could_gets_a_plain_180(wire) -> None:
