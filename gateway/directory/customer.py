@@ -12,6 +12,7 @@ from msgspec import Struct
 from gateway.store.base import Delete, Store, Unit
 from gateway.values.customer import Customer
 from gateway.values.errors import BadInput
+from gateway.values.variables import INTEGER_BITS, storable
 
 LIMIT_ATTRIBUTES = 100
 LIMIT_OCTETS = 8_192  # of all attributes of one customer, as JSON
@@ -33,10 +34,11 @@ _decode = msgspec.json.Decoder(_Kept).decode
 class Customers:
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], bytes] = {}
+        self._addresses: dict[tuple[str, str], str] = {}  # by service and customerid
 
     async def load(self, store: Store) -> None:
         for customer in await store.customers():
-            self._kept[customer.service, customer.address] = _octets(customer)
+            self._put((customer.service, customer.address), _octets(customer))
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -61,6 +63,10 @@ class Customers:
         customer = self.get(service, address)
         assert customer is not None
         return {**customer.attributes, "customerid": customer.customerid}
+
+    def address(self, service: str, customerid: str) -> str:
+        """Whose id that is, as the client calls them; "" = nobody's.  Of several: who got it last."""
+        return self._addresses.get((service, customerid), "")
 
     def language(self, service: str, address: str) -> str:
         """The attribute of that name; "" where there is none."""
@@ -123,6 +129,14 @@ class Customers:
         unit.undo.append(take_back)
 
     def _put(self, key: tuple[str, str], octets: bytes | None) -> None:
+        service, address = key
+        before = self._kept.get(key)
+        had = _decode(before).customerid if before is not None else ""
+        has = _decode(octets).customerid if octets is not None else ""
+        if had and had != has and self._addresses.get((service, had)) == address:
+            del self._addresses[service, had]
+        if has:
+            self._addresses[service, has] = address
         if octets is None:
             self._kept.pop(key, None)
         else:
@@ -137,6 +151,8 @@ def _check(name: str, value: Any) -> None:
         raise BadInput("a name has letters, digits and underscores, 64 at most, no digit first", field=field)
     if isinstance(value, Mapping | list | tuple):
         raise BadInput("must be text, a number, true or false", field=field)
+    if not storable(value):
+        raise BadInput(f"a whole number has {INTEGER_BITS} bits at most", field=field)
 
 
 def _octets(customer: Customer) -> bytes:

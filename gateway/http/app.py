@@ -16,6 +16,7 @@ from gateway.http import (
     events,
     links,
     messages,
+    messaging,
     openapi,
     otp,
     preview,
@@ -38,6 +39,7 @@ def build(deps: Deps) -> web.Application:
     app[links.PACE] = links.Pace()
     for resource in (
         messages,
+        messaging,
         apps,
         calls,
         call_lists,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from functools import cache
 from typing import TypeVar
@@ -15,6 +16,8 @@ from gateway.values.errors import BadInput
 from gateway.values.fault import nearest
 
 T = TypeVar("T", bound=Struct)
+
+READ_SECONDS = 300.0  # from the head of a request to the last octet of its body
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*?)`")
 _MISSING = re.compile(r"Object missing required field `(.*?)`")
@@ -30,7 +33,19 @@ async def octets(request: web.Request, limit_octets: int) -> bytes:
             f'send "Content-Type: {JSON}", not {request.content_type!r}',
             field="content-type",
         )
-    read = b"" if (request.content_length or 0) > limit_octets else await request.read()
+    return await received(request, limit_octets)
+
+
+async def received(request: web.Request, limit_octets: int) -> bytes:
+    """The body, whatever it is.  Raises Problem 413 for more than the limit, 408 if it does not end."""
+    read = b""
+    if (request.content_length or 0) <= limit_octets:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                read = await request.read()
+        except TimeoutError:
+            reason = f"the body was not complete after {READ_SECONDS:.0f} seconds"
+            raise Problem(408, "timeout", reason) from None
     if len(read) > limit_octets or (request.content_length or 0) > limit_octets:
         raise Problem(413, "too_large", f"the body may hold {limit_octets} octets")
     return read

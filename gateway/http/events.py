@@ -1,33 +1,28 @@
 """POST /resources/v1/events/externalevent: applications raise custom events.
 
-Bodies and codes are those of the platform whose clients move here (1002 queued, 7000 no JSON, 7001 key
-unknown, 7002 key missing, 7003 a parameter is missing); 7004 and 7005 are ours: no such event, or a wrong
-value; the service is suspended.
+Bodies and codes are those of the platform whose clients move here (http.v1).
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from gateway.http.auth import HEADER, KEYS
+from gateway.http import v1
 from gateway.http.body import decode
 from gateway.http.deps import DEPS
 from gateway.http.models import MAX_CORRELATIONID, MAX_URL
 from gateway.http.problem import answer
+from gateway.http.v1 import V1Item, V1Reply
 from gateway.inbound.custom import EXPIRED, Occurrence
 from gateway.outbound.webhook.target import target
 from gateway.store.base import Unit
 from gateway.values.errors import BadInput
-from gateway.values.parameters import MISSING
 
 MAX_EVENTS = 1_000
 LIMIT_OCTETS = 1024 * 1024
-_CODES = {"bad_json": "7000", MISSING: "7003", "missing_field": "7003", "suspended": "7005"}
-_WRONG = "7004"
 
 
 class EventIn(Struct, frozen=True, kw_only=True):
@@ -48,18 +43,6 @@ class EventsIn(Struct, frozen=True, kw_only=True):
     events: Annotated[list[EventIn], Meta(min_length=1, max_length=MAX_EVENTS)]
 
 
-class EventOut(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    code: str
-    description: str
-    transid: str = ""
-    correlationid: str = ""
-    warning: str = ""  # why nothing came of it
-
-
-class EventsOut(Struct, frozen=True):
-    response: list[EventOut]  # in the order of the request
-
-
 def routes() -> list[web.RouteDef]:
     return [
         web.post("/resources/v1/events/externalevent", raise_events),
@@ -69,22 +52,17 @@ def routes() -> list[web.RouteDef]:
 
 async def raise_events(request: web.Request) -> web.Response:
     """Each event is judged by itself; the good ones become durable together, with what follows at once."""
-    key = request.headers.get(HEADER, "")
-    service = request.app[KEYS].service(key) if key else None
-    if service is None:
-        code, what = ("7001", "Authentication failed") if key else ("7002", "Service key missing")
-        return answer(EventsOut([EventOut(code=code, description=what)]), 401)
+    service = v1.caller(request)
+    if isinstance(service, web.Response):
+        return service
     deps, unit = request.app[DEPS], Unit()
-    octets = await request.read()
     try:
-        if len(octets) > LIMIT_OCTETS:
-            raise BadInput(f"the body may hold {LIMIT_OCTETS} octets", code="bad_json")
-        body = decode(octets, EventsIn)
-        expiry = _moment(body.expiry)
+        body = decode(await v1.read(request, LIMIT_OCTETS), EventsIn)
+        expiry = v1.moment(body.expiry)
         if body.notifyurl:
             target(body.notifyurl)
     except BadInput as error:
-        return answer(EventsOut([_refused(error)]), 400)
+        return v1.unread(error)
     results = []
     try:
         for event in body.events:
@@ -100,10 +78,10 @@ async def raise_events(request: web.Request) -> web.Response:
             try:
                 outcome = deps.events.happen(unit, raised)
             except BadInput as error:
-                results.append(_refused(error, event.correlationid))
+                results.append(v1.refused(error, event.correlationid))
             else:
                 results.append(
-                    EventOut(
+                    V1Item(
                         code="1002",
                         description="Expired" if outcome.warning == EXPIRED else "Queued",
                         transid=outcome.id,
@@ -115,20 +93,4 @@ async def raise_events(request: web.Request) -> web.Response:
         unit.take_back()
         raise
     await unit.commit(deps.store)
-    return answer(EventsOut(results), 200 if any(one.code == "1002" for one in results) else 400)
-
-
-def _refused(error: BadInput, correlationid: str = "") -> EventOut:
-    code = _CODES.get(error.code, _WRONG)
-    return EventOut(code=code, description=str(error), correlationid=correlationid)
-
-
-def _moment(written: str) -> float:
-    """Unix seconds; without a zone it is UTC.  Raises BadInput."""
-    if not written:
-        return 0.0
-    try:
-        at = datetime.fromisoformat(written)
-    except ValueError:
-        raise BadInput(f"{written!r} is no moment; write 2026-12-24T18:00:00Z", field="expiry") from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    return answer(V1Reply(results), 200 if any(one.code == "1002" for one in results) else 400)

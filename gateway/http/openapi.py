@@ -13,8 +13,9 @@ from gateway.http.auth import HEADER
 from gateway.http.call_lists import ACTS, CallListOut
 from gateway.http.calls import CallList, CallStory
 from gateway.http.customers import ConsentIn, CustomerOut, Erased, ProfileIn
-from gateway.http.events import EventsIn, EventsOut
+from gateway.http.events import EventsIn
 from gateway.http.links import COUNTED_DAYS, LinksOut
+from gateway.http.messaging import ChannelsV1, MessagingV1, StatusV1, TemplateV1
 from gateway.http.models import (
     Accepted,
     BatchIn,
@@ -27,6 +28,7 @@ from gateway.http.models import (
 from gateway.http.otp import CheckIn, CheckOut, OtpIn, OtpOut
 from gateway.http.preview import PreviewIn, PreviewOut
 from gateway.http.problem import JSON, ProblemBody
+from gateway.http.v1 import V1Reply
 from gateway.values.outcome import Status
 
 _MODELS = (
@@ -47,7 +49,11 @@ _MODELS = (
     ConsentIn,
     Erased,
     EventsIn,
-    EventsOut,
+    V1Reply,
+    MessagingV1,
+    ChannelsV1,
+    TemplateV1,
+    StatusV1,
     OtpIn,
     OtpOut,
     CheckIn,
@@ -250,15 +256,53 @@ def document() -> Json:
                     },
                 }
             },
+            "/resources/v1/messaging": {
+                "post": {
+                    "summary": "Send, in the form of the platform that clients come from",
+                    "security": [{"key": []}],
+                    "requestBody": {"required": True, **_content(MessagingV1)},
+                    "responses": {
+                        "200": _content(V1Reply, "Code 1001 for each destination that was taken"),
+                        "400": _content(V1Reply, "None was taken; the codes say why"),
+                        "401": _content(V1Reply, "7001 the key is unknown, 7002 it is missing"),
+                        "403": _content(V1Reply, "7005 the service is suspended"),
+                        "413": _content(V1Reply, "7120 the message is too large"),
+                        "429": _content(ProblemBody, "Too much at once; Retry-After says when to try again"),
+                        "503": _content(ProblemBody, problems["503"]),
+                    },
+                }
+            },
+            "/resources/v1/messaging/status/{transid}": {
+                "get": {
+                    "summary": "What has become of it",
+                    "security": [{"key": []}],
+                    "parameters": [_parameter("transid", "path", {"type": "string"}, "of its answer")],
+                    "responses": {
+                        "200": {
+                            "description": "An array of one",
+                            "content": {
+                                JSON: {
+                                    "schema": {
+                                        "type": "array",
+                                        "items": {"$ref": "#/components/schemas/StatusV1"},
+                                    }
+                                }
+                            },
+                        },
+                        "401": _content(V1Reply, "7001 the key is unknown, 7002 it is missing"),
+                        "404": _content(V1Reply, "7004 the service has no such transaction"),
+                    },
+                }
+            },
             "/resources/v1/events/externalevent": {
                 "post": {
                     "summary": "Raise custom events",
                     "security": [{"key": []}],
                     "requestBody": {"required": True, **_content(EventsIn)},
                     "responses": {
-                        "200": _content(EventsOut, "Code 1002 for each that was taken"),
-                        "400": _content(EventsOut, "None was taken; the codes say why"),
-                        "401": _content(EventsOut, "7001 the key is unknown, 7002 it is missing"),
+                        "200": _content(V1Reply, "Code 1002 for each that was taken"),
+                        "400": _content(V1Reply, "None was taken; the codes say why"),
+                        "401": _content(V1Reply, "7001 the key is unknown, 7002 it is missing"),
                     },
                 }
             },

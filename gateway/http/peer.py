@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.http.problem import SERVER, Problem
@@ -14,6 +15,15 @@ class Handler(web.RequestHandler):
     """aiohttp's side of a connection, but for how it answers what it cannot read."""
 
     __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # a body that breaks off in the middle (a chunk that is none) comes as a message that is no request;
+        # aiohttp does not tell the request whose body it is, which would wait for the rest for ever
+        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
+            request = self._current_request
+            if request is not None and not request.content.is_eof():
+                request.content.set_exception(web.RequestPayloadError("it breaks off"))
 
     def handle_error(
         self,
@@ -42,6 +52,8 @@ def _in_one_line(record: logging.LogRecord) -> bool:
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, HttpProcessingError):
         what, reason = "http.malformed", _reason(error.message)
+    elif isinstance(error, web.RequestPayloadError):  # it has been answered
+        what, reason = "http.malformed", _reason(str(error))
     elif isinstance(error, ConnectionError):
         what, reason = "http.gone", str(error)
     else:

@@ -72,7 +72,7 @@ def problem_of(error: BaseException) -> Problem:
         case Throttled():
             wait = max(1, math.ceil(error.wait_seconds))
             return Problem(429, "throttled", str(error), headers={"Retry-After": str(wait)})
-        case StoreError():
+        case StoreError() if error.retryable:
             # its text names files of ours; the log has it from the store itself
             reason = "the gateway's store fails at the moment; nothing was accepted"
             return Problem(503, "store", reason, headers={"Retry-After": str(_STORE_SECONDS)})

@@ -23,6 +23,7 @@ from gateway.values.duration import seconds
 from gateway.values.errors import BadInput
 from gateway.values.message import Message
 from gateway.values.outcome import Result
+from gateway.values.variables import INTEGER_BITS, storable
 
 LIMIT_OCTETS = 256 * 1024
 BATCH_LIMIT_OCTETS = 5 * 1024 * 1024
@@ -95,6 +96,8 @@ def read(body: MessageIn, service: str, deps: Deps) -> SendRequest:
         )
     if body.variables and not _flat_enough(body.variables, _MAX_DEPTH + 1):
         raise BadInput(f"nested deeper than {_MAX_DEPTH}", field="variables")
+    if body.variables and not storable(body.variables):
+        raise BadInput(f"a whole number has {INTEGER_BITS} bits at most", field="variables")
     if body.notify:
         _check_url(body.notify)
     return SendRequest(

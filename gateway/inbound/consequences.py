@@ -12,6 +12,7 @@ from gateway.config.model import Service
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.inbound.actions import Actions, Subject
+from gateway.inbound.delivery_info import delivery_info
 from gateway.inbound.registered import owed
 from gateway.outbound.accept import Owing
 from gateway.protocol.smpp.constants import TLV_USER_MESSAGE_REFERENCE
@@ -94,9 +95,9 @@ class Consequences:
         if url and not message.status.final and service is not None and service.notify.statuses != "all":
             url = ""
         if url:
-            self._owing.owe(
-                unit, service=message.service, ref=message.id, url=url, body=status_body(message, at)
-            )
+            callback = message.plan[0].callback
+            body = status_body(message, at) if callback is None else delivery_info(message, callback, at)
+            self._owing.owe(unit, service=message.service, ref=message.id, url=url, body=body)
         if message.account:
             self._receipts(unit, message, at)
         if message.run:

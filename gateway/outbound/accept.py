@@ -47,6 +47,7 @@ class SendRequest(Struct, frozen=True, gc=False, kw_only=True):
     hold: bool = True  # app: it waits for an installation that is away
     correlationid: str = ""
     notify_url: str = ""
+    callback: str | None = None  # as in StepPlan
     account: str = ""
     receipt_wanted: int = 0  # registered_delivery
     part_receipts: bytes = b""  # the same of each segment that the account has sent
@@ -173,6 +174,8 @@ class Planner:
         except BadAddress as error:
             raise BadAddress(error.reason, field="to") from None
         plan = self._chain(request, service, to) if request.chain else (self._single(request, service, to),)
+        if request.callback is not None:
+            plan = (replace(plan[0], callback=request.callback), *plan[1:])
         return Message(
             id=id,
             direction="mt",

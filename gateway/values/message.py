@@ -56,6 +56,8 @@ class StepPlan(Struct, frozen=True, gc=False, omit_defaults=True):
     skip_when: str = ""  # a condition (CEL) under which it is left out
     variables: dict[str, Any] | None = None  # of the request, where the condition reads them
     chain_seconds: float = 0.0  # the whole chain's time from its first try; 0 = no limit
+    # of the first step: what notifications in the form of /resources/v1 bring back; None = they have our own
+    callback: str | None = None
 
 
 class StepState(StrEnum):

@@ -17,6 +17,7 @@ from typing import Any
 
 from gateway.values.errors import BadInput
 
+INTEGER_BITS = 64  # of a whole number: conditions and records hold no larger one
 _REFERENCE = re.compile(r"\$\$\(|\$\(([^()]*)\)")
 
 
@@ -26,6 +27,20 @@ class UnknownVariable(BadInput):
     def __init__(self, name: str) -> None:
         super().__init__(f"unknown variable $({name})", code="unknown_variable")
         self.name = name
+
+
+def storable(value: object) -> bool:
+    """Whether each whole number within a JSON value fits into INTEGER_BITS."""
+    left = [value]
+    while left:
+        match left.pop():
+            case int() as number if not -(1 << 63) <= number < 1 << 63:
+                return False
+            case Mapping() as inner:
+                left += inner.values()
+            case list() as items:
+                left += items
+    return True
 
 
 def names(template: str) -> list[str]:

@@ -37,6 +37,20 @@ def test_a_profile_is_forgotten() -> None:
     assert customers.get("alerts", BOB) is None
 
 
+def test_a_customer_is_found_by_the_clients_own_id_as_long_as_it_is_theirs() -> None:
+    customers, unit = Customers(), Unit()
+    customers.set(unit, "alerts", BOB, {}, 1.0, customerid="CRN-1")
+    assert (customers.address("alerts", "CRN-1"), customers.address("pizza", "CRN-1")) == (BOB, "")
+    customers.set(unit, "alerts", BOB, {}, 1.0, customerid="CRN-2")
+    assert (customers.address("alerts", "CRN-1"), customers.address("alerts", "CRN-2")) == ("", BOB)
+    moved = Unit()
+    customers.set(moved, "alerts", "+447700900199", {}, 1.0, customerid="CRN-2")
+    assert customers.address("alerts", "CRN-2") == "+447700900199"
+    moved.take_back()
+    customers.erase(unit, "alerts", BOB)
+    assert customers.address("alerts", "CRN-2") == ""
+
+
 def test_what_was_not_stored_does_not_hold() -> None:
     customers = Customers()
     put(customers, {"tier": "gold"})
@@ -50,6 +64,7 @@ def test_what_was_not_stored_does_not_hold() -> None:
         ({"opted_out": False}, "attributes.opted_out"),
         ({"first name": "x"}, "attributes.first name"),
         ({"a": {"b": 1}}, "attributes.a"),
+        ({"a": 1 << 63}, "attributes.a"),  # the store would refuse it, and be asked for it again and again
         ({"a": "x" * 9000}, "attributes"),
         ({f"a{n}": 1 for n in range(LIMIT_ATTRIBUTES + 1)}, "attributes"),
     ],

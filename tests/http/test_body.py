@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -8,6 +11,9 @@ from hypothesis import strategies as st
 from gateway.http.body import decode
 from gateway.http.models import MessageIn
 from gateway.values.errors import BadInput
+
+if TYPE_CHECKING:
+    from conftest import Api
 
 
 class Inner(msgspec.Struct, forbid_unknown_fields=True):
@@ -42,3 +48,13 @@ def test_any_octets_give_a_body_or_bad_input(octets: bytes) -> None:
         assert isinstance(decode(octets, MessageIn), MessageIn)
     except BadInput as error:
         assert error.reason
+
+
+async def test_a_body_that_never_ends_is_given_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http.body.READ_SECONDS", 0.05)
+    head = b"PATCH /v2/customers/+447700900123 HTTP/1.1\r\nHost: x\r\nkey: alerts-key\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.server.port)
+    writer.write(head + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+    answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
+    assert answer.startswith(b"HTTP/1.1 408") and b"not complete" in answer
+    writer.close()

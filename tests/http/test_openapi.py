@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from gateway.content.smart_link import PATH
-from gateway.http import apps, call_lists, calls, customers, events, links, messages, otp, preview
+from gateway.http import apps, call_lists, calls, customers, events, links, messages, messaging, otp, preview
 from gateway.http.openapi import document
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def _routes() -> list[web.RouteDef]:
-    resources = apps, messages, calls, call_lists, preview, customers, events, otp, links
+    resources = apps, messages, messaging, calls, call_lists, preview, customers, events, otp, links
     routes = [route for resource in resources for route in resource.routes()]
     return [route for route in routes if not route.path.startswith(PATH)]  # smart links are no API
 

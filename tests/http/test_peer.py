@@ -80,3 +80,28 @@ async def test_client_that_is_gone_before_it_is_told_to_continue_is_one_line(
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # close with RST
         assert (await exchange(api.server.port, b"nonsense\r\n\r\n")).startswith(b"HTTP/1.")
     assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize(
+    ("header", "pieces"),
+    [
+        (b"Content-Encoding: gzip\r\nContent-Length: 3", [b"abc"]),
+        (b"Transfer-Encoding: chunked", [b"2\r\n{ \r\n", b"zz\r\nno chunk\r\n"]),
+    ],
+)
+async def test_body_that_is_not_what_its_headers_say_is_answered_at_once_and_is_one_line(
+    header: bytes, pieces: list[bytes], api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = b"POST /v2/messages HTTP/1.1\r\nHost: x\r\nkey: alerts-key\r\nContent-Type: application/json\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.server.port)
+    with caplog.at_level(logging.INFO):
+        writer.write(head + header + b"\r\n\r\n")
+        for piece in pieces:
+            await asyncio.sleep(0.05)  # what comes later is of a request that waits for it
+            writer.write(piece)
+        answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
+        assert answer.startswith(b"HTTP/1.1 400") and b"bad_body" in answer
+        assert await asyncio.wait_for(reader.read(), 5) is not None
+    writer.close()
+    assert not [record for record in caplog.records if record.exc_info]
+    assert "http.malformed" in [record.msg for record in caplog.records]

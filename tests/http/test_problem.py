@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from gateway.http.problem import Problem, ProblemBody, problem_of
-from gateway.values.errors import BadAddress, BadInput, StoreError, Throttled
+from gateway.values.errors import BadAddress, BadInput, StoreError, Throttled, Unstorable
 
 if TYPE_CHECKING:
     from conftest import Api
@@ -34,6 +34,11 @@ def test_store_failure_tells_no_file_names() -> None:
     problem = problem_of(StoreError("cannot write /var/lib/gateway.db"))
     assert (problem.status, problem.body.code, problem.headers["Retry-After"]) == (503, "store", "5")
     assert "/var" not in problem.body.reason
+
+
+def test_what_can_never_be_stored_is_not_to_be_tried_again() -> None:
+    problem = problem_of(Unstorable("a record cannot be stored: integer out of range"))
+    assert (problem.status, problem.body.code, problem.headers) == (500, "internal", {})
 
 
 def test_empty_fields_are_left_out() -> None:

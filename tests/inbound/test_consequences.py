@@ -71,6 +71,18 @@ async def test_the_notify_url_of_a_request_wins(open_world: Any) -> None:
     assert [url for url, _ in world.notifier.owed] == ["https://other.example/"]
 
 
+async def test_who_has_sent_in_the_form_of_the_older_platform_is_told_in_it(open_world: Any) -> None:
+    world = await open_world(shop=SHOP)
+    message = await send(world, until=Result.DELIVERED, callback="mine")
+    for result in (Result.ACCEPTED, Result.DELIVERED):
+        await world.outcome(message, result)
+    told = [body["deliveryInfoNotification"] for body in world.notifier.to(DLR)]
+    assert [(one["deliveryInfo"]["code"], one["callbackData"]) for one in told] == [
+        ("7501", "mine"),
+        ("7500", "mine"),
+    ]
+
+
 async def test_an_account_gets_a_receipt_once_the_status_is_final(open_world: Any) -> None:
     world = await open_world(shop='name = "Shop"\nassets = ["12345"]\n')
     message = await send(world, account="acme", receipt_wanted=1)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.values.variables import UnknownVariable, as_text, flat, lookup, names, nested, render
+from gateway.values.variables import UnknownVariable, as_text, flat, lookup, names, nested, render, storable
 
 VALUES = {
     "name": "Ann",
@@ -95,3 +95,17 @@ def test_any_text_over_any_values_renders_or_names_what_is_missing(values: dict[
 @given(PLAIN)
 def test_every_plain_value_has_a_text(value: Any) -> None:
     assert isinstance(as_text(value), str)
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [
+        ((1 << 63) - 1, True),
+        (-(1 << 63), True),
+        (1 << 63, False),
+        ({"a": [1, {"b": -(1 << 63) - 1}]}, False),
+        ({"a": ["x", 1.5, None, True]}, True),
+    ],
+)
+def test_a_whole_number_that_no_record_holds_is_found_wherever_it_is(value: object, fits: bool) -> None:
+    assert storable(value) is fits
