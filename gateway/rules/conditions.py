@@ -23,6 +23,10 @@ LIMIT_DEPTH = 64
 
 # the name that a macro gives to each item: it is no variable
 _BOUND = re.compile(r"\b(?:all|exists|exists_one|map|filter)\(\s*([A-Za-z_]\w*)\s*,")
+# string literals without an escape; where another quote is left, or a comment, fields are not looked for
+_LITERAL = re.compile(r"""(?<![\w"'])(?:"[^"'\\\n]*"|'[^"'\\\n]*')(?!["'])""")
+_UNREADABLE = re.compile(r"""["'\\]|//""")
+_PLAIN = (str, int, float, bool)
 _PARSE_ERROR = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 
 
@@ -52,6 +56,7 @@ class Condition:
             self._names = self._program.variables()
         except BaseException as error:
             raise BadCondition(_reason(error)) from None
+        self._fields = {name: _fields(expression, name) for name in self._names}
 
     @property
     def names(self) -> list[str]:
@@ -76,7 +81,12 @@ class Condition:
     def value(self, variables: Mapping[str, Any]) -> Any:
         """What it comes to, of whatever type.  Raises BadCondition where it cannot be evaluated."""
         # Conversion costs more than evaluation: hand over what the expression names, and nothing else
-        named = {name: variables[name] for name in self._names if name in variables}
+        named: dict[str, Any] = {}
+        for name, fields in self._fields.items():
+            if name in variables:
+                value = named[name] = variables[name]
+                if fields and isinstance(value, dict):
+                    named[name] = {field: value[field] for field in fields if field in value}
         if any(_deeper(value, LIMIT_DEPTH) for value in named.values()):
             raise BadCondition(f"a variable is nested deeper than {LIMIT_DEPTH} levels")
         try:
@@ -107,7 +117,22 @@ def _reason(error: BaseException) -> str:
     return text.split("\n", 1)[0].split(". Check ", 1)[0] or type(error).__name__
 
 
+def _fields(expression: str, name: str) -> frozenset[str]:
+    """The only fields of a variable that an expression reads, as `name.field`; empty: it may read all."""
+    code = _LITERAL.sub(" ", expression)
+    if _UNREADABLE.search(code):
+        return frozenset()
+    fields = set[str]()
+    for use in re.finditer(rf"\b{re.escape(name)}\b(?:\s*\.\s*([A-Za-z_]\w*)\b(?!\s*\())?", code):
+        if use[1] is None:
+            return frozenset()
+        fields.add(use[1])
+    return frozenset(fields)
+
+
 def _deeper(value: Any, levels: int) -> bool:
+    if isinstance(value, _PLAIN):
+        return False
     if isinstance(value, Mapping):
         return levels == 0 or any(_deeper(inner, levels - 1) for inner in value.values())
     if isinstance(value, list | tuple):

@@ -195,6 +195,7 @@ class Unit:
                 act()
             except Exception:  # the others are of other messages
                 log.exception("unit.act_failed")
+        self.acts.clear()  # some know the unit: it would be garbage in a cycle
 
     def take_back(self) -> None:
         """Forget what was decided: it will not become durable."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rules.conditions import BadCondition, Condition, compiled
+from gateway.rules.conditions import BadCondition, Condition, Verdict, compiled
 
 SEEN = {
     "sms": {"text": "Order 2", "words": ["order", "2"], "from": "+447700900123"},
@@ -98,6 +98,26 @@ def test_a_panic_is_a_reason_and_an_interrupt_stays_one(monkeypatch: pytest.Monk
     monkeypatch.setattr(condition, "_program", Program(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         condition.evaluate({})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        'sms.text == "Order 2" && sms . from == "+447700900123"',
+        'sms["text"] == "Order 2" && sms.from != ""',
+        "sms.exists(key, key == 'words')",
+        '[sms].all(sms, sms.text == "Order 2")',
+        r'"sms.\"" != sms.text && sms["text"] == "Order 2"',
+        r"sms.text != 'it\'s' && size(sms) == 3",
+        '"""sms.""" != sms.text && size(sms) == 3',
+        "size(sms) == 3 // sms.text",
+        "{'a': sms}.a.text == 'Order 2'",
+        "has(sms.words) && sms.words.size() == 2",
+        '"sms.from" != sms.text && "words" in sms',
+    ],
+)
+def test_a_condition_sees_every_field_that_it_reads_however_it_names_it(expression: str) -> None:
+    assert Condition(expression).evaluate(SEEN) == Verdict(True)
 
 
 def test_an_expression_is_compiled_once() -> None:

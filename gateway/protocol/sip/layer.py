@@ -384,6 +384,7 @@ class TransactionLayer:
             self.clients.pop(transaction.key, None)
         else:
             self.servers.pop(transaction.key, None)
+            transaction.user = None  # which knows the transaction: they would be garbage in a cycle
 
     def _settle_timers(self, transaction: ClientTransaction | ServerTransaction, now: float) -> None:
         """Stop the timers that the state does not have, start those that it has and do not run."""
