@@ -21,7 +21,7 @@ from gateway.values.fault import Fault
 # What rules, conditions and flows know to be wrong; paths from "services.NAME" on
 Lint = Callable[[Mapping[str, Service]], list[Fault]]
 
-_PROMPTS = ("wav", "invalid_wav")  # what names a file, or several, in a node of a flow
+_PROMPTS = ("wav", "invalid_wav", "hold")  # what names a file, or several, in a node of a flow
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 

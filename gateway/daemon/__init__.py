@@ -199,6 +199,9 @@ class Daemon:
             settled=lambda unit, segment: self._queries.settled(unit, segment),
             about=self._receipts_about,
         )
+        self._control = Control(
+            store=self.store, clock=self._clock, timers=self._timers, pipeline=self.outbound
+        )
         self._queries = Queries(
             binds=self._binds,
             services=self._services,
@@ -226,9 +229,7 @@ class Daemon:
             stored=Stored(
                 store=self.store,
                 clock=self._clock,
-                control=Control(
-                    store=self.store, clock=self._clock, timers=self._timers, pipeline=self.outbound
-                ),
+                control=self._control,
                 load=self.outbound.load,
                 waits=lambda account, id: self._esme_reassembly.waits(esme.source_name(account), id),
             ),
@@ -312,6 +313,7 @@ class Daemon:
             refusal=partial(self._consents.refusal, channel="voice"),
             begin=dialled.begin,
             release=lambda owner: self._sip.live.release(owner) if self._sip and self._sip.live else None,
+            take_back=self._control.cancel,
         )
         self._reassembly = Reassembly(self._sources(), self._new_id, self._clock.steady)
         self._decide_by(Keywords.build(self._services), Ruleset.build(self._services))

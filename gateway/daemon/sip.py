@@ -114,7 +114,6 @@ class SipSide:
             refer=self.lines.refer,
         )
         live = self.live = sessions.calls = LiveCalls(
-            phone=self.endpoint,
             clock=clock,
             sessions=sessions,
             receive=lambda arrival: InboundCall(

@@ -28,11 +28,14 @@ class Answer(Struct, frozen=True, kw_only=True, tag="answer", tag_field="act"):
 
 class Play(Struct, frozen=True, kw_only=True, tag="play", tag_field="act"):
     """Play one after another, to the end of the last; with `barge_in` until a key is pressed, which stays for
-    the next Collect."""
+    the next Collect.  `early`: a call that rings is not answered for it.  `meanwhile` is heard again and
+    again after that, until the next act on the call; an empty one is the ringing tone."""
 
     key: str
     prompt: tuple[Utterance, ...]
     barge_in: bool = False
+    early: bool = False
+    meanwhile: Utterance | None = None
 
 
 class Collect(Struct, frozen=True, kw_only=True, tag="collect", tag_field="act"):
@@ -72,9 +75,10 @@ class Transfer(Struct, frozen=True, kw_only=True, tag="transfer", tag_field="act
 
 
 class HangUp(Struct, frozen=True, kw_only=True, tag="hangup", tag_field="act"):
-    """End the call.  One that was not answered is refused."""
+    """End the call.  One that was not answered is refused, by `status` or as its number says."""
 
     key: str
+    status: int = 0
 
 
 CallEffect = Answer | Play | Collect | Record | Detect | Patch | Transfer | HangUp

@@ -14,7 +14,7 @@ from gateway.directory.customer import Customers
 from gateway.inbound.actions import Actions, Subject
 from gateway.inbound.delivery_info import delivery_info
 from gateway.inbound.registered import owed
-from gateway.outbound.accept import Owing
+from gateway.outbound.accept import CANCELLED, Owing
 from gateway.protocol.smpp.constants import TLV_USER_MESSAGE_REFERENCE
 from gateway.protocol.smpp.fields import unpack_tlvs
 from gateway.rules import variables
@@ -250,7 +250,8 @@ class Consequences:
         }
         dialled = self._dialled if message.run.startswith(DIALLED) else None
         if plan.channel == "voice":
-            if record.state in (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED):
+            taken_back = message.status.final and message.code == CANCELLED
+            if taken_back or record.state in (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED):
                 result = Result(record.result) if record.result else Result.REJECTED
                 event = _CALL_EVENTS.get(result, "error")
                 if dialled is not None:

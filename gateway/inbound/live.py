@@ -50,12 +50,15 @@ class Leg(Protocol):
 
     transid: str
     answerer: str  # human, machine, unsure, or "" when that was not looked for
+    refusal: int  # the status for a caller who is not answered
     gone: asyncio.Future[str]
 
     @property
     def over(self) -> bool: ...
     async def answer(self) -> None: ...
-    async def play(self, prompt: Sequence[Utterance], *, barge_in: bool) -> str: ...
+    async def play(self, prompt: Sequence[Utterance], *, barge_in: bool, early: bool = False) -> str: ...
+    async def wait_with(self, sound: Utterance) -> None: ...
+    def stop_waiting(self) -> None: ...
     async def collect(
         self, prompt: Sequence[Utterance], invalid: Sequence[Utterance], ask: Ask
     ) -> tuple[str, str, int]: ...
@@ -70,6 +73,7 @@ class Leg(Protocol):
 class Ringing(Leg, Protocol):
     """An inbound call (channels.voice.inbound)."""
 
+    def ring(self) -> None: ...
     def event(self, event: SipEvent) -> None: ...
 
 
@@ -79,10 +83,6 @@ class Arrival(Struct, frozen=True):
     event: IncomingCall
     number: Number
     record: Call
-
-
-class Answering(Protocol):
-    def ring(self, call: SipCall) -> None: ...
 
 
 class Sessions(Protocol):
@@ -103,7 +103,6 @@ class LiveCalls:
     def __init__(
         self,
         *,
-        phone: Answering,
         clock: Clock,
         sessions: Sessions,
         receive: Callable[[Arrival], Ringing],
@@ -111,7 +110,6 @@ class LiveCalls:
         refusal: Callable[[str, str], str],
         record: Callable[[Unit], None],
     ) -> None:
-        self._phone = phone
         self._clock = clock
         self._sessions = sessions
         self._receive = receive
@@ -145,8 +143,8 @@ class LiveCalls:
             },
         )
         room = self._room(event.trunk)
-        self._phone.ring(event.call)
         leg = self._receive(Arrival(event, arrival.number, call))
+        leg.ring()
         self._inbound[event.call] = leg
         self.busy[event.trunk] += 1
         leg.gone.add_done_callback(lambda _: self._gone(event))
@@ -205,6 +203,7 @@ class LiveCalls:
             self._seconds[run] = leg
             # nobody's phone is to ring for one who has hung up
             first.gone.add_done_callback(lambda _: leg.hang_up())
+            leg.gone.add_done_callback(lambda _: first.stop_waiting())
         else:
             if (before := self._legs.get(run)) is not None:
                 before.hang_up()
@@ -252,6 +251,11 @@ class LiveCalls:
         self._last[run] = effect.key
         self._begin(run, self._perform(run, leg, effect))
 
+    def has(self, run: str) -> bool:
+        """Whether the session has a call that is not over."""
+        leg = self._leg(run)
+        return leg is not None and not leg.over
+
     def over(self, run: str) -> None:
         """The session has ended, and its call with it."""
         leg, second = self._legs.pop(run, None), self._seconds.pop(run, None)
@@ -292,7 +296,10 @@ class LiveCalls:
                 await leg.answer()
                 return "answered", {}
             case Play():
-                return "done", {"digit": await leg.play(effect.prompt, barge_in=effect.barge_in)}
+                digit = await leg.play(effect.prompt, barge_in=effect.barge_in, early=effect.early)
+                if effect.meanwhile is not None:
+                    await leg.wait_with(effect.meanwhile)
+                return "done", {"digit": digit}
             case Collect():
                 outcome, digits, tries = await leg.collect(effect.prompt, effect.invalid, effect.ask)
                 return outcome, {"digits": digits, "tries": tries}
@@ -314,6 +321,7 @@ class LiveCalls:
                 outcome, status = await leg.transfer(effect.to)
                 return outcome, {"code": str(status or "")}
             case HangUp():
+                leg.refusal = effect.status or leg.refusal
                 await leg.finish()
                 return "done", {}
             case _:

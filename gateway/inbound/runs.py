@@ -65,6 +65,10 @@ class Calling(Protocol):
         """Do it; `done` follows, perhaps before this returns."""
         ...
 
+    def has(self, run: str) -> bool:
+        """Whether the run, or the one that began it, has a call that is not over."""
+        ...
+
     def over(self, run: str) -> None:
         """The run has ended: its call, if there is one, goes with it."""
         ...
@@ -329,9 +333,13 @@ class Runs:
 
     def _advance(self, unit: Unit, id: str, input: Input, now: float) -> None:
         run = self._open.get(id)
-        if run is not None and (id in self._on_calls or not self._paused.takes(unit, run, input)):
+        if run is not None and (self._is_on_call(id) or not self._paused.takes(unit, run, input)):
             at = max(now, self._clock.now())
             self._apply(unit, run, engine.advance(run, self._flow(run), input, at))
+
+    def _is_on_call(self, id: str) -> bool:
+        """Whether somebody would hear nothing, and wait, if the run were paused."""
+        return id in self._on_calls or (self.calls is not None and self.calls.has(id))
 
     def _apply(self, unit: Unit, before: Run | None, advance: engine.Advance) -> None:
         run = advance.run

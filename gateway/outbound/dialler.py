@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.config.model import CallList, Service
-from gateway.outbound.accept import Accepting, SendRequest
+from gateway.outbound.accept import CANCELLED, Accepting, SendRequest
 from gateway.outbound.call_file import read_file
 from gateway.store.base import Store, Unit
 from gateway.values.clock import Clock
@@ -52,7 +52,8 @@ class Begin(Protocol):
 
 class Dialler:
     """`refusal` says why a service may not call somebody, `begin` starts the session of an answered call,
-    `release` hangs up the call of an entry that gets none."""
+    `release` hangs up the call of an entry that gets none.  `take_back` takes back the message of a call that
+    has not begun yet: True when it has not."""
 
     def __init__(
         self,
@@ -65,6 +66,7 @@ class Dialler:
         refusal: Callable[[str, str], str],
         begin: Begin,
         release: Callable[[str], None],
+        take_back: Callable[[str, str], Awaitable[bool]],
     ) -> None:
         self._services = services
         self._store = store
@@ -74,6 +76,7 @@ class Dialler:
         self._refusal = refusal
         self._begin = begin
         self._release = release
+        self._take_back = take_back
         self._lists: dict[str, _Worked] = {}  # those that are running or paused
         self._calling: dict[str, DialEntry] = {}  # by owner
 
@@ -131,9 +134,11 @@ class Dialler:
         return worked.list
 
     async def pause(self, service: str, name: str) -> DialList:
-        """Place no more calls until `resume`; those under way go on.  Raises BadInput."""
+        """Place no more calls until `resume`; those that ring or are up go on.  Raises BadInput."""
         worked = self._under_way(service, name, ("running",))
-        return await self._turn(worked, "paused", "paused by an operator")
+        paused = await self._turn(worked, "paused", "paused by an operator")
+        await self._recall(worked)
+        return paused
 
     async def resume(self, service: str, name: str) -> DialList:
         """Raises BadInput."""
@@ -143,9 +148,11 @@ class Dialler:
         return worked.list
 
     async def end(self, service: str, name: str) -> DialList:
-        """Place no more calls, for good; those under way go on.  Raises BadInput."""
+        """Place no more calls, for good; those that ring or are up go on.  Raises BadInput."""
         worked = self._under_way(service, name, _OPEN)
-        return await self._turn(worked, "stopped", "stopped by an operator")
+        stopped = await self._turn(worked, "stopped", "stopped by an operator")
+        await self._recall(worked)
+        return stopped
 
     async def progress(self, service: str, name: str) -> Progress:
         """Of the youngest of that name.  Raises BadInput."""
@@ -175,12 +182,20 @@ class Dialler:
         elif event == "answered":  # the list has gone from the configuration
             entry = replace(entry, state="answered", reason="there is no such list any more")
             unit.acts.append(lambda: self._release(owner))
+        elif data.get("code") == CANCELLED:  # nobody's phone has rung
+            entry = replace(entry, state="waiting", reason="", attempts=entry.attempts - 1)
         elif data.get("result") == Result.IN_DOUBT:
             entry = replace(entry, state="in-doubt", reason="the gateway stopped while it was being called")
         else:
             entry = _again(entry, event, str(data.get("reason", "")), wanted, self._clock.now())
         unit.writes.append(entry)
         unit.acts.append(lambda: self._over(owner, worked))
+
+    async def _recall(self, worked: _Worked) -> None:
+        """Take back the calls that wait for a line: those people are called when the list goes on."""
+        waiting = [entry.message for entry in self._calling.values() if entry.list == worked.list.id]
+        for message in waiting:
+            await self._take_back(message, f"the list is {worked.list.state}")
 
     def _over(self, owner: str, worked: _Worked) -> None:
         if self._calling.pop(owner, None) is not None:

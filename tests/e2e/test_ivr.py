@@ -18,9 +18,9 @@ from tests.peers.sounds import write_tone
 pytestmark = [pytest.mark.e2e, pytest.mark.peer]
 
 CALLER = "+41795550102"  # who calls in the scenarios
-MENU, TAPE, SILENT, SLOW, REFUSED, CONNECT, GIVE = (f"+44207946001{n}" for n in range(7))
+MENU, TAPE, SILENT, SLOW, REFUSED, CONNECT, GIVE, SORRY = (f"+44207946001{n}" for n in range(8))
 
-NUMBERS = json.dumps([MENU, TAPE, SILENT, SLOW, REFUSED, CONNECT, GIVE])
+NUMBERS = json.dumps([MENU, TAPE, SILENT, SLOW, REFUSED, CONNECT, GIVE, SORRY])
 
 SETTINGS = """
 [smpp.binds.north]
@@ -42,7 +42,8 @@ numbers = {numbers}
 SHOP = f"""
 name = "Shop"
 key = "{KEY}"
-assets = ["12345", "{MENU}", "{TAPE}", "{SILENT}", "{SLOW}", "{REFUSED}", "{CONNECT}", "{GIVE}"]
+assets = ["12345", "{MENU}", "{TAPE}", "{SILENT}", "{SLOW}", "{REFUSED}", "{CONNECT}", "{GIVE}",
+  "{SORRY}"]
 
 [numbers]
 "{MENU}" = {{ policy = "answer", flow = "menu" }}
@@ -52,6 +53,7 @@ assets = ["12345", "{MENU}", "{TAPE}", "{SILENT}", "{SLOW}", "{REFUSED}", "{CONN
 "{REFUSED}" = {{ policy = "answer", flow = "refused" }}
 "{CONNECT}" = {{ policy = "answer", flow = "connect" }}
 "{GIVE}" = {{ policy = "answer", flow = "give" }}
+"{SORRY}" = {{ policy = "answer", flow = "sorry" }}
 
 [flows.menu]
 start = "pick_up"
@@ -121,6 +123,18 @@ from = "{CONNECT}"
 on = {{ done = "bye", busy = "end:31", hangup = "end:33", error = "end:90" }}
 [flows.connect.nodes.bye]
 type = "hangup"
+on = {{ done = "end" }}
+
+[flows.sorry]
+start = "announce"
+[flows.sorry.nodes.announce]
+type = "play"
+wav = "tone.wav"
+early = true
+on = {{ done = "refuse", hangup = "end:61", error = "end:90" }}
+[flows.sorry.nodes.refuse]
+type = "hangup"
+status = 404
 on = {{ done = "end" }}
 
 [flows.give]
@@ -271,6 +285,14 @@ def test_a_flow_may_refuse_without_an_answer(site: Site) -> None:
     site.caller("uac_busy", REFUSED).done()  # the scenario fails on a 200
     assert site.session()[0] == 0
     assert site.last_call()[:5] == ("ended", "rejected-by-flow", 486, "gateway", 0)
+
+
+def test_a_caller_hears_an_announcement_that_costs_nothing(site: Site) -> None:
+    site.caller("uac_announced", SORRY).done()
+    assert site.session()[0] == 0
+    assert site.last_call()[:5] == ("ended", "rejected-by-flow", 404, "gateway", 0)
+    [(sent,)] = site.daemon.rows("SELECT packets_sent FROM calls ORDER BY id DESC LIMIT 1")
+    assert sent > 10
 
 
 def test_what_is_said_is_stored(site: Site) -> None:

@@ -50,6 +50,8 @@ class FakeLeg:
     def __init__(self, transid: str) -> None:
         self.transid = transid
         self.answerer = ""
+        self.refusal = 486
+        self.rings = 0
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.did: list[str] = []
         self.events: list[SipEvent] = []
@@ -86,8 +88,18 @@ class FakeLeg:
             return ready.result()
         raise HungUp(self.gone.result())
 
-    async def play(self, prompt: Sequence[Utterance], *, barge_in: bool) -> str:
-        return str(await self._wait(f"play {' '.join(one.text or one.wav for one in prompt)}") or "")
+    def ring(self) -> None:
+        self.rings += 1
+
+    async def play(self, prompt: Sequence[Utterance], *, barge_in: bool, early: bool = False) -> str:
+        words = " ".join(one.text or one.wav for one in prompt)
+        return str(await self._wait(f"{'early ' if early else ''}play {words}") or "")
+
+    async def wait_with(self, sound: Utterance) -> None:
+        self.did.append(f"wait with {sound.wav or 'ringing'}")
+
+    def stop_waiting(self) -> None:
+        self.did.append("stop waiting")
 
     async def collect(
         self, prompt: Sequence[Utterance], invalid: Sequence[Utterance], ask: Ask
@@ -129,14 +141,12 @@ class Exchange:
     def __init__(self, world: Any) -> None:
         self.world = world
         self.legs: list[FakeLeg] = []
-        self.rung: list[SipCall] = []
         self.full = False
         self._wire()
 
     def _wire(self) -> None:
         world = self.world
         self.live = world.runs.calls = LiveCalls(
-            phone=self,
             clock=world.clock,
             sessions=world.runs,
             receive=self._receive,
@@ -145,9 +155,6 @@ class Exchange:
             record=world.outbound.record,
         )
 
-    def ring(self, call: SipCall) -> None:
-        self.rung.append(call)
-
     def _receive(self, arrival: Arrival) -> FakeLeg:
         self.legs.append(FakeLeg(arrival.record.id))
         return self.legs[-1]
@@ -155,7 +162,7 @@ class Exchange:
     async def call(self, flow: str = "ivr", caller: str = CALLER) -> FakeLeg:
         """Somebody rings."""
         peer = Address("127.0.0.1", 5060)
-        sip = SipCall("sip", Direction.INBOUND, CallState.INCOMING, caller, OURS, peer, "east")
+        sip = self.sip = SipCall("sip", Direction.INBOUND, CallState.INCOMING, caller, OURS, peer, "east")
         record = Call(
             id=self.world.new_id(),
             direction="in",
@@ -222,7 +229,7 @@ async def exchange(open_world: Any) -> AsyncIterator[Callable[..., Any]]:
 async def test_a_session_acts_on_its_call_and_ends_with_it(exchange: Any) -> None:
     it = await exchange(ivr(hello=SAY % "keys", keys=KEYS))
     leg = await it.call()
-    assert len(it.rung) == 1 and len(it.live) == 1 and it.live.busy["east"] == 1
+    assert leg.rings == 1 and len(it.live) == 1 and it.live.busy["east"] == 1
     assert leg.did == ["play Hello"]
     await it.finishes(leg)
     assert leg.did == ["play Hello", "collect"]
@@ -353,10 +360,10 @@ async def test_a_flow_that_is_gone_refuses_the_call(exchange: Any) -> None:
 async def test_news_of_sip_go_to_the_call_that_they_are_about(exchange: Any) -> None:
     it = await exchange(ivr(hello=SAY % "end"))
     leg = await it.call()
-    assert it.live.event(CallCancelled(it.rung[0], ""))
+    assert it.live.event(CallCancelled(it.sip, ""))
     await it.settled()
     assert len(leg.events) == 1 and [code for code, _ in await it.results()] == [11]
-    assert not it.live.event(CallCancelled(it.rung[0], "")), "it is forgotten"
+    assert not it.live.event(CallCancelled(it.sip, "")), "it is forgotten"
 
 
 async def test_after_a_crash_each_session_is_told_once_that_its_call_is_gone(exchange: Any) -> None:
@@ -475,6 +482,21 @@ async def test_a_second_call_of_a_session_takes_the_place_of_its_first(exchange:
     assert legs[0].did == ["play Hello", "hang up"] and legs[1].did == ["collect"]
 
 
+async def test_a_call_of_a_suspended_service_s_session_goes_on_to_its_end(exchange: Any) -> None:
+    """The session stood still, and the person who had answered heard nothing."""
+    ring = f'type = "call"\nfrom = "{OURS}"\non = {{ answered = "keys", error = "end:90" }}'
+    it = await exchange(ivr(ring=ring, keys=KEYS))
+    await start(it.world, "ivr", texted())
+    await it.settled()
+    [message] = it.world.voice.sent
+    leg = FakeLeg(message.id)
+    it.live.adopt(message.run, leg, "call")
+    it.world.suspend("shop")
+    await it.world.outcome(message, Result.ANSWERED)
+    await it.settled()
+    assert leg.did == ["collect"]
+
+
 async def test_a_machine_is_told_from_a_person(exchange: Any) -> None:
     ring = 'type = "call"\ndetect = true\non = { answered = "end:1", machine = "end:2", error = "end:90" }'
     it = await exchange(ivr(ring=ring))
@@ -502,6 +524,7 @@ async def patching(exchange: Any) -> tuple[Exchange, FakeLeg, FakeLeg, Any]:
     it = await exchange(ivr(connect=PATCH, keys=KEYS))
     leg = await it.call()
     await it.finishes(leg)
+    assert leg.did[-1] == "wait with ringing"
     [message] = it.world.voice.sent
     assert (message.recipient, message.plan[0].keep) == ("+447700900999", "patch")
     second = FakeLeg(message.id)
@@ -544,7 +567,8 @@ async def test_one_who_cannot_be_reached_leaves_the_first_where_he_is(exchange: 
     second.ended("busy")
     await it.world.outcome(message, Result.BUSY)
     await it.settled()
-    assert [code for code, _ in await it.results()] == [31] and leg.did[-1] == "hang up"
+    assert [code for code, _ in await it.results()] == [31]
+    assert leg.did[-2:] == ["stop waiting", "hang up"]
 
 
 async def test_there_is_nobody_to_patch_without_a_call(exchange: Any) -> None:

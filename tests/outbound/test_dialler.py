@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.config.model import CallList, Seconds, Service
-from gateway.outbound.accept import SendRequest
+from gateway.outbound.accept import CANCELLED, SendRequest
 from gateway.outbound.dialler import Dialler
 from gateway.store.base import Told, Unit, Write
 from gateway.values.dial import DialEntry, DialList
@@ -95,6 +95,7 @@ class Bench:
         self.released: list[str] = []
         self.no_session = ""
         self.refused = ""
+        self.not_begun: set[str] = set()  # messages whose call still waits for a line
         self._make()
 
     def _make(self) -> None:
@@ -107,6 +108,7 @@ class Bench:
             refusal=lambda service, number: "has opted out" if number in self.opted_out else "",
             begin=self._begin,
             release=self.released.append,
+            take_back=self._take_back,
         )
 
     # the outbound side
@@ -136,6 +138,12 @@ class Bench:
             raise BadInput(self.no_session)
         self.sessions.append(entry)
         return f"run{len(self.sessions)}"
+
+    async def _take_back(self, message: str, reason: str) -> bool:
+        if message not in self.not_begun:
+            return False
+        await self.outcome("error", int(message[1:]) - 1, code=CANCELLED, reason=reason)
+        return True
 
     # what happens
 
@@ -281,6 +289,20 @@ async def test_a_paused_list_places_no_calls_until_it_goes_on(bench: Any) -> Non
     await it.dialler.resume("clinic", "reminder")
     await asyncio.sleep(0.2)
     assert it.called == [ANNE, BOB]
+
+
+async def test_a_pause_takes_back_what_waits_for_a_line_and_leaves_what_rings(bench: Any) -> None:
+    it = bench(max_calls=3)
+    await it.start(ANNE, BOB, CAROL)
+    await asyncio.sleep(1)
+    it.not_begun = {"m2", "m3"}
+    await it.dialler.pause("clinic", "reminder")
+    assert it.states == ["calling", "waiting", "waiting"]
+    await it.outcome("answered", 0)
+    await it.dialler.resume("clinic", "reminder")
+    await asyncio.sleep(1)
+    assert it.called == [ANNE, BOB, CAROL, BOB, CAROL]
+    assert [entry.attempts for _, entry in sorted(it.store.entries.items())] == [1, 1, 1]
 
 
 async def test_a_stopped_list_is_over_and_may_begin_anew(bench: Any) -> None:

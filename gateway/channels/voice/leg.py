@@ -17,6 +17,7 @@ from gateway.channels.voice.results import RESULTS
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.rtp.machine import Verdict
 from gateway.protocol.rtp.recording import Recording, RecordingLimits
+from gateway.protocol.rtp.tones import ringing
 from gateway.values.dialogue import Ask, HungUp, Taped, Taping, Utterance
 from gateway.values.outcome import Result
 
@@ -38,6 +39,7 @@ class Media(Protocol):
     digits: asyncio.Queue[str]
 
     def play(self, *prompts: bytes, barge_in: bool = False) -> asyncio.Future[bool]: ...
+    def stop(self) -> None: ...
     def record(self, name: str, limits: RecordingLimits) -> asyncio.Future[Recording]: ...
     def detect_machine(self) -> asyncio.Future[Verdict]: ...
     def patch(self, other: Self) -> None: ...
@@ -66,6 +68,8 @@ class Leg:
         self._hang_up = hang_up
         self._refer = refer
         self._transfer: asyncio.Future[int] | None = None
+        self._waiting: asyncio.Task[None] | None = None  # what is played until something else is done
+        self.refusal = 0  # the status for a caller who is not answered
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()  # how it ended
         self._keys: deque[str] = deque(maxlen=_KEYS_AHEAD)
         self._media: Media | None = None
@@ -93,12 +97,17 @@ class Leg:
         if self.over:
             raise HungUp(self.gone.result())
 
-    async def play(self, prompt: Sequence[Utterance], *, barge_in: bool) -> str:
+    async def early(self) -> None:
+        """Be heard by the other side, if need be before the call is up.  Raises HungUp, or GatewayError."""
+        await self.answer()
+
+    async def play(self, prompt: Sequence[Utterance], *, barge_in: bool, early: bool = False) -> str:
         """One after another; the key that cut it, or "".  Raises HungUp, PromptError.
 
         With `barge_in` keys stay for the next question; after one that is there already nothing is played.
+        With `early` a call that rings is not answered for it.
         """
-        await self.answer()
+        await (self.early() if early else self.answer())
         media = self._up()
         sounds = [await self._sound(one) for one in prompt]
         if barge_in and self._pressed(media):
@@ -113,6 +122,23 @@ class Leg:
             return self._keys[0] if self._pressed(media) else ""
         self._forget()
         return ""
+
+    async def wait_with(self, sound: Utterance) -> None:
+        """Play this again and again, the ringing tone for an empty one, until something else is done on the
+        call.  Raises HungUp, PromptError."""
+        media = self._up()
+        if sound.wav or sound.text:
+            octets = (await self._sound(sound)).encoded(media.codec)
+        else:
+            octets = ringing(media.codec)
+        media = self._up()
+        # begun at once: what is said next cuts it
+        self._waiting = asyncio.create_task(_again_and_again(media, octets, media.play(octets)))
+
+    def stop_waiting(self) -> None:
+        """End what `wait_with` plays."""
+        if self._waiting is not None and not self._waiting.done() and self._media is not None:
+            self._media.stop()
 
     async def collect(
         self, prompt: Sequence[Utterance], invalid: Sequence[Utterance], ask: Ask
@@ -149,6 +175,7 @@ class Leg:
         """Who has answered, by what is heard from now on: (human | machine | unsure, why, seconds).  Raises
         HungUp."""
         await self.answer()
+        self._up().stop()
         verdict = await self.unless_gone(self._up().detect_machine())
         self.answerer = str(verdict.answerer)
         return self.answerer, str(verdict.cause), verdict.seconds
@@ -159,6 +186,7 @@ class Leg:
         try:
             await self.answer()
             media, began = self._up(), asyncio.get_running_loop().time()
+            media.stop()
             if other.over:
                 return 0.0
             media.patch(other._up())
@@ -175,7 +203,7 @@ class Leg:
         told none); our call ends with the first of them.
         """
         await self.answer()
-        self._up()
+        self._up().stop()
         told = self._transfer = asyncio.get_running_loop().create_future()
         self._refer(to)
         try:
@@ -262,6 +290,11 @@ class Leg:
         if one.wav:
             return await self._prompts.from_file(Path(one.wav))
         return await self._prompts.from_text(one.text, one.language)
+
+
+async def _again_and_again(media: Media, octets: bytes, playing: asyncio.Future[bool]) -> None:
+    while await playing:
+        playing = media.play(octets)
 
 
 def _judge(digits: str, finished: bool, ask: Ask) -> str:

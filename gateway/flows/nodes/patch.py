@@ -1,7 +1,8 @@
 """patch: call somebody else and connect the two calls, until one of them hangs up.
 
-`text` or `wav` is said to the first one before the second is called.  When the second has hung up the first
-is still there, and the node is left by `done`.
+`text` or `wav` is said to the first one before the second is called; while that one's phone rings the first
+hears the ringing tone, or `hold`, a file, again and again.  When the second has hung up the first is still
+there, and the node is left by `done`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from gateway.flows.call_effects import Patch, Play
 from gateway.flows.inputs import EffectDone
 from gateway.flows.nodes.base import Act, Context, Leave, Resumed, Step, outcome
 from gateway.flows.nodes.on_call import Prompted, dial
-from gateway.values.dialogue import CALLER_GONE
+from gateway.values.dialogue import CALLER_GONE, Utterance
 
 
 class PatchNode(Prompted, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +29,7 @@ class PatchNode(Prompted, frozen=True, kw_only=True, forbid_unknown_fields=True)
     to: str
     # default: the number on which the session began if calls can come from it, else the service's first
     sender: str = field(default="", name="from")
+    hold: str = ""  # what is heard meanwhile, relative to the service file; default: the ringing tone
 
     def texts(self) -> list[tuple[str, str]]:
         return [*super().texts(), ("to", self.to), ("from", self.sender)]
@@ -35,7 +37,7 @@ class PatchNode(Prompted, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def enter(self, context: Context) -> Step:
         said = self.prompt(context)
         dial(context, to=self.to, sender=self.sender)  # better nothing said than words before no call
-        return Act(Play(key=context.key, prompt=said))
+        return Act(Play(key=context.key, prompt=said, meanwhile=Utterance(wav=self.hold)))
 
     def resume(self, context: Context, input: Resumed) -> Step:
         assert isinstance(input, EffectDone)

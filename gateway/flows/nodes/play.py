@@ -1,6 +1,7 @@
 """play: play a file, or several one after another.
 
-With `barge_in` a key ends it; the key counts for the `collect` or `menu` node that follows.
+With `barge_in` a key ends it; the key counts for the `collect` or `menu` node that follows.  With `early` a
+caller who was not answered yet hears it before the answer, at no cost: an announcement before a refusal.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class PlayNode(OnCallNode, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     wav: str | list[str]  # relative to the service file
     barge_in: bool = False
+    early: bool = False  # as early media, where the call is not answered yet
 
     def mistakes(self) -> list[tuple[str, str]]:
         return [] if self.wav else [("wav", "needs at least one file")]
@@ -27,4 +29,4 @@ class PlayNode(OnCallNode, frozen=True, kw_only=True, forbid_unknown_fields=True
     def enter(self, context: Context) -> Step:
         files = [self.wav] if isinstance(self.wav, str) else self.wav
         prompt = tuple(Utterance(wav=file) for file in files)
-        return Act(Play(key=context.key, prompt=prompt, barge_in=self.barge_in))
+        return Act(Play(key=context.key, prompt=prompt, barge_in=self.barge_in, early=self.early))

@@ -1,4 +1,4 @@
-"""say: speak a text.  `barge_in` as in `play`."""
+"""say: speak a text.  `barge_in` and `early` as in `play`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ class SayNode(Prompted, frozen=True, kw_only=True, forbid_unknown_fields=True):
     outputs: ClassVar[tuple[str, ...]] = ("digit", "reason")
 
     barge_in: bool = False
+    early: bool = False
 
     def mistakes(self) -> list[tuple[str, str]]:
         found = [] if self.text else [("text", "is missing: a say node speaks it")]
         return found + ([("wav", "is for a play node; a say node speaks text")] if self.wav else [])
 
     def enter(self, context: Context) -> Step:
-        return Act(Play(key=context.key, prompt=self.prompt(context), barge_in=self.barge_in))
+        said = self.prompt(context)
+        return Act(Play(key=context.key, prompt=said, barge_in=self.barge_in, early=self.early))

@@ -10,6 +10,8 @@ from gateway.protocol.rtp.transcode import encode
 
 _BEEP_HERTZ: Final = 1000
 _BEEP_AMPLITUDE: Final = 8000  # -12 dB below full scale
+_RINGING_HERTZ: Final = 425
+_RINGING_AMPLITUDE: Final = 4000  # -18 dB
 _KEY_AMPLITUDE: Final = 6000  # of each of the two tones: -9 dBm0 each
 _RAMP: Final = 80  # samples of rise and fall, so that it does not click
 BEEP_FRAMES: Final = 20
@@ -25,6 +27,12 @@ _KEY_FRAMES: Final = 5
 def beep(codec: Codec) -> bytes:
     """What says "speak after the tone": 0.4 s of 1000 Hz."""
     return _tone(BEEP_FRAMES, codec, (_BEEP_HERTZ,), _BEEP_AMPLITUDE)
+
+
+@cache
+def ringing(codec: Codec) -> bytes:
+    """What is heard while another phone rings: 425 Hz for one second out of five (ITU-T E.180)."""
+    return _tone(50, codec, (_RINGING_HERTZ,), _RINGING_AMPLITUDE) + codec.silence * 200 * FRAME
 
 
 def key_hertz(digit: str) -> tuple[int, int]:

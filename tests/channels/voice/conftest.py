@@ -150,6 +150,10 @@ class FakeMedia:
             self.playing.set_result(True)
         return self.playing
 
+    def stop(self) -> None:
+        if self.playing is not None and not self.playing.done():
+            self.playing.set_result(False)
+
     def stats(self) -> MediaStats:
         return MediaStats(
             codec=str(self.target.codec) if self.target is not None else "",

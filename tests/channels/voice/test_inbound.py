@@ -14,6 +14,7 @@ from gateway.protocol import sdp
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import (
+    AnswerReceived,
     Call,
     CallAnswered,
     CallCancelled,
@@ -43,9 +44,11 @@ class FakePhone:
         self.did: list[str] = []
         self.answers: list[bytes] = []
         self.ack: bytes | None = b""
+        self.rung: list[tuple[int, bytes]] = []
 
-    def ring(self, call: Call) -> None:
+    def ring(self, call: Call, sdp: bytes = b"", status: int = 180) -> None:
         call.step(CallCause.RING)
+        self.rung.append((status, sdp))
 
     def answer(self, call: Call, sdp: bytes) -> None:
         call.step(CallCause.ANSWER)
@@ -75,7 +78,7 @@ class FakePhone:
 
 
 class Bench:
-    def __init__(self, offer: bytes) -> None:
+    def __init__(self, offer: bytes, wants_offer: bool = False) -> None:
         self.clock, self.phone, self.media = FakeClock(), FakePhone(), FakeMedia()
         self.media.plays_at_once = True
         self.notes: list[tuple[str, Record]] = []
@@ -83,7 +86,7 @@ class Bench:
         self.referred: list[tuple[str, str]] = []
         peer = Address("127.0.0.1", 5060)
         self.sip = Call("sip", Direction.INBOUND, CallState.INCOMING, CALLER, OURS, peer, "east")
-        self.phone.ring(self.sip)
+        self.sip.wants_offer = wants_offer
         record = Record(
             id="t",
             direction="in",
@@ -112,6 +115,7 @@ class Bench:
             refusal=603,
         )
         self.phone.on_event = self.call.event
+        self.call.ring()
 
     async def _open(self) -> Any:
         await asyncio.sleep(0)
@@ -141,7 +145,7 @@ def offer(*codecs: Codec, address: str = "127.0.0.9") -> bytes:
 
 
 @pytest.fixture
-async def ring() -> AsyncIterator[Callable[[bytes], Bench]]:
+async def ring() -> AsyncIterator[Callable[..., Bench]]:
     with virtual_time():
         yield Bench
 
@@ -170,6 +174,54 @@ async def test_the_stream_follows_a_caller_who_moves(ring: Any) -> None:
     it.call.event(OfferReceived(it.sip, moved))
     assert (it.media.target.remote_port, it.media.target.codec) == (30_002, Codec.PCMA)
     assert len(it.phone.answers) == 2
+
+
+async def test_words_may_be_heard_before_the_answer_and_cost_nothing(ring: Any) -> None:
+    it = ring(offer())
+    await it.call.play([Utterance(text="Not in service")], barge_in=False, early=True)
+    [(_, nothing), (status, told)] = it.phone.rung
+    assert (nothing, status, sdp.parse(told).media[0].port) == (b"", 183, it.media.local_port)
+    assert it.media.played == [b"uNot in service"] and it.phone.answers == []
+    it.call.refusal = 404
+    it.call.hang_up()
+    assert it.phone.did == ["reject 404"] and it.events == ["call.missed"] and it.media.closed
+    assert (it.record.billable_seconds, it.record.codec, it.record.q850) == (0, "PCMU", 1)
+
+
+async def test_the_answer_repeats_what_was_agreed_before_it(ring: Any) -> None:
+    it = ring(offer())
+    await it.call.play([Utterance(text="One moment")], barge_in=False, early=True)
+    await it.call.answer()
+    await it.call.early()
+    assert it.phone.answers == [it.phone.rung[1][1]] and len(it.phone.rung) == 2
+
+
+async def test_nothing_is_heard_before_the_answer_by_one_who_leaves_the_offer_to_us(ring: Any) -> None:
+    it = ring(b"")
+    with pytest.raises(NoSound, match="leaves the offer to us"):
+        await it.call.early()
+    assert not it.call.over
+
+
+async def test_a_caller_who_wants_it_is_offered_sound_in_the_180(ring: Any) -> None:
+    it = ring(b"", wants_offer=True)
+    answering = asyncio.ensure_future(it.call.answer())
+    await asyncio.sleep(1)
+    [(status, told)] = it.phone.rung
+    assert (status, sdp.parse(told).media[0].port, it.phone.answers) == (180, it.media.local_port, [])
+    it.call.event(AnswerReceived(it.sip, offer(Codec.PCMA)))
+    await answering
+    assert it.media.target.codec is Codec.PCMA
+    assert it.phone.answers == [b""], "it was agreed before"
+
+
+async def test_a_caller_whose_prack_brings_no_answer_gets_488(ring: Any) -> None:
+    it = ring(b"", wants_offer=True)
+    await asyncio.sleep(1)
+    it.call.event(AnswerReceived(it.sip, b""))
+    with pytest.raises(NoSound):
+        await it.call.answer()
+    assert it.phone.did == ["reject 488"]
 
 
 async def test_words_answer_it_by_themselves(ring: Any) -> None:

@@ -14,6 +14,7 @@ from gateway.channels.voice.prompts import Prompt, PromptError
 from gateway.protocol.rtp.codec import Codec
 from gateway.protocol.rtp.machine import Answerer, Cause, Verdict
 from gateway.protocol.rtp.recording import Ended, Recording, RecordingLimits
+from gateway.protocol.rtp.tones import ringing
 from gateway.values.dialogue import Ask, HungUp, Taped, Taping, Utterance
 from tests.peers.virtual_time import virtual_time
 
@@ -47,12 +48,17 @@ class FakeMedia:
         self._barge_in = False
 
     def play(self, *prompts: bytes, barge_in: bool = False) -> asyncio.Future[bool]:
+        self.stop()
         self.played.append(prompts)
         loop = asyncio.get_running_loop()
         playing = self._playing = loop.create_future()
         self._barge_in = barge_in
         loop.call_later(PROMPT_SECONDS * len(prompts), lambda: playing.done() or playing.set_result(True))
         return playing
+
+    def stop(self) -> None:
+        if self._playing is not None and not self._playing.done():
+            self._playing.set_result(False)
 
     def record(self, name: str, limits: RecordingLimits) -> asyncio.Future[Recording]:
         self.recorded.append((name, limits))
@@ -244,6 +250,30 @@ async def test_two_hear_each_other_until_the_second_hangs_up(it: Bench) -> None:
     assert await it.leg.patch(other.leg) == 7.5
     assert heard == [other.media] and it.media.partner is None
     assert not it.leg.over and other.hung_up == 0
+
+
+async def test_one_who_waits_hears_the_ringing_tone_until_there_is_somebody(it: Bench) -> None:
+    other = Bench()
+    await it.leg.wait_with(Utterance())
+    await asyncio.sleep(2.5 * PROMPT_SECONDS)
+    assert it.media.played == [(ringing(Codec.PCMA),)] * 3
+    other.leaves(1.0)
+    await it.leg.patch(other.leg)
+    await asyncio.sleep(10)
+    assert len(it.media.played) == 3
+
+
+async def test_one_who_waits_hears_what_is_said_next_or_nothing_more(it: Bench) -> None:
+    await it.leg.wait_with(Utterance(wav="music.wav"))
+    await it.leg.play([Utterance(text="Sorry")], barge_in=False)
+    await asyncio.sleep(10)
+    assert len(it.media.played) == 2
+    it.leg.stop_waiting()
+    await it.leg.wait_with(Utterance(wav="music.wav"))
+    await asyncio.sleep(0)
+    it.leg.stop_waiting()
+    await asyncio.sleep(10)
+    assert len(it.media.played) == 3
 
 
 async def test_the_second_is_hung_up_when_the_first_is_gone(it: Bench) -> None:

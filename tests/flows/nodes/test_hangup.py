@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from gateway.flows.call_effects import HangUp
+from gateway.flows.definition import BadFlow
 from gateway.flows.engine import Advance
 from gateway.flows.inputs import EffectDone
 
@@ -13,6 +14,7 @@ ACT = HangUp(key="run/1")
 # table, inputs -> effects, the event by which the node is left
 CASES: list[tuple[dict[str, Any], list[EffectDone], list[HangUp], str]] = [
     (TABLE, [], [ACT], ""),
+    (TABLE | {"status": 404}, [], [HangUp(key="run/1", status=404)], ""),
     (TABLE, [EffectDone("run/1", "done")], [ACT], "done"),
     (TABLE, [EffectDone("run/1", "hangup")], [ACT], "error"),
 ]
@@ -34,3 +36,8 @@ def test_cases(
 
 def test_a_call_that_is_over_already_has_been_hung_up(play: Callable[..., Advance]) -> None:
     assert play(TABLE | {"on": {"done": "end:5"}}, EffectDone("run/1", "hangup")).run.result == 5
+
+
+def test_a_status_that_refuses_nobody_is_a_fault(play: Callable[..., Advance]) -> None:
+    with pytest.raises(BadFlow, match="must be one of 403, 404"):
+        play(TABLE | {"status": 200})

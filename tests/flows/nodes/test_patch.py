@@ -10,7 +10,8 @@ from gateway.flows.inputs import EffectDone
 from gateway.values.dialogue import CALLER_GONE, Utterance
 
 TABLE = {"type": "patch", "to": "+447700900999", "text": "One moment"}
-SAID = Play(key="run/1", prompt=(Utterance(text="One moment"),))
+SAID = Play(key="run/1", prompt=(Utterance(text="One moment"),), meanwhile=Utterance())
+HELD = Play(key="run/1", prompt=(Utterance(text="One moment"),), meanwhile=Utterance(wav="music.wav"))
 PLACED = PlaceCall(key="run/2", sender="", recipient="+447700900999", keep="patch")
 PATCHED = Patch(key="run/3")
 DONE, ANSWERED = EffectDone("run/1", "done"), EffectDone("run/2", "answered", {"transid": "t"})
@@ -18,6 +19,7 @@ DONE, ANSWERED = EffectDone("run/1", "done"), EffectDone("run/2", "answered", {"
 # table, inputs -> effects, the event by which the node is left
 CASES: list[tuple[dict[str, Any], list[EffectDone], list[CallEffect | PlaceCall], str]] = [
     (TABLE, [], [SAID], ""),
+    (TABLE | {"hold": "music.wav"}, [], [HELD], ""),
     (TABLE, [EffectDone("run/1", "hangup")], [SAID], "hangup"),
     (TABLE, [DONE], [SAID, PLACED], ""),
     (TABLE, [DONE, EffectDone("run/2", "busy")], [SAID, PLACED], "busy"),

@@ -24,6 +24,12 @@ CASES: list[tuple[dict[str, Any], list[EffectDone], list[Play], str]] = [
         [Play(key="run/1", prompt=(Utterance(wav="one.wav"),), barge_in=True)],
         "",
     ),
+    (
+        {"type": "play", "wav": "one.wav", "early": True},
+        [],
+        [Play(key="run/1", prompt=(Utterance(wav="one.wav"),), early=True)],
+        "",
+    ),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from gateway.protocol.rtp.codec import LAWS, Codec
 from gateway.protocol.rtp.g711 import decode
-from gateway.protocol.rtp.tones import BEEP_FRAMES, beep, key, key_hertz
+from gateway.protocol.rtp.tones import BEEP_FRAMES, beep, key, key_hertz, ringing
 
 
 def test_the_beep_is_whole_frames_and_begins_and_ends_softly() -> None:
@@ -18,3 +18,9 @@ def test_a_key_is_its_two_frequencies_and_then_silence() -> None:
     sound = key("5", Codec.PCMU)
     assert len(sound) == 160 * 8 and sound.endswith(b"\xff" * 480)
     assert len({key(digit, Codec.PCMA) for digit in "0123456789*#ABCD"}) == 16
+
+
+def test_the_ringing_tone_is_one_second_out_of_five() -> None:
+    sound = ringing(Codec.PCMA)
+    assert len(sound) == 8000 * 5 and sound.endswith(b"\xd5" * 8000 * 4)
+    assert ringing(Codec.PCMA) is sound
