@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "protocol/smpp/fields.py": "tests/protocol/smpp/test_codec.py: every PDU is a row of these fields",
     "protocol/smpp/operations.py": "tests/protocol/smpp/test_codec.py: every PDU type both ways",
     "protocol/smpp/pdu.py": "tests/protocol/smpp/test_codec.py: every PDU type both ways",
+    "store/sqlite.py": "tests/store/test_queries.py asks it all, test_base.py holds it to its contract",
     "store/migrations/__init__.py": "tests/store/migrations/test_m0001_first.py migrates with it",
     "transport/smpp_dispatch.py": "tests/transport/test_smpp_client.py: a bind's queue over its links",
     "transport/smpp_submission.py": "tests/transport/test_smpp_client.py: what comes back of each",

@@ -16,7 +16,8 @@ from gateway.cli.lint import lint
 from gateway.config.load import Lint, load
 from gateway.config.model import Gateway, Service
 from gateway.config.shape import Reader
-from gateway.store.sqlite import SqliteStore, path_of
+from gateway.store.file import path_of
+from gateway.store.sqlite import SqliteStore
 from gateway.values.errors import GatewayError, StoreUnusable
 
 T = TypeVar("T")

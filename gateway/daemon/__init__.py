@@ -75,7 +75,8 @@ from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
 from gateway.rules.skip import skipped
 from gateway.store.base import Unit
-from gateway.store.sqlite import SqliteStore, path_of
+from gateway.store.file import path_of
+from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import Timers
 from gateway.transport.smpp_client import Inbound
 from gateway.transport.smpp_link import Respond

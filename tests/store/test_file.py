@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from gateway.store.base import MessageQuery
-from gateway.store.sqlite import SqliteStore, path_of
+from gateway.store.file import path_of
+from gateway.store.sqlite import SqliteStore
 from gateway.values.errors import StoreError, StoreUnusable
 from gateway.values.event import Event
 from gateway.values.work import Timer
