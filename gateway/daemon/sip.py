@@ -175,7 +175,7 @@ class SipSide:
 
     async def open_media(self) -> Media:
         assert self._pump is not None
-        return await self._pump.open()
+        return self._pump.open()
 
     def has_room(self, trunk: str) -> bool:
         """Whether a trunk may have one more call."""

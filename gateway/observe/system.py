@@ -16,9 +16,9 @@ _POOL_OCTETS = 10_000  # one system call for a thousand ids
 # bring about one of the next
 _COLLECT = (20_000, 20, 50)
 
-# While calls are up: a packet that waits for a collection is late.  Few objects at a time, a fifth of a
-# millisecond, and the oldest, which may be many, not at all until the last call has ended
-_COLLECT_DURING_CALLS = (4_000, 5, 1_000_000)
+# While calls are up: a packet that waits for a collection is late.  Few objects at a time, one or two
+# milliseconds on a slow machine, and the oldest, which may be many, not at all until the last call has ended
+_COLLECT_DURING_CALLS = (1_000, 4, 1_000_000)
 
 
 class SystemClock:
@@ -79,4 +79,6 @@ def collect_rarely() -> None:
 
 def collect_for_calls(up: bool) -> None:
     """Keep collections short as long as calls are up: none takes 5 ms."""
+    if up:
+        gc.collect(1)  # what has piled up for a rare collection: now, before anybody hears it
     gc.set_threshold(*(_COLLECT_DURING_CALLS if up else _COLLECT))

@@ -1,6 +1,7 @@
 """One call's media: what is sent every 20 ms, and what becomes of each packet that comes."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from typing import Final, Self
@@ -28,13 +29,22 @@ class MediaStream:
     """One call's media: made by `MediaPump.open`, silent until `connect`."""
 
     def __init__(
-        self, sender: RtpSender, recordings: Recordings, *, cname: str, chance: Callable[[], float]
+        self,
+        sender: RtpSender,
+        recordings: Recordings,
+        pair: tuple[socket.socket, socket.socket],
+        *,
+        cname: str,
+        chance: Callable[[], float],
+        gone: Callable[["MediaStream"], None],
     ) -> None:
-        """`cname` names us in RTCP, the same in all calls; `chance` spreads its packets."""
+        """`pair` is for RTP and RTCP; `cname` names us in RTCP, the same in all calls; `chance` spreads its
+        packets; `gone` is told when `close` has closed the sockets."""
         self._sender = sender
         self._receiver = RtpReceiver()
         self._control = ControlStream(sender, self._receiver, cname=cname, chance=chance)
-        self.path = MediaPath(self._receive, self._receive_rtcp)
+        self.path = MediaPath(*pair, self._receive, self._receive_rtcp)
+        self._gone = gone
         self._digit_receiver = DigitReceiver()
         self._recordings = recordings
         self._recording: ActiveRecording | None = None
@@ -113,6 +123,7 @@ class MediaStream:
         self._sender.play(*prompts)
         self._playing = playing
         self._barge_in = barge_in
+        playing.add_done_callback(self._stop_when_cancelled)
         return playing
 
     def stop(self) -> None:
@@ -191,7 +202,9 @@ class MediaStream:
         self._sending = False
         if self.path.is_connected:
             self.path.send_rtcp(self._control.next_packet(self._loop.time(), time.time(), bye=True))
-        self.path.close()
+        if self.path.is_open:
+            self.path.close()
+            self._gone(self)
 
     def relay(self, heard: Heard) -> None:
         """Say to the peer what the other side of a patch said in these 20 ms."""
@@ -212,21 +225,21 @@ class MediaStream:
     def tick(self) -> None:
         """Send the packet of this 20 ms; called by the pump alone."""
         sender = self._sender
-        if self._playing is not None:
-            if self._playing.cancelled():
-                self.stop()
-            elif sender.finished:
-                self._settle_prompt(True)
-        if self._sending and not self.path.congested:
+        if self._playing is not None and sender.finished:
+            self._settle_prompt(True)
+        if self._sending:
             self.path.send(sender.next_packet())
         else:
             sender.skip()
 
-    def hear(self, now: float) -> None:
-        """Report by RTCP, and give those who listen the 20 ms that are due.
+    def hear(self, now: float, since_epoch: float, *, control: bool) -> None:
+        """Take what came, with `control` RTCP too; report by RTCP; give who listens the 20 ms that are due.
 
-        Called by the pump alone, when all have sent.
+        Called by the pump alone, when all have sent.  Unix time is `since_epoch` ahead of monotonic `now`.
         """
+        self.path.read(now, since_epoch)
+        if control:
+            self.path.read_rtcp(now, since_epoch)
         if 0 < self._control.due <= now and self.path.is_open:
             self.path.send_rtcp(self._control.next_packet(now, time.time()))
         if not self._hearers or self._ear is None:
@@ -237,10 +250,10 @@ class MediaStream:
         if self._recording is not None and self._recording.ended:
             self._ignore(self._recording.hear)
 
-    def _receive(self, data: bytes) -> None:
+    def _receive(self, data: bytes, at: float) -> None:
         packet = parse(data)
         is_event = packet.payload_type in self._dtmf_payload_types
-        if not self._receiver.receive(packet, self._loop.time(), is_audio=not is_event):
+        if not self._receiver.receive(packet, at, is_audio=not is_event):
             return
         if is_event:
             digit = self._digit_receiver.receive(packet.timestamp, packet.payload)
@@ -249,8 +262,8 @@ class MediaStream:
         elif self._ear is not None:
             self._overhear(self._ear, packet)
 
-    def _receive_rtcp(self, data: bytes) -> None:
-        self._control.receive(data, self._loop.time(), time.time())
+    def _receive_rtcp(self, data: bytes, at: float) -> None:
+        self._control.receive(data, at, time.time() - time.monotonic() + at)
 
     def _press(self, digit: str, way: Way) -> None:
         if not self._presses.is_new(digit, way, self._loop.time()):
@@ -321,6 +334,10 @@ class MediaStream:
         if self._recording is not None and not self._recording.ended:
             self._recording.end(cause)
             self._ignore(self._recording.hear)
+
+    def _stop_when_cancelled(self, playing: asyncio.Future[bool]) -> None:
+        if playing is self._playing and playing.cancelled():
+            self.stop()
 
     def _settle_prompt(self, played: bool) -> None:
         playing, self._playing = self._playing, None

@@ -1,12 +1,13 @@
 """The clock of all calls' media.
 
 One timer drives every stream: deadlines are absolute, so lateness never adds up, and streams are spread over
-four phases of 5 ms, so that no tick has to send for all of them.  A task with a sleep per stream would cost
+ten phases of 2 ms, so that no tick has to send for all of them.  A task with a sleep per stream would cost
 several times as much and jitter more.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from random import Random
 from typing import Final
@@ -19,10 +20,13 @@ from gateway.transport.rtp_stream import MediaStream
 
 log = logging.getLogger(__name__)
 
-_PHASES: Final = 4
+_PHASES: Final = 10  # whole milliseconds: uvloop's timers know no less
 _PHASE_SECONDS: Final = FRAME_SECONDS / _PHASES
+# A rest that is less than a timer can tell is no wait: uvloop would spin until the millisecond is over
+_EARLY_SECONDS: Final = 0.0005
 _LATEST_SECONDS: Final = 0.1  # what is later is dropped: a burst would only overrun the peer's jitter buffer
 
+_CONTROL_ROUNDS: Final = 10  # RTCP is for the books: its ports are read five times a second
 _TELL_SECONDS: Final = 10.0
 
 
@@ -49,6 +53,7 @@ class MediaPump:
         self._chance = chance
         self._slots: list[dict[MediaStream, None]] = [{} for _ in range(_PHASES)]
         self._slot = 0
+        self._round = 0
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._late = 0  # times since it was told
@@ -59,12 +64,11 @@ class MediaPump:
         """Streams that are open."""
         return sum(map(len, self._slots))
 
-    async def open(self) -> MediaStream:
+    def open(self) -> MediaStream:
         """A stream on its own port.  Raises NoPortFree."""
         if self._closed:
             raise NoPortFree("the media pump is closed")
-        rtp, rtcp = self._ports.bind()
-        port = rtp.getsockname()[1]
+        pair = self._ports.bind()
         sender = RtpSender(
             ssrc=self._chance.getrandbits(32),
             sequence=self._chance.getrandbits(15),  # the upper half stays free, as RFC 3711 wishes it
@@ -72,40 +76,36 @@ class MediaPump:
             codec=Codec.PCMU,
             payload_type=Codec.PCMU.static_payload_type,
         )
-        loop = asyncio.get_running_loop()
-        stream = MediaStream(sender, self._recordings, cname=self._cname, chance=self._chance.random)
-        path = stream.path
-        try:
-            await loop.create_datagram_endpoint(lambda: path.rtcp, sock=rtcp)
-            await loop.create_datagram_endpoint(lambda: path, sock=rtp)
-        except BaseException:
-            path.close()
-            rtp.close()
-            rtcp.close()
-            self._ports.release(port)
-            raise
         slot = min(self._slots, key=len)
+
+        def gone(stream: MediaStream) -> None:
+            slot.pop(stream)
+            self._ports.release(stream.local_port)
+
+        stream = MediaStream(
+            sender,
+            self._recordings,
+            pair,
+            cname=self._cname,
+            chance=self._chance.random,
+            gone=gone,
+        )
         slot[stream] = None
-
-        def gone(_: asyncio.Future[None]) -> None:
-            slot.pop(stream, None)
-            self._ports.release(port)
-
-        path.gone.add_done_callback(gone)
         if self._timer is None:
             self._in_use(True)
-            self._due = loop.time() + _PHASE_SECONDS
+            loop = asyncio.get_running_loop()
+            self._due = loop.time()
+            self._advance()
             self._timer = loop.call_at(self._due, self._tick, loop)
         return stream
 
     async def close(self) -> None:
-        """Close every stream, and wait until its socket is gone and its recording stored."""
+        """Close every stream, and wait until its recording is stored."""
         self._closed = True
         self._rest()
         streams = [stream for slot in self._slots for stream in slot]
         for stream in streams:
             stream.close()
-        await asyncio.gather(*(stream.path.gone for stream in streams))
         await self._recordings.close()
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -113,8 +113,10 @@ class MediaPump:
         if now - self._due > _LATEST_SECONDS:
             self._tell_lateness(now - self._due, now)
             self._due = now
-        while self._due <= now:
-            self._slot = (self._slot + 1) % _PHASES
+        since_epoch = time.time() - time.monotonic()
+        while self._due < now + _EARLY_SECONDS:
+            self._round += self._slot == 0
+            control = (self._round + self._slot) % _CONTROL_ROUNDS == 0
             streams = list(self._slots[self._slot])
             for stream in streams:
                 try:
@@ -123,15 +125,23 @@ class MediaPump:
                     self._broken(stream)
             for stream in streams:  # who listens can wait until all have sent
                 try:
-                    stream.hear(now)
+                    stream.hear(now, since_epoch, control=control)
                 except Exception:
                     self._broken(stream)
             self._hear_tones(streams)
-            self._due += _PHASE_SECONDS
+            self._advance()
         if len(self):
             self._timer = loop.call_at(self._due, self._tick, loop)
         else:
             self._rest()
+
+    def _advance(self) -> None:
+        """To the next phase that has streams: one call alone wakes nobody in between."""
+        for _ in range(_PHASES):
+            self._slot = (self._slot + 1) % _PHASES
+            self._due += _PHASE_SECONDS
+            if self._slots[self._slot]:
+                break
 
     def _hear_tones(self, streams: list[MediaStream]) -> None:
         """Judge the tones of all streams that listen for them, in one product of matrices."""

@@ -116,3 +116,14 @@ def test_no_collection_during_calls_takes_long_whatever_lives() -> None:
         gc.set_threshold(*before)
     assert kept and len(pauses) > 50
     assert max(pauses) < 0.005
+
+
+def test_what_piled_up_before_a_call_is_not_looked_at_during_it() -> None:
+    before = gc.get_threshold()
+    try:
+        collect_for_calls(False)
+        kept = [[number] for number in range(30_000)]
+        collect_for_calls(True)
+        assert kept and sum(map(len, (gc.get_objects(0), gc.get_objects(1)))) < 1_000
+    finally:
+        gc.set_threshold(*before)

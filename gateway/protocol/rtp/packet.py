@@ -7,6 +7,8 @@
 |             CSRC (CC words), extension when X                 |
 """
 
+from collections.abc import Callable
+from functools import partial
 from struct import Struct
 from typing import NamedTuple
 
@@ -32,8 +34,14 @@ class RtpPacket(NamedTuple):
     extension: bytes | None = None
 
 
+# As RtpPacket(...), without the Python call in it: this is once per packet of each call
+_packet: Callable[[tuple[int, int, int, int, bytes, bool, tuple[()], None]], RtpPacket] = partial(
+    tuple.__new__, RtpPacket
+)
+
+
 def pack(
-    payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, *, marker: bool = False
+    payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, marker: bool = False
 ) -> bytes:
     """A packet without CSRC, extension or padding.  Sequence and timestamp are taken modulo 2^16 and 2^32."""
     second = payload_type | 0x80 if marker else payload_type
@@ -48,7 +56,7 @@ def parse(data: bytes) -> RtpPacket:
     if first & 0xC0 != _VERSION_2:
         raise RtpError(f"RTP version {first >> 6}, not 2")
     if first == _VERSION_2:  # nearly every packet
-        return RtpPacket(second & 0x7F, sequence, timestamp, ssrc, data[12:], second >= 0x80)
+        return _packet((second & 0x7F, sequence, timestamp, ssrc, data[12:], second >= 0x80, (), None))
     return _parse_rest(data, first, RtpPacket(second & 0x7F, sequence, timestamp, ssrc, b"", second >= 0x80))
 
 

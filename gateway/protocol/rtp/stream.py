@@ -10,7 +10,7 @@ from typing import Final
 
 from gateway.protocol.rtp.codec import FRAME, SAMPLE_RATE, Codec
 from gateway.protocol.rtp.packet import RtpPacket, pack
-from gateway.protocol.rtp.telephone_event import DigitSender
+from gateway.protocol.rtp.telephone_event import EVENT_OCTETS, DigitSender
 from gateway.protocol.rtp.transcode import Transcoder
 
 FRAME_SECONDS: Final = FRAME / SAMPLE_RATE
@@ -36,7 +36,8 @@ class RtpSender:
         self.sequence = sequence & 0xFFFF
         self.timestamp = timestamp & 0xFFFFFFFF
         self.packets = 0
-        self.octets = 0  # of payload
+        self.finished = True  # no prompt is left to play
+        self._events = 0  # among the packets
         self._digits = DigitSender()
         self._prompt = b""
         self._next_prompts: deque[bytes] = deque()
@@ -66,9 +67,9 @@ class RtpSender:
         return self._dtmf_payload_type is not None
 
     @property
-    def finished(self) -> bool:
-        """No prompt is left to play."""
-        return self._at >= len(self._prompt) and not self._next_prompts
+    def octets(self) -> int:
+        """Of payload."""
+        return FRAME * (self.packets - self._events) + EVENT_OCTETS * self._events
 
     def play(self, *prompts: bytes) -> None:
         """Begin with the next packet; one after the other, without a gap, in the place of what is under way.
@@ -79,6 +80,7 @@ class RtpSender:
         self._prompt = b""
         self._at = 0
         self._convert = None
+        self.finished = not prompts
 
     def stop(self) -> None:
         """Go back to silence."""
@@ -96,12 +98,20 @@ class RtpSender:
 
     def next_packet(self) -> bytes:
         """The packet of the next 20 ms: a digit, else the prompt, else what is relayed, else silence."""
-        if self._dtmf_payload_type is not None:
+        if self._digits.waiting and self._dtmf_payload_type is not None:
             event = self._digits.next_event(self.timestamp)
             if event is not None:
+                self._events += 1
                 return self._pack(self._dtmf_payload_type, event.timestamp, event.payload, event.marker)
+        at = self._at
+        if at + FRAME < len(self._prompt) and self._convert is None:  # nearly every packet
+            self._at = at + FRAME
+            frame = self._prompt[at : at + FRAME]
+        else:
+            frame = self._next_frame()
+            self.finished = self._at >= len(self._prompt) and not self._next_prompts
         marker, self._marker = self._marker, False
-        return self._pack(self._payload_type, self.timestamp, self._next_frame(), marker)
+        return self._pack(self._payload_type, self.timestamp, frame, marker)
 
     def skip(self) -> None:
         """Let 20 ms pass without a packet (the call is on hold); the prompt waits, then goes on."""
@@ -126,11 +136,10 @@ class RtpSender:
         return frame + self._silence[len(frame) :]
 
     def _pack(self, payload_type: int, timestamp: int, payload: bytes, marker: bool) -> bytes:
-        packet = pack(payload_type, self.sequence, timestamp, self.ssrc, payload, marker=marker)
+        packet = pack(payload_type, self.sequence, timestamp, self.ssrc, payload, marker)
         self.sequence = (self.sequence + 1) & 0xFFFF
         self.timestamp = (self.timestamp + FRAME) & 0xFFFFFFFF
         self.packets += 1
-        self.octets += len(payload)
         return packet
 
 
@@ -139,7 +148,7 @@ class MediaStats:
     """One call's media, as its record tells; `packets`, `lost`, `jitter_seconds` are of what the peer sent.
 
     `foreign` came from elsewhere than the peer, `malformed` were no RTP; `errors` counts what the system
-    refused to send, or reported about the peer's port (ICMP).
+    refused to send.
     """
 
     codec: str  # "" until one is agreed
@@ -178,9 +187,9 @@ class RtpReceiver:
         self._cycles = 0  # times that the sequence number has wrapped
         self._reported = (0, 0)  # expected and taken at the last report
         self._highest = 0
-        self._recent = 0  # bit n: sequence number highest - n has arrived
-        self._span = 0  # from the first packet of this run of numbers to the highest
+        self._missing: set[int] = set()  # sequence numbers before the highest that may still come
         self._expected = 0
+        self._expected_before = 0  # the first packet of this run of numbers
         self._packets = 0
         self._duplicates = 0
         self._out_of_order = 0
@@ -209,10 +218,14 @@ class RtpReceiver:
 
         Telephone events keep the timestamp of their start and say nothing about jitter (`is_audio=False`).
         """
+        sequence = packet.sequence
         if packet.ssrc != self.ssrc:  # a new source; what was counted before stays counted
             self.ssrc = packet.ssrc
-            self._restart(packet.sequence)
-        elif not self._in_sequence(packet.sequence):
+            self._restart(sequence)
+        elif sequence == self._highest + 1:  # nearly every packet
+            self._highest = sequence
+            self._expected += 1
+        elif not self._in_sequence(sequence):
             return False
         self._packets += 1
         if is_audio:
@@ -220,30 +233,33 @@ class RtpReceiver:
         return True
 
     def _restart(self, sequence: int) -> None:
-        self._highest, self._recent, self._span, self._cycles = sequence, 1, 0, 0
+        self._highest, self._cycles = sequence, 0
+        self._missing.clear()
         self._expected += 1
+        self._expected_before = self._expected
         self._bad_sequence = None
         self._transit = None
 
     def _in_sequence(self, sequence: int) -> bool:
         ahead = (sequence - self._highest) & 0xFFFF
         if 0 < ahead < _MAX_DROPOUT:
+            self._missing.update((self._highest + step) & 0xFFFF for step in range(1, ahead))
+            self._missing = {one for one in self._missing if (sequence - one) & 0xFFFF < _MAX_MISORDER}
             self._cycles += sequence < self._highest
             self._highest = sequence
-            self._recent = (self._recent << ahead | 1) & ((1 << _MAX_MISORDER) - 1)
-            self._span += ahead
             self._expected += ahead
             return True
         behind = (-ahead) & 0xFFFF
         if behind < _MAX_MISORDER:
-            if self._recent >> behind & 1:
+            span = self._expected - self._expected_before  # from the first one of this run to the highest
+            if behind > span:  # older than that
+                self._missing.update((self._highest - step) & 0xFFFF for step in range(span + 1, behind))
+                self._expected += behind - span
+            elif sequence not in self._missing:
                 self._duplicates += 1
                 return False
-            self._recent |= 1 << behind
+            self._missing.discard(sequence)
             self._out_of_order += 1
-            if behind > self._span:  # older than the first one that came
-                self._expected += behind - self._span
-                self._span = behind
             return True
         # a leap: one stray packet is dropped, two in a row mean that the peer restarted its numbers
         if sequence != self._bad_sequence:
@@ -255,7 +271,8 @@ class RtpReceiver:
     def _measure_jitter(self, timestamp: int, now: float) -> None:
         transit = now * SAMPLE_RATE - timestamp
         if self._transit is not None:
-            # timestamps wrap at 2^32; the difference of two transits is small and signed
-            deviation = abs((transit - self._transit + 2**31) % 2**32 - 2**31)
+            deviation = abs(transit - self._transit)
+            if deviation > 2**31:  # timestamps wrap at 2^32
+                deviation = abs((transit - self._transit + 2**31) % 2**32 - 2**31)
             self._jitter += (deviation - self._jitter) / 16
         self._transit = transit

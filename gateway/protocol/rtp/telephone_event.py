@@ -20,6 +20,7 @@ GAP_FRAMES: Final = 3  # 60 ms after the end packets, so that two equal digits a
 _END_PACKETS: Final = 3
 _VOLUME: Final = 10  # -10 dBm0
 _PAYLOAD = Struct(">BBH")
+EVENT_OCTETS: Final = _PAYLOAD.size
 _REMEMBERED = 8  # end packets of an older press may arrive behind the next one
 
 
@@ -78,7 +79,7 @@ class DigitSender:
     """Spells digits, one packet per frame; the frames of the gap between two presses carry audio again."""
 
     def __init__(self) -> None:
-        self._waiting: deque[str] = deque()
+        self.waiting: deque[str] = deque()  # the press under way is the first
         self._began = 0
         self._frame = 0  # frames since the press began; 0 = no press under way
 
@@ -87,11 +88,11 @@ class DigitSender:
         for digit in digits:
             if digit not in DIGITS:
                 raise ValueError(f"{digit!r} is not a DTMF digit")
-        self._waiting.extend(digits)
+        self.waiting.extend(digits)
 
     def next_event(self, timestamp: int) -> EventPacket | None:
         """What belongs in the frame at `timestamp`; None means audio."""
-        if not self._waiting:
+        if not self.waiting:
             return None
         if self._frame == 0:
             self._began = timestamp
@@ -100,9 +101,9 @@ class DigitSender:
         if frame > PRESS_FRAMES + _END_PACKETS - 1:
             if frame == PRESS_FRAMES + _END_PACKETS - 1 + GAP_FRAMES:
                 self._frame = 0
-                self._waiting.popleft()
+                self.waiting.popleft()
             return None
-        event = DIGITS.index(self._waiting[0])
+        event = DIGITS.index(self.waiting[0])
         duration = min(frame, PRESS_FRAMES) * FRAME
         payload = pack_event(TelephoneEvent(event, frame >= PRESS_FRAMES, _VOLUME, duration))
         return EventPacket(payload, self._began, frame == 1)
