@@ -152,7 +152,9 @@ class Consequences:
             self._runs.event(unit, event.service, customer, event.type, variables.call(call)["call"])
             if not url:
                 return
-        body = {"type": event.type, "timestamp": iso(event.at), **to_builtins(cdr(call))}
+        body: dict[str, object] = {}
+        if url or self._ruleset.notifies(event.service, event.type):
+            body = {"type": event.type, "timestamp": iso(event.at), **to_builtins(cdr(call))}
         if url:
             self._owing.owe(unit, service=event.service, ref=event.ref, url=url, body=body)
         if fires:

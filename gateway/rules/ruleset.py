@@ -53,6 +53,12 @@ class Ruleset:
     def __init__(self, rules: Mapping[str, tuple[_Entry, ...]], faults: tuple[Fault, ...]) -> None:
         self._rules = rules
         self._concerned = {(name, entry.rule.on) for name, entries in rules.items() for entry in entries}
+        self._notifying = {
+            (name, entry.rule.on)
+            for name, entries in rules.items()
+            for entry in entries
+            if any(action.notify for action in entry.rule.do)
+        }
         self.faults = faults
 
     @classmethod
@@ -69,6 +75,10 @@ class Ruleset:
     def concerns(self, service: str, event: str) -> bool:
         """Whether a rule of the service looks at such events at all."""
         return (service, event) in self._concerned
+
+    def notifies(self, service: str, event: str) -> bool:
+        """Whether such an event may come to be told to a URL of a rule."""
+        return (service, event) in self._notifying
 
     def evaluate(self, service: str, event: str, variables: Mapping[str, Any], now: float) -> Evaluation:
         """`event` is a Trigger or custom.NAME, `variables` nested as rules.variables has them, `now` Unix

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import ssl
 import time
@@ -30,6 +31,7 @@ from gateway.transport.sip_udp import UdpSocket, reachable
 log = logging.getLogger(__name__)
 
 _MEASURED_EVERY = 8  # datagrams
+_TICK_SECONDS = 0.01  # between two ticks: what comes due meanwhile is done together
 
 
 def _no_tls(address: Address) -> tuple[ssl.SSLContext, str]:
@@ -90,6 +92,7 @@ class SipEndpoint:
         self._open = False
         self._wake: asyncio.TimerHandle | None = None
         self._wake_at = 0.0
+        self._ticked_at = -math.inf
         self._settling = False
         self._drained = asyncio.Event()
 
@@ -241,7 +244,7 @@ class SipEndpoint:
         if self._agent is None:  # nothing is promised before all ports are there
             return
         self._unmeasured += 1
-        if self._unmeasured >= _MEASURED_EVERY or self._overload.is_on:
+        if self._unmeasured >= _MEASURED_EVERY or self._overload.retry_after:
             self._measure(self._agent)
         try:
             self._agent.receive(data, source, self._clock())
@@ -253,7 +256,7 @@ class SipEndpoint:
     def _measure(self, agent: UserAgent) -> None:
         """Datagrams that come faster than they are worked off wait in the kernel, where only it sees them."""
         self._unmeasured = 0
-        was = self._overload.is_on
+        was = self._overload.retry_after
         agent.overloaded = self._overload.waiting(self._udp.backlog(), self._clock())
         if agent.overloaded and not was:
             log.warning("sip.overloaded")
@@ -273,12 +276,13 @@ class SipEndpoint:
         if self._settling:  # called by on_event: the outer call goes on with it
             return
         self._settling = True
+        agent = self._user()
         try:
-            self._exchange(self._user())
+            self._exchange(agent)
         finally:
             self._settling = False
-        self._set_wake()
-        if self._user().draining and self._user().idle:
+        self._set_wake(agent)
+        if agent.draining and agent.idle:
             self._drained.set()
 
     def _exchange(self, agent: UserAgent) -> None:
@@ -310,11 +314,12 @@ class SipEndpoint:
             if transaction is not None:
                 self._user().send_failed(transaction, self._clock())
 
-    def _set_wake(self) -> None:
+    def _set_wake(self, agent: UserAgent) -> None:
         """One timer for the earliest deadline; an early one is left to fire for nothing."""
-        deadline = self._user().deadline()
+        deadline = agent.deadline()
         if deadline is None or not self._open:
             return
+        deadline = max(deadline, self._ticked_at + _TICK_SECONDS)
         if self._wake is not None:
             if self._wake_at <= deadline:
                 return
@@ -325,7 +330,8 @@ class SipEndpoint:
 
     def _tick(self) -> None:
         self._wake = None
-        self._user().tick(self._clock())
+        self._ticked_at = self._clock()
+        self._user().tick(self._ticked_at)
         self._settle()
 
 

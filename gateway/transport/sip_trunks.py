@@ -7,7 +7,6 @@ import random
 import ssl
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from gateway.config.endpoint import allowed
 from gateway.config.model import Sip
@@ -194,16 +193,15 @@ class Trunks:
         names = self._of(event.source.host)
         for name in names:
             numbering = self._links[name].numbering
-            for called in map(numbering.read, (event.to_number, event.dialled)):
-                if called in self._numbers[name]:
+            for written in (event.to_number, event.dialled):
+                if (called := numbering.read(written)) in self._numbers[name]:
                     event.call.trunk, event.call.digest = name, self.digest_of(name)
-                    caller = numbering.read(event.from_number)
-                    return replace(event, trunk=name, to_number=called, from_number=caller)
+                    return _read(event, name, called, numbering.read(event.from_number))
         if not names:
             return event
         numbering = self._links[names[0]].numbering
         called = numbering.read(event.to_number) or event.to_number
-        return replace(event, to_number=called, from_number=numbering.read(event.from_number))
+        return _read(event, event.trunk, called, numbering.read(event.from_number))
 
     def _of(self, source: str) -> list[str]:
         """The trunks that an IP address may be of."""
@@ -218,3 +216,7 @@ class Trunks:
 
 def _listens(sip: Sip, transport: str) -> bool:
     return any(written.startswith(f"{transport}:") for written in sip.listen)
+
+
+def _read(event: IncomingCall, trunk: str, called: str, caller: str) -> IncomingCall:
+    return IncomingCall(event.call, caller, called, event.source, trunk, event.sdp, event.dialled)

@@ -311,6 +311,15 @@ async def test_calls_are_told_to_their_own_url_or_those_to_us_to_that_of_texts(
     assert [url for url, _ in world.notifier.owed] == ([told] if told else [])
 
 
+async def test_a_rule_tells_a_url_what_the_call_was(open_world: Any) -> None:
+    rule = '[rules.tell]\non = "call.missed"\ndo = [{ notify = "https://ops.example/" }]\n'
+    world = await open_world(shop=f'name = "Shop"\nassets = ["12345"]\n{rule}')
+    event, call = missed()
+    await happens(world, world.consequences, event, call)
+    [(url, body)] = world.notifier.owed
+    assert (url, body["from"], body["to"]) == ("https://ops.example/", call.caller, call.called)
+
+
 LINKED = """
 name = "Shop"
 assets = ["12345"]

@@ -252,7 +252,8 @@ async def test_calls_that_come_faster_than_they_are_worked_off_get_503() -> None
                             heard[answer.split(b"Call-ID: ")[1].split(b"\r\n")[0].decode()] = answer
         taken = {n for n, answer in heard.items() if answer.startswith(b"SIP/2.0 100 ")}
         refused = {n for n, answer in heard.items() if answer.startswith(b"SIP/2.0 503 ")}
-        assert all(b"Retry-After: 5\r\n" in heard[n] for n in refused)
+        waits = {int(heard[n].split(b"Retry-After: ")[1].split(b"\r\n")[0]) for n in refused}
+        assert 1 in waits and max(waits) <= 10
         assert len(taken) + len(refused) == count and len(refused) > 50
         assert {"0", str(count - 1)} <= taken
         assert len(one.calls) == inbox.qsize() == len(taken)

@@ -134,13 +134,14 @@ class UserAgent:
         return frozenset(self._sessions.calls)
 
     @property
-    def overloaded(self) -> bool:
-        """Whether new calls are turned away by 503; set by the transport, which sees what waits."""
+    def overloaded(self) -> int:
+        """New calls are turned away by 503 with so many seconds of Retry-After, 0: they are taken; set by the
+        transport, which sees what waits."""
         return self.layer.overloaded
 
     @overloaded.setter
-    def overloaded(self, value: bool) -> None:
-        self.layer.overloaded = value
+    def overloaded(self, retry_after: int) -> None:
+        self.layer.overloaded = retry_after
 
     def tables(self) -> dict[str, int]:
         """How much is remembered; all of it is empty again 64*T1 after the last call."""

@@ -15,10 +15,16 @@ TARGET_REFRESH = ("INVITE", "UPDATE")  # requests that may move the peer's Conta
 DialogId = tuple[str, str, str]  # Call-ID, local tag, remote tag
 
 _REQUEST_URI = re.compile(r"[^\s<>\"]+")  # what a request line can carry; `Uri` reads more than that
+# nearly every Contact looks like this; the rest goes the long way
+_USUAL_CONTACT = re.compile(
+    r"<(sips?:(?:\+?[0-9A-Za-z]++@)?[A-Za-z0-9_.\-]++(?::[1-9][0-9]{0,3})?)>(?:;[^,\"]*)?"
+)
 
 
 def contact_of(message: Message) -> str | None:
     """The URI of the Contact, if there is one that sip can reach."""
+    if usual := _USUAL_CONTACT.fullmatch(message.headers.get("Contact")):
+        return usual[1]
     try:
         uri = message.address("Contact").uri
         return uri if Uri.parse(uri).host and _REQUEST_URI.fullmatch(uri) else None

@@ -115,13 +115,13 @@ class Headers:
     def single(self, key: str, *, required: bool = False) -> str:
         """The only line under a lower-case long name.  Raises BadHeader for more, or none when required."""
         lines = self._lines.get(key)
+        if lines is not None and len(lines) == 1 and lines[0]:
+            return lines[0]
         if lines is None or not lines[0]:
             if required or lines:
                 raise BadHeader(f"no {key}")
             return ""
-        if len(lines) > 1:
-            raise BadHeader(f"more than one {key}")
-        return lines[0]
+        raise BadHeader(f"more than one {key}")
 
     def lines(self, name: str) -> list[str]:
         """Every line of that name as it came."""
@@ -133,10 +133,8 @@ class Headers:
 
     def picked(self, *keys: str) -> Self:
         """The lines under these lower-case long names; a malformed request may lack one."""
-        picked = type(self)()
-        for key in keys:
-            if key in self._lines:
-                picked._lines[key] = self._lines[key].copy()
+        picked, lines = type(self)(), self._lines
+        picked._lines = {key: lines[key].copy() for key in keys if key in lines}
         return picked
 
     def fields(self) -> Iterator[tuple[str, str]]:
@@ -147,12 +145,13 @@ class Headers:
         return (_KEYS.get(name) or _key(name)) in self._lines
 
     def __str__(self) -> str:
-        lines = []
-        for key, values in self._lines.items():
-            name = _DISPLAY.get(key) or key.title()
-            for value in values:
-                lines.append(f"{name}: {value}\r\n")
-        return "".join(lines)
+        return "".join(
+            [
+                f"{_DISPLAY.get(key) or key.title()}: {value}\r\n"
+                for key, values in self._lines.items()
+                for value in values
+            ]
+        )
 
 
 _VIA = re.compile(

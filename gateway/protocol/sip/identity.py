@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from gateway.protocol.sip.grammar import BLANK
+from gateway.protocol.sip.grammar import BLANK, TOKEN
 from gateway.protocol.sip.headers import BadHeader, NameAddr
 from gateway.protocol.sip.message import Request
 from gateway.protocol.sip.uri import BadUri, Uri, sip_uri
@@ -12,6 +13,11 @@ from gateway.protocol.sip.uri import BadUri, Uri, sip_uri
 ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 section 4.1.1.3
 _WITHHELD = frozenset({"id", "user", "header", "critical"})
 _NOBODY = frozenset({"anonymous", "restricted", "unavailable", "unknown", "private", "withheld"})
+# nearly every From and To looks like this; the rest goes the long way
+_USUAL = re.compile(
+    r'(?:"[^"\\]*+"[ \t]*+|[^"<]*+)<sips?:(\+?[0-9]++)@(?!(?i:anonymous\.invalid)[:>])[A-Za-z0-9.\-]++'
+    rf"(?::[1-9][0-9]{{0,3}})?>(?:;tag={TOKEN})?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,16 @@ def caller_of(request: Request) -> str:
     }
     if wanted & _WITHHELD:
         return ""
-    asserted = (number_of(value) for value in request.headers.values("P-Asserted-Identity"))
-    return next((number for number in asserted if number), "") or number_of(request.headers.get("From"))
+    for value in request.headers.values("P-Asserted-Identity"):
+        if number := number_of(value):
+            return number
+    return number_of(request.headers.get("From"))
 
 
 def number_of(value: str) -> str:
     """The user part of an address field; empty for an address without one, and for one that means nobody."""
+    if usual := _USUAL.fullmatch(value):
+        return usual[1]
     try:
         uri = Uri.parse(NameAddr.parse(value).uri)
     except (BadHeader, BadUri):

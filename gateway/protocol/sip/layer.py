@@ -14,11 +14,11 @@ from typing import Protocol
 from gateway.protocol.sip.address import Address, Transport
 from gateway.protocol.sip.digest import Digest
 from gateway.protocol.sip.headers import MAGIC_COOKIE, BadHeader, Via
+from gateway.protocol.sip.matching import ServerKey, companion, key_of_ack, server_key
 from gateway.protocol.sip.message import (
     Request,
     Response,
     SipParseError,
-    make_request,
     parse,
     renewed,
     reply_address,
@@ -49,7 +49,7 @@ from gateway.protocol.sip.transaction import (
     cause_of,
 )
 
-RETRY_AFTER_SECONDS = 5
+RETRY_AFTER_SECONDS = 5  # of a refusal for want of room
 LARGEST_DATAGRAM = 1300  # octets of a request (section 18.1.1)
 MOST_CHALLENGES = 4  # to one request: a proxy's, a registrar's, and a stale nonce of each
 
@@ -66,7 +66,7 @@ class TransactionLayer:
     `stream_for` gives where requests to an address go that are too large for a datagram; None: there too.
 
     `limit` bounds the server transactions: above it a new INVITE gets 503, above twice as many everything.
-    While it is `overloaded` every INVITE of a new call gets 503.
+    While `overloaded` is not 0 every INVITE of a new call gets 503, with that many seconds of Retry-After.
     """
 
     def __init__(
@@ -86,11 +86,11 @@ class TransactionLayer:
         self.ports = ports or {}
         self.timers = Timers()
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
-        self.servers: dict[tuple[object, ...], ServerTransaction] = {}
+        self.servers: dict[ServerKey, ServerTransaction] = {}
         self.malformed = 0
         self.strangers = Strangers()
         self.shed = 0
-        self.overloaded = False  # new calls get 503
+        self.overloaded = 0
         self._rng = rng
         self._admit = admit
         self._answer_strangers = answer_strangers
@@ -107,6 +107,8 @@ class TransactionLayer:
         strangers = self.strangers
         if strangers.muted and strangers.is_muted(source.host, now) and not self._admit(source.host):
             strangers.verdict(source.host, now)
+            return
+        if datagram.startswith(b"ACK ") and self._acknowledged(datagram, source, now):
             return
         try:
             message = parse(datagram)
@@ -214,7 +216,7 @@ class TransactionLayer:
         self, invite: ClientTransaction, now: float, user: object, reason: tuple[str, str]
     ) -> ClientTransaction:
         """Send the CANCEL of an INVITE (section 9.1): its Via, Request-URI and Route."""
-        cancel = _companion(invite.request, "CANCEL")
+        cancel = companion(invite.request, "CANCEL")
         cancel.headers.add(*reason)
         return self.request(cancel, invite.peer, now, user)
 
@@ -297,19 +299,29 @@ class TransactionLayer:
         """Answer statelessly.  The To tag is the same for each repetition of the request."""
         stamp(request, source)
         mark = hash((self._stateless_salt, request.via.branch, request.call_id, request.from_tag))
-        headers = [("Retry-After", str(RETRY_AFTER_SECONDS))] if status == 503 else []
+        headers = [("Retry-After", str(self.overloaded or RETRY_AFTER_SECONDS))] if status == 503 else []
         if status == 400 and reason.isascii() and reason.isprintable():
             headers.append(("Warning", f'399 {self.host} "{reason.translate(_QUOTE_SAFE)}"'))
         response = respond(request, status, to_tag=f"{mark & (1 << 64) - 1:016x}", headers=headers)
         address = reply_address(request, source)
         self._datagrams.append(Datagram(bytes(response), address, None, _otherwise(request, address)))
 
+    def _acknowledged(self, datagram: bytes, source: Address, now: float) -> bool:
+        """Whether it is the ACK of a refusal, of which nothing but what it belongs to is of any use."""
+        key = key_of_ack(datagram)
+        known = self.servers.get(key) if key is not None else None
+        if known is None or known.state not in _REFUSED or not self._admit(source.host):
+            return False
+        if known.allows(Cause.ACK):
+            self._step(known, Cause.ACK, now)
+        return True
+
     def _request_received(self, request: Request, source: Address, now: float) -> None:
         if not self._admit(source[0]):
             if request.method != "ACK":
                 self._stranger(request, source, now)
             return
-        key = _server_key(request, "INVITE" if request.method == "ACK" else request.method)
+        key = server_key(request, "INVITE" if request.method == "ACK" else request.method)
         known = self.servers.get(key)
         if known is not None:
             cause = Cause.ACK if request.method == "ACK" else Cause.REQUEST
@@ -330,7 +342,7 @@ class TransactionLayer:
     def _is_full(self, request: Request) -> bool:
         if request.method != "INVITE":
             return len(self.servers) >= 2 * self._limit
-        return len(self.servers) >= self._limit or (self.overloaded and not request.to_tag)
+        return len(self.servers) >= self._limit or (self.overloaded > 0 and not request.to_tag)
 
     def _stranger(self, request: Request, source: Address, now: float) -> None:
         verdict = self.strangers.verdict(source.host, now)
@@ -359,7 +371,7 @@ class TransactionLayer:
                 self._events.append(AckReceived(message))
             elif isinstance(message, Response) and isinstance(transaction, ClientTransaction):
                 if act is Act.ACK:
-                    ack = _companion(transaction.request, "ACK", message.headers.get("To"))
+                    ack = companion(transaction.request, "ACK", message.headers.get("To"))
                     self.send(ack, transaction.peer)
                 else:
                     self._events.append(ResponseReceived(transaction, message))
@@ -411,28 +423,5 @@ def _otherwise(request: Request, address: Address) -> Address | None:
     return via_address(request, address) if address.reliable else None
 
 
+_REFUSED = (State.COMPLETED, State.CONFIRMED)
 _QUOTE_SAFE = {ord('"'): "'", ord("\\"): "/"}
-
-
-def _server_key(request: Request, method: str) -> tuple[object, ...]:
-    """Section 17.2.3; without the magic cookie the fields that RFC 2543 compared."""
-    via = request.via
-    if via.branch.startswith(MAGIC_COOKIE) and len(via.branch) > len(MAGIC_COOKIE):
-        return via.branch, via.sent_by, method
-    first = request.headers.get("Via").partition(",")[0]
-    return request.uri, request.from_tag, request.call_id, request.cseq, first, method
-
-
-def _companion(invite: Request, method: str, to: str = "") -> Request:
-    """The CANCEL, or the ACK to a failure, of our INVITE: its branch, its route (17.1.1.3, 9.1)."""
-    headers = invite.headers
-    return make_request(
-        method,
-        invite.uri,
-        via=invite.via,
-        from_=headers.get("From"),
-        to=to or headers.get("To"),
-        call_id=invite.call_id,
-        cseq=invite.cseq,
-        headers=[("Route", route) for route in headers.lines("Route")],
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Self
 from urllib.parse import quote, unquote
 
@@ -13,6 +14,8 @@ SIP_SCHEMES = ("sip", "sips")
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.\-]+)(?::([0-9]{1,5}))?")
+# nearly every URI looks like this; the rest goes the long way
+_USUAL = re.compile(r"(sips?):(\+?[0-9A-Za-z]+)@([A-Za-z0-9_.\-]+)(?::([1-9][0-9]{0,3}))?")
 _USER = re.compile(r"[^@<>\" \t\r\n]*+")
 _USER_SAFE = "-_.!~*'()&=+$,?/;"
 
@@ -47,6 +50,9 @@ class Uri:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises BadUri, for any scheme but sip, sips and tel too."""
+        if usual := _USUAL.fullmatch(text):
+            scheme, user, host, digits = usual.groups()
+            return cls(scheme, user, host.lower(), int(digits) if digits else None)
         scheme = scheme_of(text)
         rest = text[len(scheme) + 1 :]
         if scheme == "tel":
@@ -72,7 +78,10 @@ class Uri:
     @property
     def number(self) -> str:
         """The user part as a person would dial it: no password, no user parameters, escapes resolved."""
-        return readable(unquote(self.user.partition(";")[0].partition(":")[0], errors="replace"))
+        user = self.user.partition(";")[0].partition(":")[0]
+        if "%" not in user and user.isascii():
+            return user
+        return readable(unquote(user, errors="replace"))
 
     @property
     def loose(self) -> bool:
@@ -91,6 +100,7 @@ def without_headers(uri: str) -> str:
     return uri.partition("?")[0]
 
 
+@lru_cache(maxsize=1024)  # our own numbers, mostly
 def sip_uri(user: str, host: str, port: int | None) -> str:
     """A sip URI's text; characters that may not stand in a user part are escaped."""
     place = host_port(host, port)
