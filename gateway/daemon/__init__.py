@@ -31,6 +31,7 @@ from gateway.daemon.smpp import SmppSide
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.directory.devices import Devices
+from gateway.directory.offences import Offences
 from gateway.directory.policy import Policy, explicit
 from gateway.flows import effects
 from gateway.http.app import HttpServer
@@ -127,6 +128,7 @@ class Daemon:
         )
         self._consents = Consents()
         self._customers = Customers()
+        self._offences = Offences()
         self._policy = Policy(self._services, self._consents.opted_in)
         secret = secret_of(config.secret, state_directory)
         codes = self._codes = Codes(secret)
@@ -252,7 +254,7 @@ class Daemon:
         self._events = CustomEvents(
             services=self._services, clock=self._clock, new_id=self._new_id, owing=self._notifier
         )
-        self._listening = Listening(self._clock, self.metrics.nlp_left_out)
+        self._listening = Listening(self._clock, self.metrics.nlp_left_out, self._offences)
         self._listening.configure(self._services, self._listening.readers(self._services))
         self._words = Words(
             services=self._services,
@@ -354,6 +356,7 @@ class Daemon:
                 clock=self._clock,
                 consents=self._consents,
                 customers=self._customers,
+                offences=self._offences,
                 events=self._events,
                 dialler=self._dialler,
                 carriers=self.carriers,

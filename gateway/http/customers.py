@@ -84,12 +84,20 @@ async def change(request: web.Request) -> web.Response:
 
 
 async def erase(request: web.Request) -> web.Response:
-    """Forget the profile.  What was said about messages stays: forgetting a STOP would be no favour."""
+    """Forget the profile, whose links were whose, offences, and the tokens of apps.
+
+    What was said about messages stays: forgetting a STOP would be no favour.
+    """
     service = authenticate(request)
     address, deps, unit = _address(request, service), request.app[DEPS], Unit()
-    erased = deps.customers.erase(unit, service, address)
+    found = [
+        deps.customers.erase(unit, service, address),
+        deps.offences.erase(unit, service, address),
+        *(deps.devices.revoke(unit, (service, app, address)) > 0 for app in deps.services[service].apps),
+        await deps.links.forget(unit, service, address),
+    ]
     await unit.commit(deps.store)
-    return answer(Erased(address, erased))
+    return answer(Erased(address, any(found)))
 
 
 async def consent(request: web.Request) -> web.Response:

@@ -14,6 +14,7 @@ from gateway.config.model import Service
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.directory.devices import Devices
+from gateway.directory.offences import Offences
 from gateway.inbound.app import AppTexts
 from gateway.inbound.custom import CustomEvents
 from gateway.observe.health import CarrierState
@@ -98,6 +99,7 @@ class Deps:
     clock: Clock
     consents: Consents
     customers: Customers
+    offences: Offences
     events: CustomEvents
     dialler: Dialling
     # how many segments a text takes as SMS by a bind, "" = by most; may be more than can be sent

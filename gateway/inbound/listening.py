@@ -9,11 +9,11 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.config.model import Service
+from gateway.directory.offences import Offences
 from gateway.store.base import Store, Unit
 from gateway.text.pipeline import Reader, reads
 from gateway.values.clock import Clock
 from gateway.values.event import Event
-from gateway.values.message import Offence
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +33,18 @@ class Said(Struct, frozen=True):
 class Listening:
     """Reads for the services that have [nlp]; costs the others nothing."""
 
-    def __init__(self, clock: Clock, late: Callable[[str, str], None] = lambda service, stage: None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        late: Callable[[str, str], None] = lambda service, stage: None,
+        offences: Offences | None = None,
+    ) -> None:
         """`late(service, stage)` is told of each stage that was left out."""
         self._clock = clock
         self._late = late
         self._services: dict[str, Service] = {}
         self._readers: dict[str, Reader] = {}
-        self._offences: dict[tuple[str, str], int] = {}
+        self._offences = offences or Offences()
 
     def readers(self, services: Mapping[str, Service]) -> dict[str, Reader]:
         """For `configure`: reads what the services need, which may take a second; safe beside the loop."""
@@ -56,9 +61,7 @@ class Listening:
 
     async def load(self, store: Store) -> None:
         for name in self._readers:
-            for offence in await store.offences(name):
-                key = name, offence.address
-                self._offences[key] = max(offence.count, self._offences.get(key, 0))
+            await self._offences.load(store, name)
 
     def reader(self, service: str) -> Reader | None:
         return self._readers.get(service)
@@ -79,7 +82,7 @@ class Listening:
             self._late(service, stage)
             log.warning("nlp.left_out", extra={"service": service, "stage": stage, "reason": reason})
         profane = bool(analysis.profane)
-        offences = self._offences.get((service, sender), 0) + profane
+        offences = self._offences.count(service, sender) + profane
         settings = self._services[service].nlp
         action = settings.profanity.action if settings is not None and profane else "flag"
         return Said(
@@ -95,10 +98,7 @@ class Listening:
         unit.writes.append(Event(ref=transid, type="nlp", service=service, at=now, data=data))
         if not said.variables["profane"]:
             return
-        key, count = (service, sender), said.variables["offences"]
-        self._offences[key] = count
-        unit.writes.append(Offence(service=service, address=sender, count=count, at=now))
-        unit.undo.append(lambda: self._offences.update({key: count - 1}))
+        self._offences.note(unit, service, sender, said.variables["offences"], now)
 
     def reply(self, service: str) -> str:
         """What a text that is rejected is answered with; "" = nothing."""

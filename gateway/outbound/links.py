@@ -100,6 +100,18 @@ class Links:
         plan = tuple(replace(step, text=smart_link.put_in(step.text, urls)) for step in message.plan)
         return replace(message, text=plan[0].text, plan=plan)
 
+    async def forget(self, unit: Unit, service: str, address: str) -> bool:
+        """Links that were made for a customer lead on, and say no more whose they are.  False: there are
+        none.  Raises StoreError."""
+        found = await self._store.links_of(service, address)
+        for link in found:
+            before = self._opened.get(link.token)
+            nobodys = replace(before or link, address="", ref="")
+            unit.writes.append(nobodys)
+            if before is not None:
+                self._opened[link.token] = nobodys
+        return bool(found)
+
     async def find(self, token: str) -> Link | None:
         """Raises StoreError."""
         if not smart_link.is_token(token):

@@ -85,7 +85,9 @@ TABLES: dict[type[Record], tuple[str, tuple[str, ...]]] = {
 class Delete(Struct, frozen=True):
     """Remove the row of `record` whose key fields, in TABLES' order, are `key`.  No row is no error."""
 
-    record: type[Effect | Begun | Timer | Notification | Part | LogbookRow | Customer | Raised | Otp | Device]
+    record: type[
+        Effect | Begun | Timer | Notification | Part | LogbookRow | Customer | Raised | Otp | Device | Offence
+    ]
     key: tuple[str, ...]
 
 
@@ -295,6 +297,7 @@ class Store(Protocol):
         ...
 
     async def link(self, token: str) -> Link | None: ...
+    async def links_of(self, service: str, address: str) -> list[Link]: ...
     async def last_link(self) -> int:
         """The greatest `number` of all links; 0 without one."""
         ...

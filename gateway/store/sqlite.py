@@ -133,6 +133,9 @@ class SqliteStore(SqliteFile):
     async def link(self, token: str) -> Link | None:
         return await self._one(Link, "link", token=token)
 
+    async def links_of(self, service: str, address: str) -> list[Link]:
+        return await self._all(Link, "links_of", service=service, address=address)
+
     async def last_link(self) -> int:
         [(last,)] = await self._rows("last_link")
         return int(last or 0)

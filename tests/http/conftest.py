@@ -19,6 +19,7 @@ from gateway.content.smart_link import Tokens
 from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.directory.devices import Devices
+from gateway.directory.offences import Offences
 from gateway.http.app import HttpServer
 from gateway.http.deps import CarrierState, Deps
 from gateway.inbound.app import AppTexts
@@ -169,7 +170,7 @@ class Api:
         )
         self.channels["app"] = self.apps
         self.app_texts = AppTexts(services=self.services, clock=clock, new_id=IdSource(clock), owing=self)
-        self.consents, self.customers = Consents(), Customers()
+        self.consents, self.customers, self.offences = Consents(), Customers(), Offences()
         self.owed: list[dict[str, Any]] = []
         self.events = CustomEvents(services=self.services, clock=clock, new_id=IdSource(clock), owing=self)
         self.metrics = Metrics()
@@ -213,6 +214,7 @@ class Api:
             clock=clock,
             consents=self.consents,
             customers=self.customers,
+            offences=self.offences,
             events=self.events,
             dialler=self.dialler,
             segments=count,

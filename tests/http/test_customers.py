@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gateway.store.base import Unit
+
 if TYPE_CHECKING:
     from tests.http.conftest import Api
 
@@ -29,6 +31,27 @@ async def test_a_profile_is_made_changed_and_forgotten(api: Api) -> None:
     assert (await ask(api, "GET", BOB, key="off-key"))[1]["attributes"] == {}
     assert (await ask(api, "DELETE", BOB))[1]["erased"] is True
     assert (await ask(api, "GET", BOB))[1]["attributes"] == {}
+
+
+async def test_who_is_erased_leaves_no_offences_no_tokens_and_no_links_of_theirs(api: Api) -> None:
+    """Only the profile went: links went on saying whose they were, offences went on being counted."""
+    address = "+447700900001"
+    unit = Unit()
+    url = api.links.make(unit, "pizza", "offer", address, "m1")
+    api.offences.note(unit, "pizza", address, 3, 1.0)
+    await unit.commit(api.deps.store)
+    token = url.rpartition("/")[2]
+    before = await api.links.find(token)
+    assert before is not None
+    api.links.open(before, "ios", by_program=False)
+    assert (await ask(api, "DELETE", BOB, key="pizza-key"))[1]["erased"] is True
+    api.links._opened.clear()  # as the store has it
+    link = await api.links.find(token)
+    assert link is not None
+    assert (link.address, link.ref, link.clicks) == ("", "", 1)
+    assert link.ios == before.ios  # it leads on
+    assert await api.deps.store.offences("pizza") == []
+    assert (await ask(api, "DELETE", BOB, key="pizza-key"))[1]["erased"] is False
 
 
 async def test_consent_is_set_read_and_kept_with_its_history(api: Api) -> None:

@@ -115,6 +115,7 @@ class Bench:
             clock=cast(Any, None),
             consents=cast(Any, None),
             customers=cast(Any, None),
+            offences=cast(Any, None),
             events=cast(Any, None),
             devices=cast(Any, None),
             apps=cast(Any, None),

@@ -34,6 +34,7 @@ class Desk:
             clock=cast(Any, None),
             consents=cast(Any, None),
             customers=cast(Any, None),
+            offences=cast(Any, None),
             events=cast(Any, None),
             segments=lambda text, carrier: len(text),
             preview=cast(Any, None),

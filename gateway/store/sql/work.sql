@@ -10,6 +10,10 @@ SELECT * FROM otps ORDER BY id;
 -- A smart link by its token.
 SELECT * FROM links WHERE token = :token;
 
+-- name: links_of
+-- A service's links that were made for one customer.
+SELECT * FROM links WHERE service = :service AND address = :address;
+
 -- name: last_link
 -- The number of the last link that was made.
 SELECT max(number) FROM links;
