@@ -4,9 +4,12 @@ of a daemon that runs joins the report of a test that fails."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
+from tests.peers.logs import SetUp, logging_set_up
 from tests.peers.processes import Daemon
 
 settings.register_profile("suite", derandomize=True, deadline=None)
@@ -32,3 +35,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
         report.outcome = "failed"
         report.longrepr = f"skipped, which --forbid-skips forbids: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def logged() -> Iterator[SetUp]:
+    with logging_set_up() as set_up:
+        yield set_up

@@ -13,6 +13,7 @@ from gateway.channels.segmentation import Cutter
 from gateway.channels.submit_sm import Maker, validity_period
 from gateway.config.model import Bind
 from gateway.content.otp import Codes
+from gateway.observe.about import concerning
 from gateway.protocol.smpp.pdu import SubmitSm
 from gateway.protocol.smpp.receipt import response_id
 from gateway.protocol.sms.segments import TooManySegments, count
@@ -292,7 +293,8 @@ class SmsChannel:
         if resent > _RESENDS:
             self._doubt(flight, part)
             return
-        log.warning("submit_sm.resent", extra={"transid": flight.message.id, "bind": flight.carrier})
+        with concerning(session=flight.message.session):
+            log.warning("submit_sm.resent", extra={"transid": flight.message.id, "bind": flight.carrier})
         again = Flight(
             flight.message,
             flight.step,

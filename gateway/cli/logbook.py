@@ -33,8 +33,8 @@ Examples:
 def logbook(name: str, as_csv: bool, as_json: bool, config: str) -> None:
     """Print a Logbook, or list them.
 
-    NAME is SERVICE/BOOK.  Rows come in the order in which their sessions began; `at` and `session` are before
-    the columns that the service file declares.
+    NAME is SERVICE/BOOK.  Rows come in the order in which their sessions began; `at`, `session`
+    and `transid`, the transaction that began it, are before the columns that the service file declares.
     """
     gateway = settings(config)
     if not name:
@@ -57,10 +57,15 @@ def logbook(name: str, as_csv: bool, as_json: bool, config: str) -> None:
     columns = list(known[book].columns)
     rows = look(config, lambda store: _rows(store, service, book))
     if as_json:
-        print_json([{"at": iso(row.at), "session": row.run, **_of(row, columns)} for row in rows])
+        print_json(
+            [
+                {"at": iso(row.at), "session": row.run, "transid": row.transid, **_of(row, columns)}
+                for row in rows
+            ]
+        )
         return
-    head = ("at", "session", *columns)
-    lines = [[iso(row.at), row.run, *map(as_text, _of(row, columns).values())] for row in rows]
+    head = ("at", "session", "transid", *columns)
+    lines = [[iso(row.at), row.run, row.transid, *map(as_text, _of(row, columns).values())] for row in rows]
     if as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(head)

@@ -43,7 +43,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     )["call"],
     "status": variables.status(value="", transid="", sender="", recipient="")["status"],
     "click": variables.click(link="", device="other", count=1, ref="")["click"],
-    "session": variables.session(id="", flow="", result=0)["session"],
+    "session": variables.session(id="", flow="", transid="", result=0)["session"],
 }
 
 

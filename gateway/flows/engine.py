@@ -235,6 +235,7 @@ class _Walk:
                     service=self._run.service,
                     book=line.book,
                     run=self._run.id,
+                    transid=str(self._run.data.get("session.transid", "")),
                     at=self._now,
                     data={name: render(text, self._run.data, missing="") for name, text in line.row.items()},
                 )

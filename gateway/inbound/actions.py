@@ -16,7 +16,7 @@ from gateway.outbound.accept import Accepting, Owing, SendRequest
 from gateway.store.base import Unit
 from gateway.values.clock import Clock, iso
 from gateway.values.errors import BadInput
-from gateway.values.event import Event
+from gateway.values.event import Event, Trigger
 from gateway.values.message import Consent
 from gateway.values.outcome import Result
 from gateway.values.variables import flat, render
@@ -35,6 +35,13 @@ class Subject(Struct, frozen=True, kw_only=True):
     number: str
     variables: Mapping[str, Any]
     body: Mapping[str, Any] = {}
+
+    @property
+    def transid(self) -> str:
+        """The transaction that it belongs to: its own, or that which began the session that has ended."""
+        if self.type == Trigger.SESSION_ENDED:
+            return str(self.variables["session"]["transid"])
+        return self.ref
 
 
 class Starting(Protocol):
@@ -224,7 +231,7 @@ class Actions:
     def _notify(self, unit: Unit, url: str, subject: Subject) -> None:
         body = {
             "type": subject.type,
-            "transid": subject.ref,
+            "transid": subject.transid,
             "service": subject.service,
             "timestamp": iso(self._clock.now()),
             **subject.body,
@@ -238,6 +245,6 @@ class Actions:
         except BadInput as error:
             log.warning(
                 "action.failed",
-                extra={"transid": subject.ref, "service": subject.service, "reason": str(error)},
+                extra={"transid": subject.transid, "service": subject.service, "reason": str(error)},
             )
             self._note(unit, subject, "action.failed", {"reason": str(error)})

@@ -128,6 +128,7 @@ class Acts:
                 "retry": effect.retry_seconds,
                 "service": run.service,
                 "auth": effect.auth,
+                "transid": run.data.get("session.transid", ""),
             },
             created_at=self._clock.now(),
         )
@@ -174,6 +175,7 @@ class Acts:
         body = {
             "type": "session.notify",
             "session": run.id,
+            "transid": run.data.get("session.transid", ""),
             "flow": run.flow,
             "service": run.service,
             "timestamp": iso(self._clock.now()),

@@ -23,7 +23,6 @@ from gateway.store.base import Unit
 from gateway.values import link
 from gateway.values.call import Call, cdr
 from gateway.values.clock import Clock, iso
-from gateway.values.dial import DIALLED
 from gateway.values.event import Event, Trigger
 from gateway.values.link import Link
 from gateway.values.message import Message, StepState
@@ -184,7 +183,8 @@ class Consequences:
         """Let the rules of the event's service act on it."""
         if self._depth == _LIMIT_DEPTH:
             reason = f"rules have fired rules {_LIMIT_DEPTH} times over; no more of them on this {event.type}"
-            log.warning("rules.stopped", extra={"transid": event.ref, "service": event.service})
+            transid = seen.get("session", {}).get("transid", event.ref)
+            log.warning("rules.stopped", extra={"transid": transid, "service": event.service})
             unit.writes.append(
                 Event(
                     ref=event.ref,
@@ -250,7 +250,7 @@ class Consequences:
             "code": message.code,
             "carrier": message.carrier,
         }
-        dialled = self._dialled if message.run.startswith(DIALLED) else None
+        dialled = None if message.session else self._dialled
         if plan.channel == "voice":
             taken_back = message.status.final and message.code == CANCELLED
             if taken_back or record.state in (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED):
@@ -278,6 +278,7 @@ def status_body(message: Message, at: float) -> dict[str, object]:
         "channel": message.plan[message.step].channel if message.step >= 0 else "",
         "from": message.sender,
         "to": message.recipient,
+        **({"session": message.session} if message.session else {}),
         "carrier": message.carrier,
         "code": message.code,
         "reason": message.reason,

@@ -280,14 +280,14 @@ class LiveCalls:
         except GatewayError as error:
             event, data = "error", {"reason": str(error)}
         except Exception as error:  # a defect of ours; the session must not wait for ever because of it
-            log.exception("call.act_failed", extra={"run": run, "key": effect.key})
+            log.exception("call.act_failed", extra={"session": run, "key": effect.key})
             event, data = "error", {"reason": f"it failed here: {type(error).__name__}"}
         try:
             data = {"transid": leg.transid, "answerer": leg.answerer, "reason": "", **data}
             noted = self._recorded(run, leg, data) if data.get("file") else ()
             self._sessions.done(run, effect.key, event, data, noted)
         except Exception:
-            log.exception("call.session_failed", extra={"run": run, "key": effect.key})
+            log.exception("call.session_failed", extra={"session": run, "key": effect.key})
             leg.hang_up()  # nobody would ever do it
 
     async def _act(self, run: str, leg: Leg, effect: CallEffect) -> tuple[str, dict[str, Any]]:

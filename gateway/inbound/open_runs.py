@@ -132,5 +132,7 @@ class OpenRuns:
             try:
                 self._time_up(id_of(key), due_of(self._runs[key]))
             except Exception:  # one that cannot be served must not stop the others
-                log.exception("run.time_up_failed", extra={"session": id_of(key)})
+                run = self._packer.unpacked(key, self._runs[key])
+                extra = {"session": run.id, "transid": run.data.get("session.transid", "")}
+                log.exception("run.time_up_failed", extra=extra)
         self._arm()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -38,6 +39,7 @@ from gateway.inbound.open_runs import OpenRuns
 from gateway.inbound.paused import KIND as HELD
 from gateway.inbound.paused import Paused
 from gateway.inbound.versions import Versions
+from gateway.observe.about import concerning
 from gateway.outbound.accept import Accepting, Owing
 from gateway.rules import variables
 from gateway.store.base import Delete, Store, Unit
@@ -193,7 +195,7 @@ class Runs:
         found = self._versions.pick(subject.service, flow, subject.customer)
         id = self._new_id()
         # of a session whose end began this one, its result and reason stay readable
-        own = {**subject.variables.get("session", {}), "id": id, "flow": flow, "transid": subject.ref}
+        own = {**subject.variables.get("session", {}), "id": id, "flow": flow, "transid": subject.transid}
         began = Start(
             run_id=id,
             service=subject.service,
@@ -207,7 +209,7 @@ class Runs:
                 self._tell(unit, subject, "session.duplicate", flow=flow, key=key, run=taken)
                 return ""
             began = replace(began, key=key)
-        advance = self._begin(unit, found, began, subject.ref)
+        advance = self._begin(unit, found, began)
         self._tell(unit, subject, "session.started", run=advance.run.id, flow=flow, version=found.version)
         self._drain(unit)
         return advance.run.id
@@ -222,13 +224,14 @@ class Runs:
         run, until = self._keys.get((service, flow.name, key), ("", 0.0))
         return run if run and (run in self._open or self._clock.now() < until) else ""
 
-    def _begin(self, unit: Unit, flow: Flow, began: Start, ref: str) -> engine.Advance:
+    def _begin(self, unit: Unit, flow: Flow, began: Start) -> engine.Advance:
         """Raises ValueError for a node that the flow has not."""
         now = self._clock.now()
         advance = engine.start(flow, began, now)
         if began.key:
             self._remember(unit, flow, began, now)
-        log.info("session.started", extra={"session": began.run_id, "transid": ref, "flow": flow.name})
+        extra = {**_about(advance.run), "service": began.service, "flow": flow.name}
+        log.info("session.started", extra=extra)
         self._apply(unit, None, advance)
         return advance
 
@@ -350,12 +353,16 @@ class Runs:
         unit.writes.extend(self._typed(row) for row in advance.rows)
         self._open.put(run)
         unit.undo.append(lambda: self._open.put(before or replace(run, state="ended")))
-        for effect in advance.effects:
-            done = self._carry_out(unit, run, effect)
-            if done is not None:
-                self._inputs.append((run.id, done))
-        if run.state == "ended":
-            self._ended(unit, run, advance.events[-1])
+        about = _about(run)
+        first = len(unit.acts)
+        with concerning(**about):
+            for effect in advance.effects:
+                done = self._carry_out(unit, run, effect)
+                if done is not None:
+                    self._inputs.append((run.id, done))
+            if run.state == "ended":
+                self._ended(unit, run, advance.events[-1])
+        unit.acts[first:] = [partial(_act, act, about) for act in unit.acts[first:]]
 
     def _typed(self, row: LogbookRow) -> LogbookRow:
         service = self._services.get(row.service)
@@ -403,7 +410,7 @@ class Runs:
                 raise BadInput(f"flows have begun flows {LIMIT_DEPTH} deep")
             found = self._versions.pick(run.service, effect.flow, run.customer)
             began = called(run, effect, self._new_id())
-            self._begin(unit, found, began, run.id)
+            self._begin(unit, found, began)
         except (BadInput, ValueError) as error:
             return EffectDone(effect.key, "error", {"run": "", "code": 102, "reason": str(error)})
         return None
@@ -411,13 +418,7 @@ class Runs:
     def _ended(self, unit: Unit, run: Run, event: Event) -> None:
         log.info(
             "session.ended",
-            extra={
-                "session": run.id,
-                "transid": run.data.get("session.transid", ""),
-                "service": run.service,
-                "flow": run.flow,
-                "result": run.result,
-            },
+            extra={**_about(run), "service": run.service, "flow": run.flow, "result": run.result},
         )
         self._on_calls.discard(run.id)
         if (calls := self.calls) is not None:
@@ -431,13 +432,29 @@ class Runs:
             done = EffectDone(run.parent_key, "done" if run.result == 0 else "error", told)
             self._inputs.append((run.parent, done))
         if self.firing is not None:
-            seen = variables.session(id=run.id, flow=run.flow, result=run.result, reason=run.reason)
+            transid = str(run.data.get("session.transid", ""))
+            seen = variables.session(
+                id=run.id, flow=run.flow, transid=transid, result=run.result, reason=run.reason
+            )
             self.firing.fire(
                 unit, event, seen, customer=run.customer, number=run.number, body=seen["session"]
             )
 
     def _flow(self, run: Run) -> Flow:
         return self._versions.of(run)
+
+
+def _about(run: Run) -> dict[str, str]:
+    """What each line of the log has that is written for a session."""
+    return {"session": run.id, "transid": str(run.data.get("session.transid", ""))}
+
+
+def _act(act: Callable[[], None], about: Mapping[str, str]) -> None:
+    with concerning(**about):
+        try:
+            act()
+        except Exception:  # the others are of other sessions
+            log.exception("session.act_failed")
 
 
 def _spoken(effect: CallEffect, speak: Callable[[str], str]) -> CallEffect:

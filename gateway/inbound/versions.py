@@ -9,6 +9,7 @@ from gateway.config.model import Service
 from gateway.flows import definition, rollout
 from gateway.flows.definition import Flow
 from gateway.flows.rollout import Written
+from gateway.observe.about import concerning
 from gateway.store.base import Store, Unit
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput
@@ -64,7 +65,10 @@ class Versions:
     async def keep(self, store: Store, run: Run) -> bool:
         """Have the version at hand that a run is on.  False: it is not there, or does not read any more."""
         version = (run.service, run.flow, run.version)
-        return version in self._flows or await self._fetch(store, version, self._flows)
+        if version in self._flows:
+            return True
+        with concerning(session=run.id, transid=str(run.data.get("session.transid", ""))):
+            return await self._fetch(store, version, self._flows)
 
     def of(self, run: Run) -> Flow:
         return self._flows[run.service, run.flow, run.version]

@@ -22,6 +22,7 @@ import msgspec
 import structlog
 
 from gateway.config.model import Log, Secret
+from gateway.observe.about import Concerned
 from gateway.observe.calm import Calm
 from gateway.values.address import masked
 
@@ -62,6 +63,7 @@ def configure(config: Log, *, stream: TextIO | None = None, environ: Mapping[str
             ],
         )
     )
+    handler.addFilter(Concerned())
     handler.addFilter(Calm())
     root = logging.getLogger()
     for old in root.handlers[:]:

@@ -164,7 +164,7 @@ class Planner:
             raise BadInput(
                 f"no service is named {request.service!r}", field="service", code="unknown_service"
             )
-        if service.status != "live":
+        if service.status != "live" and not request.consent_exempt:
             raise BadInput(f"service {request.service!r} is suspended", field="service", code="suspended")
         if not request.to:
             reason = "is empty; a caller whose number is withheld cannot be sent anything"

@@ -12,6 +12,7 @@ import aiohttp
 import msgspec
 from msgspec.structs import replace
 
+from gateway.observe.about import concerning
 from gateway.outbound.authorise import Authorised, Unauthorised
 from gateway.store.base import Store
 from gateway.values.errors import StoreError, Throttled
@@ -43,8 +44,9 @@ class Fetcher:
 
     def start(self, effect: Effect) -> None:
         """Carry out an effect whose `data` is {method, url, headers, body, timeout, retries, retry, service,
-        auth}."""
-        task = asyncio.create_task(self._carry_out(effect))
+        auth, transid}."""
+        with concerning(session=effect.ref, transid=str(effect.data.get("transid", ""))):
+            task = asyncio.create_task(self._carry_out(effect))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

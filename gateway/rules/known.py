@@ -31,7 +31,7 @@ _EVENTS: Mapping[str, Names] = {
     Trigger.CALL_ENDED: _CALL,
     Trigger.LINK_CLICKED: variables.click(link="", device="", count=0, ref=""),
     Trigger.APP_RECEIVED: variables.app(customer="", app="", text=""),
-    Trigger.SESSION_ENDED: variables.session(id="", flow="", result=0),
+    Trigger.SESSION_ENDED: variables.session(id="", flow="", transid="", result=0),
 }
 
 

@@ -23,7 +23,7 @@
     status.value            delivered, failed, ...                               sms.status
     status.transid, status.from, status.to, status.correlationid, status.reason, status.code
     session.id, session.flow, session.result, session.reason                     session.ended
-    session.transid         inside a flow: the transaction that began the session
+    session.transid         the transaction that began the session; inside a flow too
     custom.NAME             the parameters of the event                          custom.*
     customer.address        who it is about                                      always
     customer.opted_out      whether they have said STOP to this service
@@ -118,8 +118,8 @@ def status(
     }
 
 
-def session(*, id: str, flow: str, result: int, reason: str = "") -> Variables:
-    return {"session": {"id": id, "flow": flow, "result": result, "reason": reason}}
+def session(*, id: str, flow: str, transid: str, result: int, reason: str = "") -> Variables:
+    return {"session": {"id": id, "flow": flow, "transid": transid, "result": result, "reason": reason}}
 
 
 def click(*, link: str, device: str, count: int, ref: str) -> Variables:

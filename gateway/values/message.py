@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from gateway.values.dial import DIALLED
 from gateway.values.otp import Code
 from gateway.values.outcome import Result, Status
 
@@ -113,6 +114,11 @@ class Message(Struct, frozen=True, gc=False, kw_only=True):
     waits: str = ""  # mt: the carrier by which its step is being tried, begun or not; "" = none is
     created_at: float
     updated_at: float
+
+    @property
+    def session(self) -> str:
+        """The session that it is sent for; "" for none."""
+        return "" if self.run.startswith(DIALLED) else self.run
 
 
 class Segment(Struct, frozen=True, gc=False, kw_only=True):

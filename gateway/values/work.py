@@ -130,5 +130,6 @@ class LogbookRow(Struct, frozen=True, gc=False, kw_only=True):
     service: str
     book: str
     run: str
+    transid: str = ""  # the transaction that began the session
     at: float
     data: dict[str, Any] = {}

@@ -18,7 +18,9 @@ retention = "30d"
 def quiz(place: Any) -> Any:
     place.write("services/quiz.toml", QUIZ)
     rows = [
-        LogbookRow(id=f"r{n}/1", service="quiz", book="answers", run=f"r{n}", at=float(n), data=data)
+        LogbookRow(
+            id=f"r{n}/1", service="quiz", book="answers", run=f"r{n}", transid=f"t{n}", at=float(n), data=data
+        )
         for n, data in enumerate(({"score": 5, "why": "=cmd()"}, {"score": None, "why": "-3, no"}), 1)
     ]
     place.fill(rows)
@@ -34,18 +36,18 @@ def test_logbooks_are_listed(quiz: Any) -> None:
 
 def test_rows_as_json_keep_their_types(quiz: Any) -> None:
     assert json.loads(quiz.run("logbook", "quiz/answers", "--json").stdout) == [
-        {"at": "1970-01-01T00:00:01.000Z", "session": "r1", "score": 5, "why": "=cmd()"},
-        {"at": "1970-01-01T00:00:02.000Z", "session": "r2", "score": None, "why": "-3, no"},
+        {"at": "1970-01-01T00:00:01.000Z", "session": "r1", "transid": "t1", "score": 5, "why": "=cmd()"},
+        {"at": "1970-01-01T00:00:02.000Z", "session": "r2", "transid": "t2", "score": None, "why": "-3, no"},
     ]
 
 
 def test_rows_as_csv_hold_no_formula(quiz: Any) -> None:
     assert quiz.run("logbook", "quiz/answers", "--csv").stdout.splitlines() == [
-        "at,session,score,why",
-        "1970-01-01T00:00:01.000Z,r1,5,'=cmd()",
-        '1970-01-01T00:00:02.000Z,r2,,"\'-3, no"',
+        "at,session,transid,score,why",
+        "1970-01-01T00:00:01.000Z,r1,t1,5,'=cmd()",
+        '1970-01-01T00:00:02.000Z,r2,t2,,"\'-3, no"',
     ]
-    assert quiz.run("logbook", "quiz/answers").stdout.splitlines()[0].endswith("\tr1\t5\t=cmd()")
+    assert quiz.run("logbook", "quiz/answers").stdout.splitlines()[0].endswith("\tr1\tt1\t5\t=cmd()")
 
 
 def test_a_logbook_that_is_not_there(quiz: Any) -> None:

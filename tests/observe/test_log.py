@@ -1,41 +1,15 @@
 from __future__ import annotations
 
-import io
 import logging
-from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import msgspec
 import pytest
 
 from gateway.config.model import Log, Secret
-from gateway.observe.log import configure
+from tests.peers.logs import SetUp, Written
 
 log = logging.getLogger("gateway.somewhere")
-
-Written = Callable[[], list[str]]
-SetUp = Callable[..., Written]
-
-
-@pytest.fixture
-def logged() -> Iterator[SetUp]:
-    """Configures; gives back what reads the lines written since."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    asyncio_level = logging.getLogger("asyncio").level
-
-    def set_up(
-        format: Literal["text", "json"] = "text", journal: bool = False, config: Log | None = None
-    ) -> Written:
-        stream = io.StringIO()
-        environ = {"JOURNAL_STREAM": "8:12345"} if journal else {}
-        configure(config or Log(format=format), stream=stream, environ=environ)
-        return lambda: stream.getvalue().splitlines()
-
-    yield set_up
-    root.handlers[:] = before
-    root.setLevel(level)
-    logging.getLogger("asyncio").setLevel(asyncio_level)
 
 
 def one(written: Written) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def everything() -> variables.Variables:
         | variables.click(link="offer", device="ios", count=1, ref="m1")
         | {"nlp": {"NAME": 1, "offences": 0}}
         | variables.status(value="failed", transid="t", sender="12345", recipient="+447700900123")
-        | variables.session(id="r", flow="order", result=102)
+        | variables.session(id="r", flow="order", transid="t", result=102)
         | variables.custom({"NAME": 1})
         | variables.subject(
             service="s", customer="+447700900123", opted_out=False, known={"customerid": "7", "NAME": 1}

@@ -14,6 +14,7 @@ from gateway.channels.voice.leg import Leg
 from gateway.channels.voice.prompts import Prompt, PromptCache
 from gateway.config.model import Trunk
 from gateway.content.otp import Codes
+from gateway.observe.about import concerning
 from gateway.protocol.sip.address import Address
 from gateway.protocol.sip.call import Call as SipCall
 from gateway.protocol.sip.call import CallEvent, SipEvent
@@ -107,9 +108,10 @@ class VoiceChannel:
         key = f"{message.id}/{index}"
         self.busy[carrier] += 1
         self._carrier[key] = carrier
-        task = asyncio.create_task(self._dial(message, index, key))
+        with concerning(session=message.session, transid=message.id):
+            task = asyncio.create_task(self._dial(message, index, key))
+            task.add_done_callback(lambda task: self._over(message.id, index, task))
         self._tasks[key] = task
-        task.add_done_callback(lambda task: self._over(message.id, index, task))
         return True
 
     def parts(self, message: Message, index: int, carrier: str) -> int:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.outbound.notify.backlog import Backlog
@@ -162,7 +163,7 @@ class Notifier:
             try:
                 post.send(notifications, done)
             except Exception as error:
-                log.exception("notify.post_failed", extra={"transid": notifications[0].ref})
+                log.exception("notify.post_failed", extra=_about(notifications[0]))
                 asyncio.get_running_loop().call_soon(done, f"{type(error).__name__}: {error}", False)
 
     def _together(self, notification: Notification) -> int:
@@ -203,12 +204,12 @@ class Notifier:
         self, receiver: Receiver, notification: Notification, reason: str, *, away: bool, for_good: bool
     ) -> Outcome:
         """What an attempt that failed leads to, also for those that wait behind it."""
-        now, ref = self._clock.now(), notification.ref
+        now = self._clock.now()
         attempts = notification.attempts + (not away)
         late = now - notification.created_at > AWAY_LIMIT_SECONDS if away else attempts > len(SCHEDULE)
         if late or for_good:
             self.dead += 1
-            extra = {"transid": ref, "receiver": receiver.name, "reason": reason}
+            extra = {**_about(notification), "receiver": receiver.name, "reason": reason}
             log.warning("notify.dead", extra=extra)
             receiver.taken(notification)
             dead = replace(notification, state="dead", attempts=attempts, reason=reason)
@@ -237,3 +238,21 @@ class Notifier:
             self._backlog.released(notification)
             if self._backlog.wanted(notification.receiver):
                 self._wake.set()
+
+
+class _Concerning(Struct):
+    """Of a notification's body, what it is about."""
+
+    transid: str = ""
+    session: str = ""
+
+
+def _about(notification: Notification) -> dict[str, str]:
+    """What a line of the log says of it.  What a session owes has that as its ref."""
+    try:
+        body = msgspec.json.decode(notification.body, type=_Concerning)
+    except msgspec.MsgspecError:
+        body = _Concerning()
+    transid = body.transid or notification.ref
+    session = body.session or (notification.ref if notification.ref != transid else "")
+    return {"transid": transid, "session": session} if session else {"transid": transid}

@@ -328,7 +328,7 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
     ),
     "logbook_rows": (
         "id",
-        {"id": str, "service": str, "book": str, "run": str, "at": float, "data": str},
+        {"id": str, "service": str, "book": str, "run": str, "transid": str, "at": float, "data": str},
     ),
 }
 
@@ -351,6 +351,7 @@ _WITHOUT_ROWID = {
 _INDEXES = (
     "links_number ON links (number)",
     "links_service ON links (service, created_at)",
+    "links_address ON links (service, address)",
     # not only the open ones: operators search for `failed`, and counts by status need no walk over the table
     "messages_status ON messages (status)",
     "messages_service ON messages (service)",
