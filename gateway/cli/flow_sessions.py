@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+import msgspec
 from msgspec import Struct
 
 from gateway.cli.flow_versions import place_of
@@ -25,6 +26,7 @@ from gateway.values.work import FlowState, FlowVersion, Run
 # Fields of events that tell nothing of what was said
 _BARE = ("flow", "version", "kind", "key", "node", "event", "to", "type", "when", "id", "result", "limit")
 _NODES = ("node.entered", "node.left", "log")
+_INPUTS = ("session.started", "session.input")
 
 
 class _Found(Struct):
@@ -60,7 +62,8 @@ def trace(run_id: str, level: int, as_json: bool, config: str) -> None:
     """
     found = _found(config, run_id)
     run, veil = found.run, Veil(found.run, found.events)
-    events = [event for event in found.events if level > 1 or event.type not in _NODES]
+    events = _with_texts(found) if level == 3 else found.events
+    events = [event for event in events if level > 1 or event.type not in _NODES]
     if level < 3:
         events = [_bare(event) for event in events]
     data = {name: veil.value(name, value) for name, value in sorted(run.data.items())} if level == 3 else {}
@@ -83,7 +86,7 @@ def trace(run_id: str, level: int, as_json: bool, config: str) -> None:
     rows = [(moment(e.at), *_step(e)) for e in events]
     listing(("time", "node", "what"), [(at, node, veil.text(what)) for at, node, what in rows])
     for name, value in data.items():
-        click.echo(clean(f"$({name}) = {value}"))
+        click.echo(clean(f"$({name}) = {msgspec.json.encode(value).decode()}"))
 
 
 @click.command(
@@ -143,7 +146,8 @@ def replay_(run_id: str, at: int | None, text: str | None, config: str) -> None:
             click.echo(clean(veil.text(f'     Sends "{sent}"')))
     if at is not None:
         for name, value in sorted(run.data.items()):
-            click.echo(clean(f"$({name}) = {veil.value(name, value)}"))
+            shown = msgspec.json.encode(veil.value(name, value)).decode()
+            click.echo(clean(f"$({name}) = {shown}"))
 
 
 @click.command(
@@ -268,6 +272,36 @@ def _inputs(found: _Found) -> list[Recorded]:
         raise click.ClickException(reason) from None
 
 
+def _with_texts(found: _Found) -> list[Event]:
+    """The record, and in it as events `sends` what was texted: that is not recorded, but follows from it.
+
+    Without the gateway's secret, or the version, it is left out.
+    """
+    try:
+        advances = iter(replay(_flow(found), recorded(found.events)))
+    except (KeyError, ValueError, BadFlow, click.ClickException):
+        return found.events
+    told: list[Event] = []
+    texts: list[Event] = []  # of the input that is being told
+    for event in found.events:
+        if event.type in _INPUTS:
+            told += texts
+            advance = next(advances)
+            texts = [
+                Event(
+                    ref=event.ref,
+                    type="sends",
+                    service=event.service,
+                    at=event.at,
+                    data={"node": advance.run.node, "to": effect.recipient, "text": effect.text},
+                )
+                for effect in advance.effects
+                if isinstance(effect, SendSms | SendApp)
+            ]
+        told.append(event)
+    return told + texts
+
+
 def _flow(found: _Found) -> Flow:
     if found.version is None:
         raise click.ClickException(
@@ -300,6 +334,8 @@ def _step(event: Event) -> tuple[str, str]:
     match event.type:
         case "node.entered":
             return event.data.get("node", ""), f"entered ({event.data.get('type')})"
+        case "sends":
+            return event.data["node"], f'sends "{event.data["text"]}" to {event.data["to"]}'
         case "node.left":
             note = f" ({event.data['note']})" if event.data.get("note") else ""
             return event.data.get("node", ""), f"{event.data.get('event')} -> {event.data.get('to')}{note}"

@@ -21,6 +21,7 @@ from gateway.store import upkeep
 from gateway.store.base import Store
 from gateway.values.clock import iso
 from gateway.values.errors import BadInput, StoreUnusable
+from gateway.values.fault import serious
 from gateway.values.work import FlowState, FlowVersion
 
 _RELOAD = "New sessions get it when the gateway looks: systemctl reload gateway (SIGHUP), or its start."
@@ -225,13 +226,13 @@ def _faults(gateway: Gateway, version: FlowVersion) -> list[str]:
     table = definition.bundled(service.flows[version.flow], service.integrations)
     if definition.version(table) != version.version:
         table = version.definition
-    faults = definition.faults(version.flow, table, surroundings(service))
+    faults = serious(definition.faults(version.flow, table, surroundings(service)))
     if faults:
         return [str(fault) for fault in faults]
     flows = {}
     for name, other in service.flows.items():
         whole = definition.bundled(other, service.integrations)
-        if not definition.faults(name, whole):
+        if not serious(definition.faults(name, whole)):
             flows[name] = definition.read(name, whole)
     trials, wrong = trial.read(f"flows.{version.flow}.tests", table.get("tests", []))
     verdicts = trial.tried(definition.read(version.flow, table), flows, trials, version.service)

@@ -19,7 +19,7 @@ from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
 from gateway.text import language as languages
 from gateway.text.pipeline import Reader, reads
-from gateway.values.fault import Fault
+from gateway.values.fault import Fault, serious
 
 
 def lint(services: Mapping[str, Service]) -> list[Fault]:
@@ -57,7 +57,7 @@ def tests_of(
     flows = {}
     for flow, table in service.flows.items():
         whole = definition.bundled(table, service.integrations)
-        if not definition.faults(flow, whole, around or surroundings(service)):
+        if not serious(definition.faults(flow, whole, around or surroundings(service))):
             flows[flow] = definition.read(flow, whole)
     reading = _reading(service) if flows else None
     for flow, read in flows.items():
@@ -79,7 +79,7 @@ def flow_faults(name: str, service: Service, *, tests: bool) -> Iterator[Fault]:
     around = surroundings(service)
     for flow, table in service.flows.items():
         for fault in definition.faults(flow, definition.bundled(table, service.integrations), around):
-            yield replace(fault, warning=table.get("draft") is True)
+            yield replace(fault, warning=fault.warning or table.get("draft") is True)
     for read, verdicts, faults in tests_of(name, service, around) if tests else ():
         draft = service.flows[read.name].get("draft") is True
         yield from (replace(fault, warning=draft) for fault in faults)

@@ -1,4 +1,4 @@
-"""gateway why: the story of one message, call, session or custom event."""
+"""gateway why: the story of one message, call, session, one-time password or custom event."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from gateway.cli.output import clean, print_json
 from gateway.cli.settings import config_option, json_option, look
 from gateway.config.load import places
 from gateway.content.journal import Journal
-from gateway.observe.why import Line, of_call, of_event, of_message, of_run
-from gateway.store.base import Store
+from gateway.observe.system import SystemClock
+from gateway.observe.why import Line, of_call, of_event, of_message, of_otp, of_run
+from gateway.store.base import MessageQuery, Store
 from gateway.values.clock import iso
 from gateway.values.ids import message_of
+from gateway.values.message import Message
+from gateway.values.otp import Otp
+
+_PAGE = 500  # messages to a customer that are looked through for a code
 
 
 @click.command(
@@ -29,8 +34,8 @@ Example:
 @json_option
 @config_option
 def why(id: str, as_json: bool, config: str) -> None:
-    """Tell what happened to a message, a call, a session or a custom event, step by step, and which setting
-    decided.
+    """Tell what happened to a message, a call, a session, a one-time password or a custom event, step by
+    step, and which setting decided.
 
     ID is the whole transaction or session ID, as `gateway messages`, the API or the log print it, or the one
     that an SMPP account was answered.  Reads the store beside the running gateway.  Times are UTC.
@@ -38,7 +43,7 @@ def why(id: str, as_json: bool, config: str) -> None:
     journal = journal_of(config)
     story = look(config, lambda store: _story(store, journal, id))
     if story is None:
-        raise click.ClickException(f"no message, call, session or event has the id {id}")
+        raise click.ClickException(f"no message, call, session, one-time password or event has the id {id}")
     place = places(config)
     if as_json:
         print_json(
@@ -60,6 +65,15 @@ async def _story(store: Store, journal: Journal, id: str) -> list[Line] | None:
         events = await opened(store, journal, id)
         veil = Veil(run, events)
         return [replace(line, text=veil.text(line.text)) for line in of_run(run, events)]
+    if otp := next((otp for otp in await store.otps() if otp.id == id), None):
+        return of_otp(otp, await _sent(store, otp), SystemClock().now())
     if events := await store.events(id):
         return of_event(events)
     return None
+
+
+async def _sent(store: Store, otp: Otp) -> list[Message]:
+    """The messages that its code went out with."""
+    query = MessageQuery(service=otp.service, direction="mt", address=otp.address, limit=_PAGE)
+    found = await store.messages(query)
+    return [m for m in reversed(found) if any(s.code is not None and s.code.otp == otp.id for s in m.plan)]

@@ -141,7 +141,7 @@ class _Checked:
                     f"{path}.logbooks.{name}.columns.{column}",
                     "each row has that already; choose another name",
                 )
-                for column in ("at", "session")
+                for column in ("at", "session", "transid")
                 if column in book.columns
             )
         for name, integration in service.integrations.items():
@@ -233,6 +233,10 @@ class _Checked:
         for index, step in enumerate(chain.steps):
             yield from self._step(f"{path}.steps[{index}]", step)
             yield from step_faults(f"{path}.steps[{index}]", chain, step)
+        first = chain.steps[0].within if len(chain.steps) > 1 else 0
+        if 0 < chain.within <= first:
+            what = f"is over when the first step has waited its {first:g} s, so that no other is ever tried"
+            yield Fault(f"{path}.within", f"{what}; make it longer, or the step's shorter")
 
     def _step(self, path: str, step: Step) -> Iterator[Fault]:
         # neither is right too: the request brings the text

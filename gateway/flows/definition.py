@@ -29,7 +29,7 @@ from gateway.flows.nodes.base import Node, Scalar
 from gateway.flows.nodes.integration import IntegrationNode
 from gateway.values.duration import seconds
 from gateway.values.errors import BadInput
-from gateway.values.fault import Fault, nearest
+from gateway.values.fault import Fault, nearest, serious
 
 CONTENT = ("start", "nodes", "variables", "key", "key_within", "integrations")
 ABOUT = ("note", "author", "draft", "tests")
@@ -73,7 +73,7 @@ class Flow(Struct, frozen=True, kw_only=True):
 def read(name: str, definition: Mapping[str, Any]) -> Flow:
     """`definition` is the table [flows.NAME] of a service file, `bundled`.  Raises BadFlow."""
     flow, _, found = _parts(name, definition)
-    found = found or lint.faults(f"flows.{name}", flow)
+    found = found or serious(lint.faults(f"flows.{name}", flow))
     if found:
         raise BadFlow(found)
     return replace(flow, nodes=calls.with_kept(flow.nodes))

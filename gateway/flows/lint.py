@@ -28,6 +28,7 @@ _EDGE_END = re.compile(r"end(?::(\d{1,3}))?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TAKEN = ("end", "in", "true", "false", "null")
 _USUAL_LENGTH = 20  # characters of a variable of which nothing is known
+_TEXT_LENGTH = 160  # of one that a customer has written
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -176,8 +177,17 @@ class _Lint:
                 yield from _no_part_of_a_text(where, rest.partition(".")[0])
         for name, node in self._nodes.items():
             for field, expression in node.conditions():
-                for part in _parts_named_in(expression):
+                for part in _parts_named_in(expression, "sms"):
                     yield from _no_part_of_a_text(self._at(name, field), part)
+                for other in self._nodes.keys() & {*_named_in(expression)}:
+                    yield from self._no_output(self._at(name, field), other, expression)
+
+    def _no_output(self, where: str, name: str, expression: str) -> Iterator[Fault]:
+        outputs = self._nodes[name].fields()
+        for part in _parts_named_in(expression, name):
+            if part not in outputs:
+                near = nearest(part, outputs) or f" (it has: {', '.join(outputs) or 'none'})"
+                yield Fault(where, f'node {name} has no output "{part}"{near}')
 
     def _unset(self) -> Iterator[Fault]:
         """Variables that have no value on one of the ways that lead to where they are read."""
@@ -298,13 +308,27 @@ class _Lint:
                 what = f"may take {segments} segments with its variables at their longest"
                 if not longest:
                     what = f"takes {segments} segments"
-                yield Fault(self._at(name, "text"), f"{what}; segments says {node.segments} at most")
+                # how much a customer writes is a guess
+                guessed = any(map(self._written, longest))
+                what = f"{what}; segments says {node.segments} at most"
+                yield Fault(self._at(name, "text"), what, warning=guessed)
 
     def _longest(self, variable: str) -> int:
         declared = self._flow.variables.get(variable)
+        usual = _TEXT_LENGTH if self._written(variable) else _USUAL_LENGTH
         if declared is None:
-            return _USUAL_LENGTH
-        return declared.longest or max(_USUAL_LENGTH, len(str(declared.default)))
+            return usual
+        return declared.longest or max(usual, len(str(declared.default)))
+
+    def _written(self, variable: str) -> bool:
+        """Whether a customer has written it, who may write as much as fits into a text."""
+        group, _, part = variable.partition(".")
+        if group in ("sms", "app"):
+            return part in ("text", "rest")
+        listening = {name: node for name, node in self._nodes.items() if node.listens_to("message")}
+        if part:
+            return part == "text" and group in listening
+        return any(group == saved for node in listening.values() for _, saved in node.assigns())
 
     def _outlived(self) -> Iterator[Fault]:
         """What is good for a while, and is waited for longer."""
@@ -374,9 +398,9 @@ def _named_in(expression: str) -> list[str]:
         return []  # said already
 
 
-def _parts_named_in(expression: str) -> list[str]:
+def _parts_named_in(expression: str, group: str) -> list[str]:
     try:
-        return fields_of(compiled(expression), "sms")
+        return fields_of(compiled(expression), group)
     except BadCondition:
         return []  # said already
 

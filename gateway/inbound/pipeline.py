@@ -17,6 +17,7 @@ from gateway.inbound.actions import Actions, Subject
 from gateway.inbound.later import Later
 from gateway.inbound.listening import Listening
 from gateway.inbound.reassembly import Reassembly, Whole
+from gateway.observe.about import concerning
 from gateway.outbound.accept import Owing
 from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm
@@ -201,7 +202,8 @@ class InboundPipeline:
             updated_at=now,
         )
         if log.isEnabledFor(logging.INFO):
-            unit.acts.append(partial(_log_received, message))
+            session = self._runs.open_run(message.sender, message.recipient)
+            unit.acts.append(partial(_log_received, message, session))
         details = whole.as_is.details if whole.as_is is not None else {}
         if details:
             unit.writes.append(Event(ref=message.id, type=OCTETS, service="", at=now, data=details))
@@ -248,7 +250,9 @@ class InboundPipeline:
     def _decide(self, unit: Unit, message: Message, details: Mapping[str, Any]) -> None:
         sender, recipient, text = message.sender, message.recipient, message.text
         match, services = self._keywords.match(recipient, text), self._keywords.services(recipient)
-        heard = self._listening.hear(services, sender, text, message.created_at)
+        run = self._runs.open_run(sender, recipient)
+        with concerning(transid=message.id, session=run):
+            heard = self._listening.hear(services, sender, text, message.created_at)
         for name in services:
             self._heard_from(name, sender, message.created_at)
         decision = rules.decide(
@@ -260,7 +264,7 @@ class InboundPipeline:
             services=services,
             ruleset=self._ruleset,
             now=self._clock.now(),
-            open_run=self._runs.open_run(sender, recipient),
+            open_run=run,
             opted_out=[s for s in services if self._consents.refusal(s, sender)],
             known=lambda service: self._customers.known(service, sender),
             heard={name: said.variables for name, said in heard.items()},
@@ -370,7 +374,8 @@ class InboundPipeline:
         run = self._runs.open_run(subject.customer, subject.number)
         if decision.word.kind == "stop" and run:
             self._runs.stop(unit, run, reason)
-        live = [name for name in decision.services if self._live(name)]
+        # regulators want it confirmed at once: of a service that is suspended too, if no other can
+        live = [name for name in decision.services if self._live(name)] or decision.services
         service = decision.match.service or reserved.spokesman(decision.word, live, self._services)
         if not service:
             return
@@ -447,13 +452,7 @@ class InboundPipeline:
         )
 
 
-def _log_received(message: Message) -> None:
-    log.info(
-        "sms.received",
-        extra={
-            "transid": message.id,
-            "bind": message.carrier,
-            "from": masked(message.sender),
-            "to": message.recipient,
-        },
-    )
+def _log_received(message: Message, session: str) -> None:
+    with concerning(transid=message.id, session=session):
+        sides = {"from": masked(message.sender), "to": message.recipient}
+        log.info("sms.received", extra={"bind": message.carrier, **sides})

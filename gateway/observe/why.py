@@ -12,8 +12,11 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.values.call import Call
-from gateway.values.event import CUSTOM, Event
+from gateway.values.clock import iso
+from gateway.values.event import CUSTOM, Event, Trigger
 from gateway.values.message import Message, Segment
+from gateway.values.otp import Otp, OtpState
+from gateway.values.variables import as_text
 from gateway.values.work import Run
 
 _Data = Mapping[str, Any]
@@ -30,7 +33,9 @@ class Line(Struct, frozen=True):
 
 def of_message(message: Message, events: Iterable[Event], segments: Iterable[Segment] = ()) -> list[Line]:
     """From the request, or the arrival, to what has been reached so far; the oldest first."""
-    lines = [Line(event.at, sentence(event), _setting(event, message)) for event in events]
+    # how a text came in is the opening already
+    told = [event for event in events if message.direction == "mt" or event.type != Trigger.SMS_RECEIVED]
+    lines = [Line(event.at, sentence(event), _setting(event, message)) for event in told]
     lines += [Line(segment.updated_at or message.updated_at, _segment(segment)) for segment in segments]
     began = Line(message.created_at, _opening(message))
     return [began, *sorted(lines, key=lambda line: line.at), Line(message.updated_at, _reached(message))]
@@ -87,6 +92,29 @@ def _setting(event: Event, what: Message | Call | Run | None = None) -> str:
             return f"{service}.chains.{what.chain}.steps[{len(steps) - 1}]" if steps else ""
         case _:
             return ""
+
+
+def of_otp(otp: Otp, sent: Iterable[Message], now: float) -> list[Line]:
+    """`sent` are the messages with its code, the oldest first."""
+    reference = f", reference {otp.reference}" if otp.reference else ""
+    kind = f"{otp.length} characters, {otp.format}"
+    began = f"A one-time password of {otp.service} for {otp.address} ({kind}{reference})."
+    lines = [
+        Line(message.created_at, f"It went out as the message {message.id}, which is {message.status}.")
+        for message in sent
+    ]
+    tries = f"{otp.attempts} of {otp.most_attempts} wrong tries, sent {_times(otp.sends)}"
+    over = "has expired" if now >= otp.expires_at else "can still be entered"
+    what = {
+        OtpState.USED: "It was entered rightly, and holds no more",
+        OtpState.LOCKED: "It was tried too often, and holds no more",
+    }.get(otp.state, f"It {over}")
+    end = Line(max(otp.sent_at, otp.created_at), f"{what}: {tries}; valid until {iso(otp.expires_at)}.")
+    return [Line(otp.created_at, began), *lines, end]
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n} times"
 
 
 def of_event(events: Iterable[Event]) -> list[Line]:
@@ -383,4 +411,4 @@ def _plain(event: Event) -> str:
 
 
 def _fields(data: _Data) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in data.items())
+    return ", ".join(f"{name} = {as_text(value)}" for name, value in data.items())

@@ -15,6 +15,7 @@ from gateway.values.event import CUSTOM, Trigger
 from gateway.values.fault import Fault, nearest
 
 _TRIGGERS = tuple(Trigger)
+_ALWAYS = Rule(on="", do=[]).when
 
 
 class Decided(Struct, frozen=True):
@@ -140,4 +141,6 @@ def _verdict(entry: _Entry, variables: Mapping[str, Any], now: float) -> tuple[b
     verdict = entry.condition.evaluate(variables)
     if verdict.error:
         return False, f"its condition could not be evaluated: {verdict.error}"
+    if entry.rule.when == _ALWAYS:
+        return verdict.holds, "it has no condition"
     return verdict.holds, "its condition holds" if verdict.holds else "its condition does not hold"

@@ -22,6 +22,11 @@ class Fault(Struct, frozen=True, order=True):
         return f"{self.path}: {'warning: ' if self.warning else ''}{self.what}"
 
 
+def serious(faults: Iterable[Fault]) -> list[Fault]:
+    """Those that are no mere warning."""
+    return [fault for fault in faults if not fault.warning]
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """'; did you mean "window"?', or "" when no known word is near."""
     if len(word) > _LONGEST:

@@ -81,8 +81,22 @@ def test_a_session_is_traced_at_three_levels(recorded: Any) -> None:
     assert "ended with 0" in levels[0]
     assert "message -> check" in levels[1]
     assert "The customer wrote." in levels[0] and "Its act r1/1 came out as success." in levels[1]
-    assert "wrote" in levels[2] and "$(session.id) = r1" in levels[2]
+    assert "wrote" in levels[2] and '$(session.id) = "r1"' in levels[2]
     assert all(CUSTOMER not in level for level in levels[:2])
+    texts = [line for line in levels[2].splitlines() if "sends" in line]
+    assert [line.split("\t", 1)[1] for line in texts] == [
+        f'ask\tsends "Your PIN?" to {CUSTOMER}',
+        f'yes\tsends "Welcome" to {CUSTOMER}',
+    ]
+    assert '$(sms.words) = ["***"]' in levels[2]  # JSON, no Python
+
+
+def test_what_was_texted_is_in_the_trace_as_json_too(recorded: Any) -> None:
+    events = json.loads(recorded.run("flow", "trace", "r1", "--json").stdout)["events"]
+    sent = [event["data"]["text"] for event in events if event["type"] == "sends"]
+    assert sent == ["Your PIN?", "Welcome"]
+    order = [event["type"] for event in events]
+    assert order.index("sends") < order.index("session.input")
 
 
 def test_a_secret_variable_is_masked_in_trace_and_why_and_replay(recorded: Any) -> None:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from gateway.values.call import Call
 from gateway.values.event import Event
 from gateway.values.message import Message, Segment, StepPlan, StepRecord
+from gateway.values.otp import Code, Otp
 from gateway.values.outcome import Status
 from gateway.values.work import Run
 
@@ -127,11 +128,36 @@ def test_what_decided_is_told_with_its_place_in_the_files(place: Any) -> None:
     assert f"14:05:10.120  The rule vip acted, because its condition holds.  [{where}:2]" in lines
 
 
+def test_a_one_time_password_is_told_with_the_messages_it_went_out_with(place: Any) -> None:
+    """`gateway why` knew nothing by the id that POST /v2/otp answers."""
+    otp = Otp(
+        id="o1",
+        service="alerts",
+        address="+447700900001",
+        reference="login",
+        salt="00",
+        hash="11",
+        attempts=2,
+        most_attempts=5,
+        created_at=AT,
+        sent_at=AT,
+        expires_at=AT + 300,
+        validity_seconds=300.0,
+    )
+    sent = replace(MESSAGE, plan=(StepPlan(channel="sms", code=Code("o1", 1, "numeric", 6, (0,))),))
+    place.fill([otp, sent, replace(MESSAGE, id="m2")])
+    assert [line[14:] for line in place.run("why", "o1").stdout.splitlines()[1:]] == [
+        "A one-time password of alerts for +447700900001 (6 characters, numeric, reference login).",
+        "It went out as the message m1, which is delivered.",
+        "It has expired: 2 of 5 wrong tries, sent once; valid until 2026-11-23T14:10:09.120Z.",
+    ]
+
+
 def test_an_id_of_nothing(place: Any) -> None:
     place.fill(RECORDS)
     result = place.run("why", "m")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "Error: no message, call, session or event has the id m\n"
+    assert result.stderr == "Error: no message, call, session, one-time password or event has the id m\n"
 
 
 def test_a_message_by_the_id_that_an_account_was_told_of_a_segment(place: Any) -> None:

@@ -110,6 +110,11 @@ def test_a_sound_service_has_no_findings(of_pizza: OfPizza) -> None:
             '12346 is not among the service\'s assets; did you mean "12345"?',
         ),
         ("[chains.c]\nsteps = []", "chains.c.steps", "at least one step"),
+        (
+            '[chains.c]\nwithin = "30s"\nsteps = [{ channel = "sms", within = "1m" }, { channel = "sms" }]',
+            "chains.c.within",
+            "is over when the first step has waited its 60 s",
+        ),
         ('[[chains.c.steps]]\nchannel = "sms"\nvia = "nort"', "chains.c.steps[0].via", 'mean "north"?'),
         ('[[chains.c.steps]]\nchannel = "sms"\nvia = "east"', "chains.c.steps[0].via", "is a trunk"),
         (

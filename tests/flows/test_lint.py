@@ -188,6 +188,39 @@ def test_a_text_that_may_take_more_segments_than_the_node_says() -> None:
     assert found({"say": SAY | {"text": "x" * 1600}, "ask": RECEIVE})["nodes.say.text"].startswith("takes 11")
 
 
+def test_what_a_customer_has_written_may_fill_a_text_of_its_own() -> None:
+    """`segments = 1` with $(ask.text) in it passed: such a variable was taken for twenty characters."""
+    ask = RECEIVE | {"save": "said", "on": {"message": "say", "timeout": "end"}}
+    for variable in ("ask.text", "said", "sms.text", "sms.rest"):
+        say = {"type": "send-sms", "text": f"You: $({variable})", "segments": 1}
+        flow = {
+            "start": "ask",
+            "nodes": {"ask": ask, "say": say | {"on": {"success": "end", "error": "end"}}},
+        }
+        [fault] = faults("f", flow)
+        assert (fault.path, fault.warning) == ("flows.f.nodes.say.text", True)
+        assert "may take 2 segments" in fault.what
+        read("f", flow)  # how much that will be is a guess, which keeps no flow from running
+
+
+def test_an_output_that_a_node_has_not_is_found_in_conditions_too() -> None:
+    """`ask.txt` in CEL was no finding, as $(ask.txt) in a text was: the branch went by `else` for ever."""
+    ask = RECEIVE | {"on": {"message": "judge", "timeout": "end"}}
+    judge = {"type": "branch", "cases": [{"when": 'ask.txt == "a"', "go": "end"}], "else": "end:1"}
+    [(path, what)] = found({"ask": ask, "judge": judge}).items()
+    assert path == "nodes.judge.cases[0].when"
+    assert what == 'node ask has no output "txt"; did you mean "text"?'
+    right = judge | {"cases": [{"when": 'ask.text == "txt: ask.txt"', "go": "end"}]}
+    assert found({"ask": ask, "judge": right}) == {}
+
+
+def test_a_text_that_says_nothing_is_found() -> None:
+    """A send-sms without a text failed with each customer, and no check said so."""
+    assert found({"ask": SAY | {"text": " "}}) == {
+        "nodes.ask.text": "is empty; say what the customer is to read"
+    }
+
+
 def test_what_it_needs_of_its_service_is_there() -> None:
     around = Surroundings(
         flows={"verify": ["a"]}, chains=["alert"], auths=["crm"], logbooks={"book": ["score"]}

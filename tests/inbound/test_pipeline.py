@@ -173,11 +173,10 @@ async def test_stop_ends_the_open_session(open_world: Any, mo: Any) -> None:
     assert len(world.runs) == 0 and await world.store.open_runs() == []
 
 
-@pytest.mark.parametrize("settings", ['status = "suspended"\n', ""])
-async def test_stop_counts_where_it_cannot_be_confirmed(open_world: Any, mo: Any, settings: str) -> None:
+async def test_stop_counts_where_it_cannot_be_confirmed(open_world: Any, mo: Any) -> None:
     """The confirmation raised out of `deliver`: no opt-out, no deliver_sm_resp."""
-    world = await open_world(alerts=settings + ALERTS)
-    sender = CUSTOMER if settings else "54321"  # nobody can be texted at a shortcode
+    world = await open_world(alerts=ALERTS)
+    sender = "54321"  # nobody can be texted at a shortcode
     assert await world.deliver(*mo("STOP", sender=sender)) == [ESME_ROK]
     assert [c.address for c in await world.store.opted_out()] == [sender]
     assert world.texts == []
@@ -217,11 +216,17 @@ async def test_texts_to_a_suspended_service_wait_until_it_is_live_again(open_wor
     assert len(world.notifier.to("https://pizza.example/mo")) == 2
 
 
-async def test_stop_to_a_suspended_service_counts_at_once(open_world: Any, mo: Any) -> None:
+async def test_stop_to_a_suspended_service_counts_at_once_and_is_confirmed(open_world: Any, mo: Any) -> None:
     world = await open_world(pizza=PIZZA)
     world.suspend("pizza")
     await world.deliver(*mo("stop"))
     assert world.consents.refusal("pizza", CUSTOMER)
+    assert world.texts[-1].startswith("Pizza: you will get no more messages from us")
+    await world.deliver(*mo("start"))
+    assert not world.consents.refusal("pizza", CUSTOMER)
+    assert len(world.texts) == 2
+    await world.deliver(*mo("hours ten"))
+    assert len(world.texts) == 2  # anything else waits
 
 
 async def test_a_text_that_no_live_service_takes_waits_for_the_suspended_one(

@@ -117,6 +117,7 @@ SENTENCES: list[tuple[Event, str]] = [
         ),
         "A text from +447700900001 to 12345 came in by north; parts of it were missing.",
     ),
+    (event("odd", value={"a": [1, True]}, none=None), 'odd: value = {"a": [1, true]}, none = .'),
     (event("decided", took="reserved", word="stop"), 'It is the reserved word for "stop".'),
     (event("decided", took="session", run="r1"), "The open session r1 took it."),
     (event("decided", took="keyword", keyword="ORDER", how="alias"), "The keyword ORDER took it (alias)."),
@@ -393,6 +394,12 @@ def test_what_else_is_known_of_a_call() -> None:
         "It was recorded: c1.wav.",
         "An action could not be done, because to: is empty.",
     ]
+
+
+def test_how_a_text_came_in_is_told_once() -> None:
+    text = message(direction="mo", status=Status.HANDLED)
+    came = event("sms.received", **{"from": text.sender, "to": text.recipient, "carrier": "north"})
+    assert len(of_message(text, [came])) == 2
 
 
 def test_a_call_of_a_message_is_told_by_its_own_events_only() -> None:

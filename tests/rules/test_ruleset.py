@@ -63,7 +63,7 @@ def test_each_rule_on_the_event_says_why_it_fired_or_did_not() -> None:
         ("a", False, "not active"),
         ("b", False, "its condition could not be evaluated: nothing is called 'from' there"),
         ("c", False, "its condition does not hold"),
-        ("d", True, "its condition holds"),
+        ("d", True, "it has no condition"),
         ("e", False, "rule d stopped the evaluation"),
     ]
 
@@ -94,7 +94,7 @@ def test_a_rule_holds_from_and_to_its_moments() -> None:
     assert [(c.fired, c.reason) for c in ruleset.evaluate("s", "call.missed", {}, NOW).considered] == [
         (False, "not valid before 2027-01-15T08:00:01.000Z"),
         (False, "not valid any more since 2027-01-15T08:00:00.000Z"),
-        (True, "its condition holds"),
+        (True, "it has no condition"),
     ]
 
 

@@ -27,6 +27,9 @@ class SendSmsNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
     until: Literal["accepted", "delivered"] = "accepted"
     segments: int = 10  # the lint warns of a text that may take more; 0: it may take any number
 
+    def mistakes(self) -> list[tuple[str, str]]:
+        return [] if self.text.strip() else [("text", "is empty; say what the customer is to read")]
+
     def texts(self) -> list[tuple[str, str]]:
         return [("text", self.text), ("to", self.to), ("from", self.sender)]
 
