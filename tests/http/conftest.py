@@ -203,6 +203,7 @@ class Api:
             refusal=self.consents.refusal,
             begin=lambda unit, entry, service, wanted, carrier: "",
             release=lambda owner: None,
+            take_back=self._take_back,
         )
         self.deps = Deps(
             accepting=self.pipeline,
@@ -245,6 +246,9 @@ class Api:
 
     def owe(self, unit: Unit, *, service: str, ref: str, url: str, body: Mapping[str, Any]) -> None:
         unit.acts.append(lambda: self.owed.append({"url": url, **body}))
+
+    async def _take_back(self, message: str, reason: str) -> bool:
+        return False
 
     def _submit_soon(self, requests: Sequence[SendRequest], done: Submitted) -> None:
         if self.surprise is not None:

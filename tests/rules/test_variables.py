@@ -47,8 +47,7 @@ def everything() -> variables.Variables:
 
 def test_the_documented_names_are_the_ones_there_are() -> None:
     documented = set(re.findall(rf"\b(?:{'|'.join(variables.GROUPS)})\.\w+", variables.__doc__ or ""))
-    in_flows = {"session.transid"}  # which no event has
-    assert documented - set(Trigger) - in_flows == set(flat(everything()))
+    assert documented - set(Trigger) == set(flat(everything()))
     assert set(everything()) == set(variables.GROUPS)
 
 
