@@ -115,7 +115,6 @@ class MediaPump:
             self._due = now
         since_epoch = time.time() - time.monotonic()
         while self._due < now + _EARLY_SECONDS:
-            self._round += self._slot == 0
             control = (self._round + self._slot) % _CONTROL_ROUNDS == 0
             streams = list(self._slots[self._slot])
             for stream in streams:
@@ -139,6 +138,7 @@ class MediaPump:
         """To the next phase that has streams: one call alone wakes nobody in between."""
         for _ in range(_PHASES):
             self._slot = (self._slot + 1) % _PHASES
+            self._round += self._slot == 0
             self._due += _PHASE_SECONDS
             if self._slots[self._slot]:
                 break

@@ -112,6 +112,16 @@ async def test_reports_of_strangers_and_garbage_are_counted_and_hurt_nobody() ->
         await phone.hear(len(phone.heard) + 2)
 
 
+async def test_reports_are_read_of_a_call_that_is_alone_wherever_it_has_its_turn() -> None:
+    async with a_pump() as pump, a_phone() as phone:
+        first, second = pump.open(), pump.open()
+        second.connect(media_to(phone.port))
+        first.close()
+        for number in (1, 2):
+            phone.transport.sendto(b"\x80\xc8", (LOOPBACK, second.local_port + 1))
+            await until(lambda number=number: second.stats().malformed == number)  # type: ignore[misc]
+
+
 async def test_a_peer_on_hold_by_the_unspecified_address_gets_nothing() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
         far.bind((LOOPBACK, 0))
