@@ -91,6 +91,9 @@ class Leg:
         """The call is over; may be told more than once."""
         if not self.gone.done():
             self.gone.set_result(why)
+            # the call has its leg, too: without the circle both go now, and not when Python looks for such
+            # garbage, which it does not do as long as there is another call
+            self._hang_up, self._refer = _nothing, _nobody
 
     async def answer(self) -> None:
         """Have the call up.  Raises HungUp, or GatewayError when it cannot be."""
@@ -290,6 +293,14 @@ class Leg:
         if one.wav:
             return await self._prompts.from_file(Path(one.wav))
         return await self._prompts.from_text(one.text, one.language)
+
+
+def _nothing() -> None:
+    """Ends a call that is over."""
+
+
+def _nobody(to: str) -> None:
+    """Transfers a call that is over."""
 
 
 async def _again_and_again(media: Media, octets: bytes, playing: asyncio.Future[bool]) -> None:

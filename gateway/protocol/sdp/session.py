@@ -7,6 +7,7 @@ match media.answer(invite.body):             # or a re-INVITE's, an UPDATE's
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from gateway.protocol.sdp.crypto import Crypto
@@ -38,12 +39,11 @@ class OfferAnswer:
     def __init__(self, address: str, port: int, wishes: Wishes = Wishes(), *, session_id: int) -> None:  # noqa: B008  frozen
         self._address = address
         self._port = port
-        self._wishes = replace(wishes, key=self._key)
-        self._new_key = wishes.key
+        # by suite; ours stays the same as long as the call lasts
+        self._wishes = replace(wishes, key=cache(wishes.key))
         self._session_id = session_id
         self._version = _FIRST_VERSION
         self._last = b""
-        self._keys: dict[str, bytes] = {}  # by suite; ours stays the same as long as the call lasts
         self._offered: tuple[Crypto, ...] | None = None
 
     def offer(self, direction: Direction = Direction.SENDRECV) -> bytes:
@@ -94,11 +94,6 @@ class OfferAnswer:
             )
 
         return Answer(self._told(build(self._version), build(self._version + 1)), media)
-
-    def _key(self, suite: str) -> bytes:
-        if suite not in self._keys:
-            self._keys[suite] = self._new_key(suite)
-        return self._keys[suite]
 
     def _told(self, as_before: bytes, one_later: bytes) -> bytes:
         """The version grows by one with each description that differs from the last, and only then."""

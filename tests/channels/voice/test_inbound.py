@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -163,6 +165,21 @@ async def test_it_is_answered_once_with_the_caller_s_codec(ring: Any) -> None:
     assert it.events == ["call.answered", "call.ended"]
     assert (it.record.ended_by, it.record.codec, it.record.packets_received) == ("caller", "PCMU", 250)
     assert it.media.closed and it.call.gone.result() == "the caller hung up"
+
+
+async def test_a_call_that_is_over_leaves_nothing_for_the_collector_of_garbage(ring: Any) -> None:
+    it = ring(offer())
+    await it.call.answer()
+    await it.call.play([Utterance(text="Hello")], barge_in=False)
+    it.caller_hangs_up()
+    await asyncio.sleep(0)
+    left = weakref.ref(it.call), weakref.ref(it.call._session)
+    gc.disable()
+    try:
+        del it.phone.on_event, it.call
+        assert [one() for one in left] == [None, None]
+    finally:
+        gc.enable()
 
 
 async def test_the_stream_follows_a_caller_who_moves(ring: Any) -> None:
