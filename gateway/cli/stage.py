@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -17,6 +18,7 @@ from gateway.values.errors import GatewayError
 
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
+FREE_PORTS = range(30_000, 32_768)  # from the next on the system gives them to outgoing connections
 
 Json = dict[str, Any]
 
@@ -159,10 +161,11 @@ class Ports:
 
     def move(self, config: Path, target: Path) -> Path:
         """Copy the configuration with free ports in the place of its own.  Gives the main file."""
+        free = iter(random.sample(FREE_PORTS, len(FREE_PORTS)))
         for port in (*self._tcp, self._webhook):
-            self._map[port] = _free(socket.SOCK_STREAM)
+            self._map[port] = next(other for other in free if _is_free(other, socket.SOCK_STREAM))
         for port in self._udp:
-            self._map[port] = _free(socket.SOCK_DGRAM)
+            self._map[port] = next(other for other in free if _is_free(other, socket.SOCK_DGRAM))
         shutil.copytree(config.parent, target)
         for file in target.rglob("*.toml"):
             text = re.sub(
@@ -190,9 +193,3 @@ def _is_free(port: int, kind: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def _free(kind: int) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

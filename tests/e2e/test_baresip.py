@@ -17,7 +17,8 @@ from gateway.channels.voice.espeak import synthesise
 from gateway.channels.voice.resample import resample
 from gateway.channels.voice.sound_file import read_sound
 from tests.peers.baresip_process import Baresip
-from tests.peers.processes import KEY, Daemon, Simulator, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, Simulator, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer]
 
@@ -100,8 +101,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    sip, east, rtp = (free_port(socket.SOCK_DGRAM) for _ in range(3))
-    rtp -= rtp % 2
+    sip, east, rtp = (free_port(socket.SOCK_DGRAM, span=span) for span in (1, 1, 42))
     with Simulator("smsc", "--name=north", "--listen=127.0.0.1:0") as north:
         settings = SETTINGS.format(smsc=north.port, sip=sip, east=east, rtp=rtp, rtp_last=rtp + 41)
         daemon = Daemon(tmp_path_factory.mktemp("baresip") / "site", settings, {"shop": SHOP})

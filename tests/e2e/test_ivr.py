@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.peers.processes import KEY, Daemon, Simulator, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, Simulator, until
 from tests.peers.sipp_process import Sipp
 from tests.peers.sounds import write_tone
 
@@ -225,7 +226,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    sip, east, rtp = (free_port(socket.SOCK_DGRAM) for _ in range(3))
+    sip, east, rtp = (free_port(socket.SOCK_DGRAM, span=span) for span in (1, 1, 62))
     folder = tmp_path_factory.mktemp("ivr")
     with Simulator("smsc", "--name=north", "--listen=127.0.0.1:0") as north:
         settings = SETTINGS.format(

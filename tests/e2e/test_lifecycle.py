@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.processes import KEY, Daemon, Simulator, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, Simulator, until
 from tests.peers.sounds import write_tone
 
 pytestmark = pytest.mark.e2e
@@ -87,7 +88,7 @@ def hours(north: Simulator, customer: str) -> str:
 def test_sigterm_drains_says_good_bye_and_loses_nothing(tmp_path: Path) -> None:
     habits = ("--listen=127.0.0.1:0", "--answer-delay=0.3")
     east_port, sip = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
-    rtp = free_port(socket.SOCK_DGRAM)
+    rtp = free_port(socket.SOCK_DGRAM, span=22)
     with (
         Simulator("smsc", "--name=north", *habits) as north,
         Simulator(
@@ -126,7 +127,7 @@ def test_sigterm_drains_says_good_bye_and_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_a_ringing_caller_is_told_when_the_gateway_stops(tmp_path: Path, north: Simulator) -> None:
-    sip, rtp = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+    sip, rtp = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM, span=22)
     with Simulator("sip_carrier", "--listen=127.0.0.1:0", f"--gateway=127.0.0.1:{sip}") as east:
         trunk = TRUNK.format(sip=sip, rtp=rtp, rtp_last=rtp + 20, east=east.port)
         site = Daemon(tmp_path / "site", BIND.format(smsc=north.port) + trunk, {"shop": CALLER})

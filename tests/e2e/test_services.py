@@ -147,7 +147,7 @@ class Site:
 
     def posted(self, key: str) -> int:
         """The status of a request with that key."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.http_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.http_port, timeout=30)
         try:
             connection.request("GET", "/v2/messages", headers={"key": key})
             return connection.getresponse().status

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.peers.processes import KEY, Daemon, Simulator, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, Simulator, until
 from tests.peers.sounds import write_tone
 
 pytestmark = pytest.mark.e2e
@@ -106,7 +107,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    sip, rtp = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
+    sip, rtp = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM, span=102)
     handsets = [f"--handset={number}={behaviour}" for number, behaviour in HANDSETS.items()]
     with (
         Simulator("smsc", "--name=north", "--listen=127.0.0.1:0") as north,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.processes import KEY, Daemon, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, until
 from tests.peers.sipp_process import Sipp
 from tests.peers.sounds import write_tone
 
@@ -67,7 +68,8 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    ports = {name: free_port(socket.SOCK_DGRAM) for name in ("sip", "rtp", "east")}
+    ports = {name: free_port(socket.SOCK_DGRAM) for name in ("sip", "east")}
+    ports["rtp"] = free_port(socket.SOCK_DGRAM, span=42)
     ports["west"] = free_port(socket.SOCK_STREAM, "127.0.0.2")
     settings = SETTINGS.format(**ports, rtp_last=ports["rtp"] + 40)
     daemon = Daemon(tmp_path_factory.mktemp("failover") / "site", settings, {"shop": SHOP})

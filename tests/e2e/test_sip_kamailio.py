@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.peers.kamailio import PASSWORD, TLS, Kamailio
-from tests.peers.processes import KEY, Daemon, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, until
 from tests.peers.sipp_process import Sipp
 from tests.peers.sounds import write_tone
 
@@ -81,8 +82,9 @@ def carrier(folder: Path, ports: dict[str, int]) -> Kamailio:
 
 
 def free_ports() -> dict[str, int]:
-    names = ("sip", "kamailio", "secure", "rtp", "talker", "refuser")
-    return {name: free_port(socket.SOCK_DGRAM) for name in names}
+    names = ("sip", "kamailio", "secure", "talker", "refuser")
+    ports = {name: free_port(socket.SOCK_DGRAM) for name in names}
+    return {**ports, "rtp": free_port(socket.SOCK_DGRAM, span=42)}
 
 
 @pytest.fixture(scope="module", params=["udp", "tls"])

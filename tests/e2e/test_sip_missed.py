@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.processes import KEY, Daemon, Json, Simulator, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, Json, Simulator, until
 from tests.peers.sipp_process import Sipp
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer]

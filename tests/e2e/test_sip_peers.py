@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.processes import KEY, Daemon, Simulator, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, Simulator, until
 from tests.peers.sipp_process import Sipp
 from tests.peers.sounds import write_tone
 
@@ -85,7 +86,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    sip, east, west, rtp = (free_port(socket.SOCK_DGRAM) for _ in range(4))
+    sip, east, west, rtp = (free_port(socket.SOCK_DGRAM, span=span) for span in (1, 1, 1, 42))
     with Simulator("smsc", "--name=north", "--listen=127.0.0.1:0") as north:
         settings = SETTINGS.format(smsc=north.port, sip=sip, east=east, west=west, rtp=rtp, rtp_last=rtp + 40)
         daemon = Daemon(tmp_path_factory.mktemp("sip") / "site", settings, {"shop": SHOP})

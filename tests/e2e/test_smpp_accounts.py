@@ -15,7 +15,8 @@ import pytest
 from smpplib import consts, smpp
 
 from tests.peers.hostile import tlv
-from tests.peers.processes import KEY, Daemon, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, until
 from tests.peers.settings import account, bind
 from tests.peers.smpplib_smsc import Smsc
 
@@ -170,7 +171,7 @@ class Session:
 
 @contextmanager
 def bound(site: Site, account: str = "whole", command: int = 0x09) -> Iterator[Session]:
-    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
         session = Session(connection)
         bind = account.encode() + b"\0right\0\0\x34\0\0\0"
         connection.sendall(struct.pack(">IIII", 16 + len(bind), command, 0, 1) + bind)
@@ -373,7 +374,7 @@ def test_more_receipts_than_a_page_wait_and_come_in_order_never_more_than_the_wi
         receiver.connection.settimeout(0.3)
         with pytest.raises(TimeoutError):
             receiver.read()
-        receiver.connection.settimeout(10)
+        receiver.connection.settimeout(30)
         receiver.answer()
         told = receiver.receipts(len(numbers))
     assert [(stat, to) for _, stat, to in told] == [("DELETED", number) for number in numbers]

@@ -162,7 +162,7 @@ def test_a_bind_after_a_refused_one_needs_a_new_connection(site: Site) -> None:
 
 
 def test_binds_by_the_hundred_leave_as_many_sessions_as_there_may_be(site: Site) -> None:
-    peers = [Peer(socket.create_connection(("127.0.0.1", site.port), timeout=5)) for _ in range(100)]
+    peers = [Peer(socket.create_connection(("127.0.0.1", site.port), timeout=30)) for _ in range(100)]
     for peer in peers:
         peer.send(pdu(BIND_TRX, 1, ABUSER))
     statuses = Counter(peer.answered()[1] for peer in peers)
@@ -173,12 +173,12 @@ def test_binds_by_the_hundred_leave_as_many_sessions_as_there_may_be(site: Site)
 
 
 def test_guesses_by_the_hundred_keep_nobody_out(site: Site) -> None:
-    guesses = [Peer(socket.create_connection(("127.0.0.1", site.port), timeout=5)) for _ in range(100)]
+    guesses = [Peer(socket.create_connection(("127.0.0.1", site.port), timeout=30)) for _ in range(100)]
     for number, peer in enumerate(guesses):
         peer.send(pdu(BIND_TRX, 1, f"abuser\0guess{number}\0\0\x34\0\0\0".encode()))
     site.honest.lives()
     with site.connection() as good:  # behind them, from the same address: late, but in
-        good.connection.settimeout(10)
+        good.connection.settimeout(30)
         assert good.ask(pdu(BIND_TRX, 1, ABUSER)) == (BIND_TRX | RESPONSE, ROK, 1)
     for peer in guesses:
         assert peer.answered()[1] == RINVPASWD
@@ -197,7 +197,7 @@ def test_connections_that_come_and_go_by_the_hundred(site: Site) -> None:
 
 
 def test_more_idle_connections_than_may_be_keep_nobody_out(site: Site) -> None:
-    idle = [socket.create_connection(("127.0.0.1", site.port), timeout=5) for _ in range(700)]
+    idle = [socket.create_connection(("127.0.0.1", site.port), timeout=30) for _ in range(700)]
     began = time.monotonic()
     with site.abuser() as peer:
         assert peer.ask(pdu(SUBMIT, 2, short_message())) == (SUBMIT | RESPONSE, ROK, 2)
@@ -208,7 +208,7 @@ def test_more_idle_connections_than_may_be_keep_nobody_out(site: Site) -> None:
 
 @pytest.mark.parametrize("length", [0x10000, 0x100])
 def test_announced_pdus_that_never_come(site: Site, length: int) -> None:
-    peers = [Peer(socket.create_connection(("127.0.0.1", site.port), timeout=5)) for _ in range(100)]
+    peers = [Peer(socket.create_connection(("127.0.0.1", site.port), timeout=30)) for _ in range(100)]
     for peer in peers:
         peer.send(pdu(BIND_TRX, 1, b"x" * 200, length=length)[: length - 1])
     began = time.monotonic()
@@ -217,7 +217,7 @@ def test_announced_pdus_that_never_come(site: Site, length: int) -> None:
     for peer in peers:
         assert drain(peer) == []
         peer.connection.close()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
 
 
 # -- an ESME against our server: messages --------------------------------------------------------------
@@ -255,7 +255,7 @@ def test_parameters_by_the_thousand(site: Site, parameters: int) -> None:
         body = short_message(tlvs=tlv(0x1400, b"") * parameters)
         for n in range(20):
             assert peer.ask(pdu(SUBMIT, n, body))[::2] == (SUBMIT | RESPONSE, n)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
 
 
 def test_parameters_that_contradict_the_message(site: Site) -> None:
@@ -646,7 +646,7 @@ def test_the_window_is_kept_whatever_the_carrier_does(site: Site) -> None:
 def test_deliveries_by_the_thousand_at_once(site: Site) -> None:
     text = short_message(b"hello", source=next(CUSTOMERS), to=b"23456")
     with site.carrier() as peer:
-        peer.connection.settimeout(20)
+        peer.connection.settimeout(30)
         flood = b"".join(pdu(DELIVER, n, text) for n in range(1, 3001))
         id = site.send()
         peer.send(flood)
@@ -706,7 +706,7 @@ def test_a_carrier_that_falls_silent_is_left_and_bound_to_again(site: Site) -> N
         began = time.monotonic()
         while peer.read() is not None:
             pass
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 9
     until(lambda: len(site.daemon.log("bind.down")) > downs, "the bind is down")
     assert "silent" in site.daemon.log("bind.down")[-1]["reason"]
     rebound(site)

@@ -22,7 +22,8 @@ from tests.peers.hostile import (
     pdu,
     short_message,
 )
-from tests.peers.processes import KEY, Daemon, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, until
 
 pytestmark = pytest.mark.e2e
 
@@ -60,7 +61,7 @@ class Site:
         self.peers: list[Peer] = []
 
     def bind(self, name: str, password: str = "right", *, port: int = 0) -> tuple[Peer, int]:
-        peer = Peer(socket.create_connection(("127.0.0.1", port or self.port), timeout=5))
+        peer = Peer(socket.create_connection(("127.0.0.1", port or self.port), timeout=30))
         self.peers.append(peer)
         body = f"{name}\0{password}\0\0\x34\0\0\0".encode()
         return peer, peer.ask(pdu(BIND_TRX, 1, body))[1]
@@ -163,7 +164,7 @@ def test_a_listener_that_cannot_move_stays_and_says_why(site: Site) -> None:
 def test_texts_come_to_an_account_that_begins_to_ask_for_them(site: Site, tmp_path: Path) -> None:
     peer = site.bound("changes")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(30)
         bind = f"""
 [smpp.binds.north]
 host = "127.0.0.1"
@@ -197,7 +198,7 @@ def test_outbind_both_ways_through_the_daemon(site: Site) -> None:
     """A carrier calls us; its text goes to an account that has to be called."""
     port = free_port()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(30)
         theirs = (
             f'inbound = true\noutbind = "127.0.0.1:{listener.getsockname()[1]}"\noutbind_password = "psst"'
         )
@@ -210,7 +211,7 @@ addresses = ["12345"]
 """
         site.reload(account("stays"), account("changes", theirs), bind)
         until(lambda: _open(port), "the bind listens")
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
             carrier = Peer(connection)
             carrier.send(pdu(0x0B, 1, b"smsc\0knock\0"))
             carrier.send(pdu(BIND_TRX | RESPONSE, asked(carrier, BIND_TRX).sequence, b"smsc\0"))
@@ -258,7 +259,7 @@ BROKEN_TLS = 'tls_address = "127.0.0.1:0"\ntls_certificate = "nowhere.pem"\n\n'
 
 def _open(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=30).close()
     except ConnectionError:
         return False
     return True

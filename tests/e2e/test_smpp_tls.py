@@ -31,7 +31,8 @@ from tests.peers.hostile import (
     pdu,
     short_message,
 )
-from tests.peers.processes import KEY, Daemon, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, until
 from tests.peers.settings import account, bind
 from tests.peers.smpplib_smsc import Smsc
 
@@ -88,7 +89,7 @@ class Site:
 
     def stranger(self, port: int = 0) -> socket.socket:
         """A connection to the TLS port on which nothing was said."""
-        return socket.create_connection(("127.0.0.1", port or self.tls_port), timeout=5)
+        return socket.create_connection(("127.0.0.1", port or self.tls_port), timeout=30)
 
     @contextmanager
     def secure(self, made: ssl.SSLContext | None = None) -> Iterator[Peer]:
@@ -195,7 +196,7 @@ def test_a_handshake_that_does_not_go_on_is_ended(site: Site, said: bytes) -> No
         began = time.monotonic()
         connection.sendall(said)
         assert is_alert(end(connection))
-        assert 0.5 < time.monotonic() - began < 4
+        assert 0.5 < time.monotonic() - began < 9
 
 
 def test_a_handshake_octet_by_octet_has_no_more_time(site: Site) -> None:
@@ -206,7 +207,7 @@ def test_a_handshake_octet_by_octet_has_no_more_time(site: Site) -> None:
             for octet in hello:
                 connection.sendall(bytes((octet,)))
                 time.sleep(0.05)
-                assert time.monotonic() - began < 4
+                assert time.monotonic() - began < 9
         except ConnectionError:
             pass
 
@@ -219,7 +220,7 @@ def test_two_hundred_half_handshakes_are_nothing_to_a_good_client(site: Site) ->
     with site.abuser() as peer:
         for number in range(2, 50):
             assert peer.ask(pdu(SUBMIT, number, short_message())) == (SUBMIT | RESPONSE, ROK, number)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
     for half in halves:
         assert is_alert(end(half))
         half.close()
@@ -260,7 +261,7 @@ def test_after_the_handshake_a_bind_is_waited_for_no_longer_than_in_the_open(sit
         half.send(pdu(BIND_TRX, 1, ABUSER)[:20])
         began = time.monotonic()
         assert silent.ended() and half.ended()
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 9
 
 
 def test_messages_pass_whatever_records_they_come_in(site: Site) -> None:
@@ -331,7 +332,7 @@ class TlsSmsc:
             except OSError:
                 return
             with plain:
-                plain.settimeout(5)
+                plain.settimeout(30)
                 try:
                     self._serve(plain)
                 except OSError:
@@ -394,13 +395,13 @@ def test_a_carrier_is_who_its_certificate_says(tmp_path: Path, smsc: TlsSmsc, ho
 
 def test_a_carrier_that_never_ends_its_handshake_is_left(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(30)
         settings = CARRIER.format(host="localhost", port=listener.getsockname()[1], tls=TLS)
         with Daemon(tmp_path / "site", settings, {"shop": SHOP}) as daemon:
             for end_at_once in (False, False, True, True):
                 connection, _ = listener.accept()
                 with connection:
-                    connection.settimeout(5)
+                    connection.settimeout(30)
                     assert connection.recv(3)[:1] == b"\x16"
                     if not end_at_once:
                         while connection.recv(4096):

@@ -37,7 +37,8 @@ from tests.peers.hostile import (
     pdu,
     tlv,
 )
-from tests.peers.processes import KEY, Daemon, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, until
 from tests.peers.relay import GATEWAY, PEER, Piece, Relay, dissect, lengths, write_pcap
 from tests.peers.settings import account, bind
 
@@ -168,7 +169,7 @@ class Peer:
         sequence = int.from_bytes(request[12:16], "big")
         self.connection.sendall(request)
         with self._news:
-            assert self._news.wait_for(lambda: sequence in self.answers, 10), request
+            assert self._news.wait_for(lambda: sequence in self.answers, 30), request
         return self.answers.pop(sequence)
 
     def has(self, command: int, count: int = 1) -> bool:
@@ -226,7 +227,7 @@ class Site:
         return next(p for p in self.peers if any(c in BINDS and body.startswith(mark) for c, body in p.asked))
 
     def account(self, command: int = BIND_TRX, body: bytes = b"acme\0right\0\0\x34\0\0\0") -> Peer:
-        peer = Peer(socket.create_connection(("127.0.0.1", self._relays[1].port), timeout=5), self.ids)
+        peer = Peer(socket.create_connection(("127.0.0.1", self._relays[1].port), timeout=30), self.ids)
         peer.connection.settimeout(None)
         self.peers.append(peer)
         if body:

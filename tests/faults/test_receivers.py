@@ -19,7 +19,8 @@ import pytest
 from tests.faults.accounting import report
 from tests.peers import bad_receivers
 from tests.peers.bad_receivers import BadReceiver, Habit, endless, says
-from tests.peers.processes import KEY, Daemon, Simulator, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, Simulator, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

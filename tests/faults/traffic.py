@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.peers.esme import Esme
-from tests.peers.processes import KEY, Daemon, Json, Simulator, free_port
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, Json, Simulator
 from tests.peers.settings import account, bind
 
 LOAD = (("12345", 2), ("23456", 3))  # sender, every how many hundredths of a second

@@ -18,7 +18,7 @@ HELLO = {"to": "+447700900123", "text": "Hello"}
 async def exchange(port: int, octets: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(octets)
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 30)
     writer.close()
     await writer.wait_closed()
     return answer
@@ -71,7 +71,7 @@ async def test_client_that_leaves_early_loses_nothing_that_was_committed(
     )
     await writer.drain()
     writer.transport.abort()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not api.channel.sent:  # noqa: ASYNC110 - the channel is no awaitable
             await asyncio.sleep(0.001)
     [id] = api.channel.sent
@@ -81,7 +81,7 @@ async def test_client_that_leaves_early_loses_nothing_that_was_committed(
 
 async def test_stop_lets_a_request_under_way_finish(api: Api) -> None:
     request = asyncio.create_task(api.post("/v2/messages", HELLO))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not api.store.commits:  # noqa: ASYNC110 - the store is no awaitable
             await asyncio.sleep(0)
     await api.server.stop()

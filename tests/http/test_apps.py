@@ -56,7 +56,7 @@ async def nobody_is_connected(api: Api) -> None:
 async def test_a_message_is_shown_delivered_and_read(api: Api) -> None:
     socket = await connect(api, await token(api))
     id = await send(api, until="read")
-    frame = await socket.receive_json(timeout=5)
+    frame = await socket.receive_json(timeout=30)
     assert {name: frame[name] for name in ("type", "id", "from", "text")} == {
         "type": "message",
         "id": f"{id}/0",
@@ -74,7 +74,7 @@ async def test_a_message_is_shown_delivered_and_read(api: Api) -> None:
 async def test_read_is_told_after_delivered_was_enough(api: Api) -> None:
     socket = await connect(api, await token(api))
     id = await send(api, until="delivered")
-    frame = await socket.receive_json(timeout=5)
+    frame = await socket.receive_json(timeout=30)
     await socket.send_json({"type": "delivered", "id": frame["id"]})
     await came_to(api, id, Status.DELIVERED)
     await socket.send_json({"type": "read", "id": frame["id"]})
@@ -93,14 +93,14 @@ async def test_what_comes_for_one_who_is_away_waits_and_is_given_in_order_when_i
     story = await came_to(api, ids[0], Status.QUEUED)
     assert story["steps"][0]["reason"] == "no installation of the app shop is connected"
     socket = await connect(api, shown)
-    frames = [await socket.receive_json(timeout=5) for _ in ids]
+    frames = [await socket.receive_json(timeout=30) for _ in ids]
     assert [(frame["id"], frame["text"]) for frame in frames] == [
         (f"{id}/0", f"{n}") for n, id in enumerate(ids)
     ]
     for id in ids:
         await came_to(api, id, Status.SENT)
     last = await send(api, text="last")
-    assert (await socket.receive_json(timeout=5))["id"] == f"{last}/0"
+    assert (await socket.receive_json(timeout=30))["id"] == f"{last}/0"
     await socket.close()
 
 
@@ -108,14 +108,14 @@ async def test_what_an_app_has_not_said_that_it_has_comes_again_before_what_is_n
     shown = await token(api)
     socket = await connect(api, shown)
     first, second = await send(api, text="1"), await send(api, text="2")
-    frames = [await socket.receive_json(timeout=5) for _ in range(2)]
+    frames = [await socket.receive_json(timeout=30) for _ in range(2)]
     await socket.send_json({"type": "delivered", "id": frames[0]["id"]})
     await came_to(api, first, Status.DELIVERED)
     await socket.close()
     await nobody_is_connected(api)
     third = await send(api, text="3")
     socket = await connect(api, shown)
-    again = [await socket.receive_json(timeout=5) for _ in range(2)]
+    again = [await socket.receive_json(timeout=30) for _ in range(2)]
     assert [frame["id"] for frame in again] == [f"{second}/0", f"{third}/0"]
     assert again[0] == frames[1]
     await socket.close()
@@ -130,13 +130,13 @@ async def test_more_than_an_app_takes_at_once_is_held_back_and_comes_in_order(
     ids = [await send(api, text=f"{n}") for n in range(20)]
     socket = await connect(api, shown)
     for _ in range(2):  # the second time all of them again
-        frames = [await socket.receive_json(timeout=5) for _ in ids]
+        frames = [await socket.receive_json(timeout=30) for _ in ids]
         assert [frame["id"] for frame in frames] == [f"{id}/0" for id in ids]
         for id in ids:
             await came_to(api, id, Status.SENT)
         await socket.close()
         socket = await connect(api, shown)
-    for frame in [await socket.receive_json(timeout=5) for _ in ids]:
+    for frame in [await socket.receive_json(timeout=30) for _ in ids]:
         await socket.send_json({"type": "delivered", "id": frame["id"]})  # no flood: it was given as many
     for id in ids:
         await came_to(api, id, Status.DELIVERED)
@@ -146,10 +146,10 @@ async def test_more_than_an_app_takes_at_once_is_held_back_and_comes_in_order(
 async def test_an_installation_is_connected_once(api: Api) -> None:
     shown = await token(api)
     old, new = await connect(api, shown), await connect(api, shown)
-    assert (await old.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert (await old.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
     assert old.close_code == Close.REPLACED
     await send(api)
-    assert (await new.receive_json(timeout=5))["text"] == "Hello"
+    assert (await new.receive_json(timeout=30))["text"] == "Hello"
     await new.close()
 
 
@@ -157,7 +157,7 @@ async def test_while_the_store_fails_an_app_is_asked_to_come_again(api: Api) -> 
     shown = await token(api)
     api.store.full = True
     socket = await connect(api, shown)
-    assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert (await socket.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
     assert socket.close_code == Close.STORE
     api.store.full = False
 
@@ -167,7 +167,7 @@ async def test_the_app_of_a_suspended_service_is_closed_and_comes_in_vain(api: A
     socket = await connect(api, shown)
     api.services["pizza"] = replace(api.services["pizza"], status="suspended")
     api.apps.dismiss()
-    assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert (await socket.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
     assert socket.close_code == Close.SUSPENDED
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await connect(api, shown)
@@ -183,14 +183,14 @@ async def test_the_app_of_a_suspended_service_is_closed_and_comes_in_vain(api: A
 async def test_a_connection_ends_with_its_token(api: Api) -> None:
     api.services["pizza"] = replace(api.services["pizza"], apps={"shop": App(token_valid=Seconds(0.5))})
     socket = await connect(api, await token(api))
-    assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert (await socket.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
     assert socket.close_code == Close.TOKEN
 
 
 async def test_a_customer_s_text_is_accepted_once_it_is_durable(api: Api) -> None:
     socket = await connect(api, await token(api))
     await socket.send_json({"type": "text", "text": "When do you open?", "ref": "r1"})
-    answer = await socket.receive_json(timeout=5)
+    answer = await socket.receive_json(timeout=30)
     assert (answer["type"], answer["ref"]) == ("accepted", "r1")
     stored = await api.store.message(answer["id"])
     assert (stored.sender, stored.recipient, stored.text, stored.direction) == (
@@ -212,11 +212,11 @@ async def test_a_text_is_refused_while_the_store_fails(api: Api) -> None:
     socket = await connect(api, await token(api))
     api.store.full = True
     await socket.send_json({"type": "text", "text": "Hi", "ref": "r1"})
-    answer = await socket.receive_json(timeout=5)
+    answer = await socket.receive_json(timeout=30)
     assert (answer["type"], answer["ref"], answer["code"]) == ("refused", "r1", "store")
     api.store.full = False
     await socket.send_json({"type": "text", "text": " ", "ref": "r2"})
-    answer = await socket.receive_json(timeout=5)
+    answer = await socket.receive_json(timeout=30)
     assert (answer["type"], answer["code"]) == ("refused", "empty")
     await socket.close()
 
@@ -236,19 +236,19 @@ async def test_a_frame_that_makes_no_sense_is_refused_and_the_next_one_taken(
 ) -> None:
     socket = await connect(api, await token(api))
     await socket.send_str(sent)
-    answer = await socket.receive_json(timeout=5)
+    answer = await socket.receive_json(timeout=30)
     assert (answer["type"], answer["code"]) == ("refused", code) and answer["reason"]
     await socket.send_json({"type": "text", "text": "Hi"})
-    assert (await socket.receive_json(timeout=5))["type"] == "accepted"
+    assert (await socket.receive_json(timeout=30))["type"] == "accepted"
     await socket.close()
 
 
 async def test_nobody_reads_another_s_message(api: Api) -> None:
     bob, ann = await connect(api, await token(api)), await connect(api, await token(api, ANN))
     id = await send(api)
-    frame = await bob.receive_json(timeout=5)
+    frame = await bob.receive_json(timeout=30)
     await ann.send_json({"type": "read", "id": frame["id"]})
-    assert (await ann.receive_json(timeout=5))["code"] == "unknown_id"
+    assert (await ann.receive_json(timeout=30))["code"] == "unknown_id"
     await came_to(api, id, Status.SENT)
     await bob.close()
     await ann.close()
@@ -257,13 +257,13 @@ async def test_nobody_reads_another_s_message(api: Api) -> None:
 async def test_octets_and_floods_end_the_connection(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     socket = await connect(api, await token(api))
     await socket.send_bytes(b"\0\1")
-    assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert (await socket.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
     assert socket.close_code == aiohttp.WSCloseCode.UNSUPPORTED_DATA
     monkeypatch.setattr(apps, "_BURST", 3.0)
     flood = await connect(api, await token(api))
     for _ in range(10):
         await flood.send_str("x")
-    kinds = [(await flood.receive(timeout=5)).type for _ in range(4)]
+    kinds = [(await flood.receive(timeout=30)).type for _ in range(4)]
     assert aiohttp.WSMsgType.CLOSE in kinds
     assert flood.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
 
@@ -290,7 +290,7 @@ async def test_a_token_that_is_taken_back_closes_the_connection(api: Api) -> Non
         "/v2/apps/shop/devices", params={"customer": BOB}, headers={"key": "pizza-key"}
     ) as answer:
         assert (answer.status, await answer.json()) == (200, {"customer": BOB, "revoked": 1})
-    assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+    assert (await socket.receive(timeout=30)).type is aiohttp.WSMsgType.CLOSE
     assert socket.close_code == Close.TOKEN
 
 

@@ -20,7 +20,7 @@ class Told:
         self.event.set()
 
     async def wait(self) -> Any:
-        await asyncio.wait_for(self.event.wait(), 5)
+        await asyncio.wait_for(self.event.wait(), 30)
         [what] = self.what
         return what
 

@@ -68,7 +68,7 @@ async def test_watchdog_is_told_while_healthy_and_not_while_failing(
 
     systemd = Systemd()
     task = asyncio.create_task(systemd.watch(healthy))
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), 30)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     systemd.close()

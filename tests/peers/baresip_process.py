@@ -12,7 +12,8 @@ from typing import Self
 
 import pytest
 
-from tests.peers.processes import free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import until
 from tests.peers.sounds import write_tone
 
 CONFIG = """
@@ -71,7 +72,7 @@ class Baresip:
             pytest.skip("baresip is missing: apt-get install baresip-core")
         self.folder = folder
         self.port = port or free_port(socket.SOCK_DGRAM)
-        rtp = free_port(socket.SOCK_DGRAM) // 2 * 2
+        rtp = free_port(socket.SOCK_DGRAM, span=42)
         said = said or write_tone(folder / "said.wav", OUTLASTS_SECONDS)
         settings = {"port": self.port, "said": said, "rtp": rtp, "rtp_last": rtp + 40, "folder": folder}
         (folder / "config").write_text(CONFIG.format(mux="yes" if mux else "no", **settings))

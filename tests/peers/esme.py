@@ -72,7 +72,7 @@ class Esme:
     def _run(self) -> None:
         while not self._stopped.wait(0.05):
             try:
-                with socket.create_connection(("127.0.0.1", self._port), timeout=5) as connection:
+                with socket.create_connection(("127.0.0.1", self._port), timeout=30) as connection:
                     self._serve(connection)
             except OSError:  # nobody listens, or it has just been killed
                 pass

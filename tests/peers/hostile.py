@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from smpplib import consts
 
-from tests.peers.processes import KEY, Daemon, free_port, until
+from tests.peers.ports import free_port
+from tests.peers.processes import KEY, Daemon, until
 from tests.peers.settings import account, bind
 from tests.peers.smpplib_smsc import Smsc
 
@@ -100,7 +101,7 @@ class Peer:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        connection.settimeout(5)
+        connection.settimeout(30)
 
     def send(self, data: bytes) -> None:
         self.connection.sendall(data)
@@ -155,7 +156,7 @@ class Site:
 
     @contextmanager
     def connection(self) -> Iterator[Peer]:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
             yield Peer(connection)
 
     @contextmanager
@@ -168,7 +169,7 @@ class Site:
     def listener(self) -> Iterator[socket.socket]:
         """The foe's port, as long as the test wants it: else the daemon's connections are refused."""
         with socket.create_server(("127.0.0.1", self.foe)) as listener:
-            listener.settimeout(5)
+            listener.settimeout(30)
             yield listener
 
     @contextmanager
@@ -235,7 +236,7 @@ def hostile_site(folder: Path, settings: str = SETTINGS) -> Iterator[Site]:
     try:
         with Daemon(folder, filled, {"shop": SHOP}) as daemon:
             until(lambda: daemon.log("bind.up"), "the friend's bind is up")
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
                 honest = Peer(connection)
                 assert honest.ask(pdu(BIND_TRX, 1, b"honest\0right\0\0\x34\0\0\0"))[1] == ROK
                 yield Site(daemon, port, foe, friend, honest)

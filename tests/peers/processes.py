@@ -6,9 +6,7 @@ import asyncio
 import http.client
 import json
 import os
-import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -20,27 +18,13 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from gateway.store.sqlite import SqliteStore
 from gateway.values.event import Event
+from tests.peers.ports import free_port
 
 Json = dict[str, Any]
 T = TypeVar("T")
 
 KEY = "e2e-key"
-PATIENCE_SECONDS = 15.0
-_PORTS = range(10_000, 30_000)  # below those that the system gives to outgoing connections
-
-
-def free_port(kind: int = socket.SOCK_STREAM, address: str = "127.0.0.1") -> int:
-    """A port that nobody has, and that no outgoing connection takes before a process listens on it."""
-    while True:
-        port = random.choice(_PORTS)
-        with socket.socket(socket.AF_INET, kind) as probe:
-            if kind == socket.SOCK_STREAM:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address, port))
-            except OSError:
-                continue
-            return port
+PATIENCE_SECONDS = 40.0  # nothing is measured by it: what comes late on a busy machine comes
 
 
 def until(found: Callable[[], T], what: str, *, timeout: float = PATIENCE_SECONDS) -> T:
@@ -270,7 +254,7 @@ class Daemon:
         return status, json.loads(answer)
 
     def _request(self, method: str, path: str, body: Json | None = None) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=30)
         try:
             content = None if body is None else json.dumps(body)
             connection.request(method, path, content, {"key": KEY, "Content-Type": "application/json"})

@@ -41,7 +41,7 @@ class Raw:
     async def next(self) -> Pdu | None:
         """The next PDU; None at the end of the stream."""
         while not self.pdus:
-            data = await asyncio.wait_for(self.reader.read(65536), 10)
+            data = await asyncio.wait_for(self.reader.read(65536), 30)
             if not data:
                 return None
             self.pdus += [decode(frame) for frame in self.framer.feed(data)]
@@ -70,7 +70,7 @@ class RawServer:
         self.peers.put_nowait(self._all[-1])
 
     async def next(self) -> Raw:
-        return await asyncio.wait_for(self.peers.get(), 10)
+        return await asyncio.wait_for(self.peers.get(), 30)
 
     async def close(self) -> None:
         assert self._server is not None

@@ -10,7 +10,7 @@ from typing import Self
 import pytest
 
 SCENARIOS = Path(__file__).parent / "sipp"
-LONGEST_SECONDS = 10
+LONGEST_SECONDS = 40
 
 
 class Sipp:

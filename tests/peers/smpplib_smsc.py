@@ -131,12 +131,12 @@ class Smsc:
                 found[:] = [p for p in self.submitted if p.destination_addr == destination.encode()]
                 return len(found) >= count
 
-            assert self.heard.wait_for(come, 10), f"{len(found)} submit_sm to {destination}"
+            assert self.heard.wait_for(come, 30), f"{len(found)} submit_sm to {destination}"
         return found
 
     def wait(self, condition: Callable[[], bool]) -> None:
         with self.heard:
-            assert self.heard.wait_for(condition, 10)
+            assert self.heard.wait_for(condition, 30)
 
     def submits(self) -> list[bytes]:
         return [text for _, command, text in self.seen if command == "submit_sm"]

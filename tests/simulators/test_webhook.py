@@ -24,7 +24,7 @@ def webhook(start: Start) -> Iterator[Callable[..., tuple[Any, http.client.HTTPC
 
     def run(*options: str) -> tuple[Any, http.client.HTTPConnection]:
         simulator = start("webhook", "--listen", "127.0.0.1:0", "--secret", SECRET, *options)
-        connections.append(http.client.HTTPConnection("127.0.0.1", simulator.port(), timeout=10))
+        connections.append(http.client.HTTPConnection("127.0.0.1", simulator.port(), timeout=30))
         return simulator, connections[-1]
 
     yield run
@@ -111,7 +111,7 @@ def test_what_is_not_a_notification_is_refused(webhook: Start) -> None:
         (b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
         (b"POST / HTTP/1.1\r\nno colon\r\n\r\n", b"400"),
     ]:
-        with socket.create_connection((connection.host, connection.port), timeout=10) as peer:
+        with socket.create_connection((connection.host, connection.port), timeout=30) as peer:
             peer.sendall(octets)
             assert peer.recv(65536).split(b" ")[1] == status, octets
         simulator.wait("malformed")
@@ -121,7 +121,7 @@ def test_octets_may_arrive_one_by_one(webhook: Start) -> None:
     simulator, connection = webhook()
     headers = "".join(f"{name}: {value}\r\n" for name, value in signed(b"{}").items())
     request = f"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n{headers}\r\n".encode()
-    with socket.create_connection((connection.host, connection.port), timeout=10) as peer:
+    with socket.create_connection((connection.host, connection.port), timeout=30) as peer:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for octet in request:
             peer.sendall(bytes([octet]))

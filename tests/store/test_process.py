@@ -109,7 +109,7 @@ async def test_one_that_was_killed_is_an_error_for_every_commit(
     await store.commit([records.message("m1")])
     child.kill()
     with pytest.raises(StoreError, match="writing process has ended"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 await store.commit([records.message("m2")])
     assert not store.writing and "has ended" in store.trouble
@@ -162,7 +162,7 @@ async def test_it_ends_after_a_kill_and_the_next_gateway_waits_for_it(
     await asyncio.sleep(0.1)
     assert not opening.done()
     os.kill(pid, signal.SIGCONT)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await opening
     await store.close()
 

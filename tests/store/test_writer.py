@@ -220,7 +220,7 @@ async def test_an_idle_writer_moves_the_log_into_the_database(
 
     monkeypatch.setattr(writer.hand.engine, "checkpoint", watched)
     await store.commit([records.message(text="needle-in-the-file")])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await moved.wait()
     assert b"needle-in-the-file" in store.path.read_bytes()
     await store.close()

@@ -112,6 +112,6 @@ def test_hostile_texts_cost_little(text: str) -> None:
         Service(name="x", nlp=Nlp(languages=list(LANGUAGES), intents=INTENTS)),  # type: ignore[arg-type]
         time.perf_counter,
     )
-    began = time.perf_counter()
+    began = time.process_time()  # not what others on the machine cost
     patient.read(text, NOW)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0

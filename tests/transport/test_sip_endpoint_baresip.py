@@ -24,7 +24,7 @@ async def test_a_telephone_holds_resumes_and_is_asked_to_call_elsewhere(tmp_path
         news.set()
 
     async def heard(enough: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not enough():
                 news.clear()
                 await news.wait()

@@ -27,6 +27,7 @@ from gateway.protocol.sip.call import (
     SipEvent,
 )
 from gateway.transport.sip_endpoint import SipEndpoint
+from tests.peers.ports import free_port
 
 pytestmark = [pytest.mark.peer, pytest.mark.e2e]
 
@@ -43,12 +44,6 @@ def sipp() -> str:
     if program is None:
         pytest.skip("sipp is missing: apt-get install sip-tester")
     return program
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.asynccontextmanager
@@ -71,7 +66,7 @@ async def listening(
 
 async def run(sipp: str, scenario: str, folder: Path, *arguments: str) -> None:
     """Run a scenario to its end; every call of it must succeed."""
-    options = ["-i", "127.0.0.1", "-nostdin", "-nr", "-timeout", "8s", "-timeout_error"]
+    options = ["-i", "127.0.0.1", "-nostdin", "-nr", "-timeout", "30s", "-timeout_error"]
     report_to = ["-trace_err", "-error_file", "errors.log"]
     process = await asyncio.create_subprocess_exec(
         *(sipp, "-sf", str(SCENARIOS / scenario), *options, *report_to, *arguments),
@@ -96,7 +91,7 @@ async def run(sipp: str, scenario: str, folder: Path, *arguments: str) -> None:
 async def caller(sipp: str, scenario: str, folder: Path, one: SipEndpoint) -> None:
     target = f"127.0.0.1:{one.port}"
     rate = ("-r", "200", "-m", str(CALLS), "-s", "+442079460000")
-    await run(sipp, scenario, folder, "-p", str(free_port()), *rate, target)
+    await run(sipp, scenario, folder, "-p", str(free_port(socket.SOCK_DGRAM)), *rate, target)
 
 
 async def test_a_missed_call_by_cancel(sipp: str, tmp_path: Path) -> None:
@@ -152,7 +147,7 @@ async def dialled(
         if isinstance(event, CallEnded) and sum(isinstance(event, CallEnded) for event in seen) == CALLS:
             done.set()
 
-    port = free_port()
+    port = free_port(socket.SOCK_DGRAM)
     async with listening(application) as (one, seen):
         peer = asyncio.create_task(run(sipp, scenario, folder, "-p", str(port), "-m", str(CALLS)))
         # an INVITE that comes before SIPp listens is repeated half a second later
@@ -165,7 +160,7 @@ async def dialled(
             )
             for n in range(CALLS)
         ]
-        await asyncio.wait_for(done.wait(), 8)
+        await asyncio.wait_for(done.wait(), 30)
         await peer
     return calls, seen
 
@@ -261,12 +256,12 @@ async def test_a_called_side_has_early_media_holds_and_takes_a_transfer(sipp: st
             case CallEnded():
                 over.set()
 
-    port = free_port()
+    port = free_port(socket.SOCK_DGRAM)
     async with listening(application) as (one, seen):
         peer = asyncio.create_task(run(sipp, "uas_changes.xml", tmp_path, "-p", str(port), "-m", "1"))
         to, offer = Address("127.0.0.1", port), sdp.build_offer("127.0.0.1", 40_000, session_id=1)
         call = one.invite(target=to, to_number="+41795550102", from_number="+442079460000", sdp=offer)
-        await asyncio.wait_for(over.wait(), 8)
+        await asyncio.wait_for(over.wait(), 30)
         await peer
     early, answered, hold, *progress, ended = seen
     assert isinstance(early, CallProgress) and isinstance(answered, CallAnswered)

@@ -129,7 +129,7 @@ async def test_a_connection_that_breaks_fails_what_waits_for_an_answer() -> None
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
     async with server, endpoint() as (us, ours):
         probe = us.options(Address("127.0.0.1", server.sockets[0].getsockname()[1], "tcp"))
-        assert await asyncio.wait_for(ours.get(), 2) == OptionsAnswered(probe, None)
+        assert await asyncio.wait_for(ours.get(), 30) == OptionsAnswered(probe, None)
 
 
 async def test_a_large_request_goes_by_tcp_where_that_is_allowed() -> None:
@@ -208,14 +208,14 @@ async def test_an_answer_finds_the_peer_when_its_connection_is_gone() -> None:
             incoming = await inbox.get()
             await asyncio.sleep(0.05)
             one.reject(incoming.call, 486)
-            assert (await asyncio.wait_for(got.get(), 2)).startswith(b"SIP/2.0 486")
+            assert (await asyncio.wait_for(got.get(), 30)).startswith(b"SIP/2.0 486")
 
 
 async def test_what_is_no_sip_closes_the_connection_only() -> None:
     async with endpoint() as (one, _):
         async with peer_of(one) as (reader, writer):
             writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert await asyncio.wait_for(reader.read(), 2) == b""
+            assert await asyncio.wait_for(reader.read(), 30) == b""
         async with peer_of(one) as (reader, writer):
             writer.write(OPTIONS % (1, 1))
             assert await reader.readuntil(b"\r\n\r\n")
@@ -226,7 +226,7 @@ async def test_a_stranger_gets_few_connections() -> None:
         most = sip_stream.MOST_OF_STRANGER
         peers = [await stack.enter_async_context(peer_of(one)) for _ in range(most + 1)]
         with contextlib.suppress(ConnectionError):
-            assert await asyncio.wait_for(peers[-1][0].read(), 2) == b""
+            assert await asyncio.wait_for(peers[-1][0].read(), 30) == b""
         assert one.counts()["sip_connections"] == most
 
 
@@ -237,7 +237,7 @@ async def test_who_says_nothing_or_never_ends_is_cut(monkeypatch: pytest.MonkeyP
         writer.write(OPTIONS[:30])
         for reader in (silent, slow):
             with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(reader.read(), 2) == b""
+                assert await asyncio.wait_for(reader.read(), 30) == b""
         assert one.counts()["sip_connections"] == 0
 
 
@@ -261,7 +261,7 @@ async def test_our_connections_are_kept_alive_and_given_up_when_the_peer_is_gone
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server, endpoint() as (us, ours):
         probe = us.options(Address("127.0.0.1", server.sockets[0].getsockname()[1], "tcp"))
-        assert await asyncio.wait_for(ours.get(), 2) == OptionsAnswered(probe, None)
+        assert await asyncio.wait_for(ours.get(), 30) == OptionsAnswered(probe, None)
         assert pings >= 3
         assert us.counts()["sip_connections"] == 0
 

@@ -48,7 +48,7 @@ class Carrier:
 
     async def of(self, method: str, number: int) -> list[Request]:
         """The requests of a method, once there are so many."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(found := [r for r in self.requests if r.method == method]) < number:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         return found
@@ -77,7 +77,7 @@ class Site:
         return next(state for state in self.trunks.states(Counter()) if state.name == name)
 
     async def until(self, happened: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not happened():  # noqa: ASYNC110 - the far end is this very test
                 await asyncio.sleep(0.005)
 

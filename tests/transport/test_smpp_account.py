@@ -122,7 +122,7 @@ async def test_each_waits_for_room_from_when_it_is_the_first(monkeypatch: pytest
     told: list[tuple[int, int | Exception]] = []
     for number in range(3):
         customer.deliver(DeliverSm(), partial(lambda number, answer: told.append((number, answer)), number))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(told) < 2:
             await asyncio.sleep(0.005)
             customer.go_on()  # what brings no room does not begin the time anew

@@ -88,7 +88,7 @@ class Caller:
         return self.deliver_status
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()
@@ -461,7 +461,7 @@ async def test_stop_does_not_wait_for_messages_that_rest(smsc: Smsc, start: Star
     caller = start(window=1, retry_pause=Seconds(60))
     submission = caller.send("a1", "a2")
     await asyncio.to_thread(smsc.wait, lambda: len(smsc.submits()) == 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await caller.group.stop(60) == []
     assert [result and result.kind for result in submission.results] == ["unsent", "unsent"]
 
@@ -585,7 +585,7 @@ async def test_without_its_authority_nothing_connects_and_the_reason_says_so(sms
     caller = Caller(config(smsc, tls=True, tls_ca="/nowhere/ca.pem"))
     waits = caller.group._rng = Waits()
     caller.group.start()
-    await asyncio.wait_for(waits.third.wait(), 10)
+    await asyncio.wait_for(waits.third.wait(), 30)
     assert "tls_ca /nowhere/ca.pem: " in caller.group.reason and "No such file" in caller.group.reason
     assert await caller.group.stop(5) == [] and smsc.connections == []
 
@@ -608,7 +608,7 @@ async def test_a_refused_connection_is_tried_again(smsc: Smsc) -> None:
     caller = Caller(config(smsc, port=port))
     waits = caller.group._rng = Waits()
     caller.group.start()
-    await asyncio.wait_for(waits.third.wait(), 10)
+    await asyncio.wait_for(waits.third.wait(), 30)
     assert caller.group.reason.startswith("cannot connect: ")
     submission = caller.send("never")
     assert await caller.group.stop(5) == [submission]

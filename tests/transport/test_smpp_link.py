@@ -105,7 +105,7 @@ async def test_a_peer_that_asks_too_much_waits_and_is_not_blamed_for_it() -> Non
     await slow.link.finish()
     assert slow.wire.reading
     slow.link.connection_lost(None)
-    await asyncio.wait_for(slow.link.gone.wait(), 1)
+    await asyncio.wait_for(slow.link.gone.wait(), 30)
 
 
 class Prompt:
@@ -205,7 +205,7 @@ async def test_who_waits_for_the_last_answer_is_told_of_it_also_when_the_link_is
     await asyncio.sleep(0)
     assert not finished.done()
     pending[0](ESME_ROK)
-    await asyncio.wait_for(finished, 1)
+    await asyncio.wait_for(finished, 30)
     assert prompt.answered == 1
 
 
@@ -327,7 +327,7 @@ async def _traffic(both: Both, group: BindGroup) -> None:
 
     for text in texts:
         assert group.enqueue(Submission(text, [SubmitSm(short_message=text.encode())], done))
-    await asyncio.wait_for(both.done.wait(), 20)
+    await asyncio.wait_for(both.done.wait(), 30)
     assert {result.kind for result in both.results} == {"accepted"}
     assert sorted(result.message_id for result in both.results) == sorted(texts)
     assert await group.stop(1) == []
@@ -375,6 +375,6 @@ async def test_a_certificate_that_is_not_trusted_is_a_reason(both: Both) -> None
         group = both.bind(server.sockets[0].getsockname()[1], ssl.create_default_context())
         group._rng = Chance()  # type: ignore[assignment]
         group.start()
-        await asyncio.wait_for(tried.wait(), 10)
+        await asyncio.wait_for(tried.wait(), 30)
         assert "certificate verify failed" in group.reason.lower()
         await group.stop(0)

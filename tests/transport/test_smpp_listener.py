@@ -49,7 +49,7 @@ class Links:
         for link in self.made:
             link.abort()
             await link.gone.wait()
-        await asyncio.wait_for(self.listener.wait_closed(), 5)
+        await asyncio.wait_for(self.listener.wait_closed(), 30)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def agree(port: int) -> None:
 
     def client() -> None:
         with (
-            socket.create_connection(("127.0.0.1", port), timeout=5) as connection,
+            socket.create_connection(("127.0.0.1", port), timeout=30) as connection,
             context.wrap_socket(connection, server_hostname="localhost") as secure,
         ):
             secure.write(bytes(4))  # no length that can be: the link is there when it answers
@@ -151,7 +151,7 @@ async def test_handshakes_that_end_in_nothing_are_no_links(
     for octets in (b"", b"\x16\x03\x01", b"\0\0\0\x10\0\0\0\x09garbage!", b"GET / HTTP/1.1\r\n\r\n"):
         reader, writer = await asyncio.open_connection("127.0.0.1", links.listener.tls_port)
         writer.write(octets)
-        assert len(await asyncio.wait_for(reader.read(), 5)) < 20  # an alert at most
+        assert len(await asyncio.wait_for(reader.read(), 30)) < 20  # an alert at most
         writer.transport.abort()
     assert await reaches(links.listener.tls_port)  # and gone at once
     await agree(links.listener.tls_port)
@@ -185,7 +185,7 @@ async def _flood(links: Links) -> None:
     halves = [await asyncio.open_connection("127.0.0.1", links.listener.tls_port) for _ in range(6)]
     for reader, _ in halves[:3]:  # the oldest were cut
         with pytest.raises(ConnectionError):
-            assert await asyncio.wait_for(reader.read(), 5) == b""
+            assert await asyncio.wait_for(reader.read(), 30) == b""
             raise ConnectionError  # a clean end is as good as a reset
     await agree(links.listener.tls_port)
     for _, writer in halves:
@@ -198,7 +198,7 @@ async def test_closing_cuts_handshakes(links: Links) -> None:
     await asyncio.sleep(0.05)
     links.listener.close()
     with pytest.raises(ConnectionError):
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), 30) == b""
         raise ConnectionError  # a clean end is as good as a reset
     writer.transport.abort()
 
@@ -209,7 +209,7 @@ def test_it_works_on_uvloop() -> None:
         await links.configure(**TLS)
         await agree(links.listener.tls_port)
         silent, half = await asyncio.open_connection("127.0.0.1", links.listener.tls_port)
-        assert await asyncio.wait_for(silent.read(), 5) == b""
+        assert await asyncio.wait_for(silent.read(), 30) == b""
         assert len(links.made) == 1
         half.transport.abort()
         await links.close()

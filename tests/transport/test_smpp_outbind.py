@@ -159,7 +159,7 @@ async def test_messages_go_out_over_a_carriers_connection(wait: Waiter) -> None:
     submit = await carrier.next()
     assert isinstance(submit, SubmitSm)
     await carrier.send(SubmitSmResp(sequence_number=submit.sequence_number, message_id=b"id"))
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), 30)
     assert submission.results == [SubmitResult(0, "accepted", "id")]
 
 
@@ -272,7 +272,7 @@ async def test_an_address_that_is_taken_is_tried_again(
     taken = await RawServer().start()
     us = Us(outbind=f"127.0.0.1:{taken.port}")
     us.group.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not any(record.msg == "smpp.outbind_unheard" for record in caplog.records):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         await taken.close()
@@ -406,7 +406,7 @@ async def test_an_account_that_cannot_be_reached_is_tried_again(
 ) -> None:
     await esme.close()
     await them.owe()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while sum(record.msg == "smpp.outbind_failed" for record in caplog.records) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -464,7 +464,7 @@ def test_both_ways_work_on_uvloop() -> None:
         await them.server.start()
         with pytest.raises(NotBound):
             await asked(them.server.deliver, "acme", DeliverSm())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while them.sessions != [1]:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
         assert await asked(them.server.deliver, "acme", DeliverSm(short_message=b"x")) == ESME_ROK

@@ -96,7 +96,7 @@ class App:
         self.changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()
@@ -185,7 +185,7 @@ async def build() -> AsyncIterator[Builder]:
 
 
 async def thread(function: Callable[..., T], *args: Any) -> T:
-    return await asyncio.wait_for(asyncio.to_thread(function, *args), 20)
+    return await asyncio.wait_for(asyncio.to_thread(function, *args), 30)
 
 
 async def test_a_customer_binds_submits_and_unbinds(build: Builder) -> None:
@@ -814,7 +814,7 @@ async def test_stop_answers_what_was_taken_and_unbinds(build: Builder) -> None:
     assert unbind and unbind.name == "unbind"
     peer.writer.write(struct.pack(">IIII", 16, 0x80000006, 0, unbind.sequence_number))
     assert await peer.next() is None
-    await asyncio.wait_for(stopping, 10)
+    await asyncio.wait_for(stopping, 30)
 
 
 async def test_stop_does_not_wait_for_the_dead(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -823,7 +823,7 @@ async def test_stop_does_not_wait_for_the_dead(build: Builder, monkeypatch: pyte
     port = house.server.port
     await house.peer()
     await house.raw()
-    await asyncio.wait_for(house.server.stop(0.05), 5)
+    await asyncio.wait_for(house.server.stop(0.05), 30)
     assert house.server.sessions("acme") == 0
     with pytest.raises(OSError, match="Connect call failed"):
         await asyncio.open_connection("127.0.0.1", port)

@@ -259,7 +259,7 @@ class Exchange:
         return self.phone.calls[-1]
 
     async def until(self, happened: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not happened():  # noqa: ASYNC110 - the far end is this very test
                 await asyncio.sleep(0.001)
 

@@ -244,7 +244,7 @@ async def test_room_that_is_made_wakes_the_sweeper(small: None, monkeypatch: pyt
     await life.pause()
     for n in range(100):
         await life.owe("http://a/", f"m{n}")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(life.carrier.taken) < 100:
             while life.carrier.under_way:
                 life.carrier.answer()

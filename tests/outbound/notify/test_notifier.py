@@ -178,7 +178,7 @@ async def notifiers(store: Moody, clock: Hands) -> AsyncIterator[Notifiers]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - several parties change what is waited for
             await asyncio.sleep(0.001)
 
@@ -622,7 +622,7 @@ class Account:
             await unit.commit(store)
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.got) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
@@ -697,5 +697,5 @@ async def test_stopping_just_when_the_sweeper_is_woken_does_not_hang(store: Mood
         await asyncio.sleep(0)
     account.notifier.back("smpp:acme")
     await asyncio.sleep(0)  # it is woken and has not run
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await account.notifier.stop()

@@ -56,7 +56,7 @@ class Bench:
         self.recorded += [notification.id for notification in gone]
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(self.recorded) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 

@@ -143,7 +143,7 @@ async def prompt(peer: Peer) -> None:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - several parties change what is waited for
             await asyncio.sleep(0.001)
 
