@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 90.0
 Event = dict[str, Any]
 
 
