@@ -26,8 +26,10 @@ install: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/gateway demo $(ARGS)
 
+# Four at a time whatever the machine: end-to-end tests wait more than they compute. A file's tests share what
+# they have started and stay together.
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # the faults of tests/faults, more often than `make test` has them; ARGS="--fault-seed=7" for other moments
 faults: $(STAMP)

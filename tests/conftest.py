@@ -4,6 +4,7 @@ of a daemon that runs joins the report of a test that fails."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,9 @@ from hypothesis import settings
 
 from tests.peers.logs import SetUp, logging_set_up
 from tests.peers.processes import Daemon
+
+# a daemon that compiles itself at each start takes three times as long to start
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("explore", max_examples=2000, deadline=None)

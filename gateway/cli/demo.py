@@ -26,7 +26,7 @@ SHORTCODE = "12345"
 NUMBER = "+442079460000"
 KEY = "demo-key"
 SECRET = "demo-hub-secret"
-_READY_SECONDS = 20.0
+_READY_SECONDS = 90.0
 
 
 class Demo:
@@ -113,22 +113,22 @@ class Demo:
 
     async def _fallback(self) -> None:
         id = await self._alert(NO_NORTH, "the server room is at 41 C")
-        refused = await self.north.wait("submit", to=NO_NORTH, timeout=15)
+        refused = await self.north.wait("submit", to=NO_NORTH, timeout=30)
         self._line(SHORTCODE, NO_NORTH, str(refused["text"]), "by north: rejected, invalid number", "red")
         await self._gets("ALERT: the server room is at 41 C", to=NO_NORTH, smsc=self.south)
         await self._reaches(id, "delivered", "south")
 
     async def _call(self) -> None:
         id = await self._alert(NO_TEXT, "the server room is on fire")
-        refused = await self.north.wait("submit", to=NO_TEXT, timeout=15)
+        refused = await self.north.wait("submit", to=NO_TEXT, timeout=30)
         self._line(SHORTCODE, NO_TEXT, str(refused["text"]), "by north: rejected, invalid number", "red")
-        taken = await self.south.wait("submit", to=NO_TEXT, timeout=15)
+        taken = await self.south.wait("submit", to=NO_TEXT, timeout=30)
         receipt = await self.south.wait("receipt_sent", id=taken["id"])
         self._line(SHORTCODE, NO_TEXT, str(taken["text"]), f"by south: receipt {receipt['stat']}", "red")
-        await self.east.wait("ringing", timeout=15)
+        await self.east.wait("ringing", timeout=30)
         self._line(NUMBER, f"+{NO_TEXT}", "rings", "by east")
         await self.east.wait("answered")
-        heard = await self.east.wait("heard", timeout=40)
+        heard = await self.east.wait("heard", timeout=60)
         _hold(heard["rms"] > 300, f"the prompt was not to be heard (rms {heard['rms']})")
         speech = f"hears {heard['seconds']:.1f} s of speech"
         self._line(
@@ -138,7 +138,7 @@ class Demo:
 
     async def _stop(self) -> None:
         await self._texts("Stop")
-        confirmed = await self.north.wait("message", to=CUSTOMER, timeout=10)
+        confirmed = await self.north.wait("message", to=CUSTOMER, timeout=30)
         self._line(SHORTCODE, CUSTOMER, str(confirmed["text"]), "by north", "green")
         id = await self._alert(CUSTOMER, "you will not read this", expect="failed")
         story = await self._message(id)
@@ -155,7 +155,7 @@ class Demo:
 
     async def _gets(self, text: str, *, to: str = CUSTOMER, smsc: Program | None = None) -> None:
         smsc = smsc or self.north
-        message = await smsc.wait("message", to=to, timeout=15)
+        message = await smsc.wait("message", to=to, timeout=30)
         receipt = await smsc.wait("receipt_ack", status=0)
         self._line(SHORTCODE, to, str(message["text"]), f"by {smsc.name}, {receipt['stat']}", "green")
         _hold(message["text"] == text, f"expected {text!r}")
@@ -182,7 +182,7 @@ class Demo:
 
     async def _reaches(self, id: str, status: str, carrier: str) -> None:
         """The application is told of the final status, signed."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 told = await self.webhook.wait("notification")
                 body = told["body"]

@@ -16,8 +16,8 @@ from typing import Any
 
 from gateway.values.errors import GatewayError
 
-START_SECONDS = 20.0
-STOP_SECONDS = 15.0
+START_SECONDS = 90.0
+STOP_SECONDS = 30.0
 FREE_PORTS = range(30_000, 32_768)  # from the next on the system gives them to outgoing connections
 
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ class Program:
         self._reader = asyncio.create_task(self._read(self._process))
         return await self.wait("listening", timeout=START_SECONDS)
 
-    async def wait(self, event: str, *, timeout: float = 10.0, **fields: object) -> Json:
+    async def wait(self, event: str, *, timeout: float = 30.0, **fields: object) -> Json:
         """The oldest event that fits and has not been taken yet.  Raises StageError when none comes."""
         try:
             async with asyncio.timeout(timeout), self._news:

@@ -47,7 +47,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
             reader = threading.Thread(target=lambda: said.append(process.stdout.read()))  # type: ignore[union-attr]
             reader.start()
             lines = until(lambda: _command_lines(process.pid), "the demo's programs run")
-            process.wait(50)
+            process.wait(240)
             reader.join()
     finally:
         if capture is not None:

@@ -63,7 +63,7 @@ def test_a_configuration_with_a_mistake_ends_it_with_the_reason(tmp_path: Path) 
         ],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=200,
         check=False,
     )
     transcript = done.stdout + done.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.peers.processes import until
 
+BUFFER_MIB = "64"  # for what other tests say meanwhile, which is captured too
 MISSING = "tshark is missing: apt-get install tshark"
 
 
@@ -30,7 +31,7 @@ class Capture:
         self._said = folder / "tshark.log"
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
-                [program, "-n", "-q", "-i", "lo", "-w", str(self.file)],
+                [program, "-n", "-q", "-i", "lo", "-B", BUFFER_MIB, "-w", str(self.file)],
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,

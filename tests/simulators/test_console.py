@@ -92,7 +92,7 @@ def test_without_a_parent_pipe_the_end_of_stdin_is_nothing() -> None:
 
 
 def test_control_stdin_ends_with_any_stdin() -> None:
-    finished = subprocess.run([*RUN, "--control", "stdin"], stdin=subprocess.DEVNULL, timeout=10, check=False)
+    finished = subprocess.run([*RUN, "--control", "stdin"], stdin=subprocess.DEVNULL, timeout=90, check=False)
     assert finished.returncode == 0
 
 

@@ -716,7 +716,7 @@ def test_program_speaks_json_lines() -> None:
         input=lines,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=90,
         cwd=root,
         check=False,
     )
