@@ -21,6 +21,7 @@ from gateway.config.model import Service, Sip, Trunk
 from gateway.content.otp import Codes
 from gateway.directory.consent import Consents
 from gateway.inbound.calls import CallRecords
+from gateway.inbound.gathered import Gathered
 from gateway.inbound.live import LiveCalls
 from gateway.inbound.runs import Runs
 from gateway.inbound.voice import InboundCalls
@@ -136,7 +137,7 @@ class SipSide:
             new_id=new_id,
             note=records.note,
             overloaded=overloaded,
-            later=asyncio.get_running_loop().call_later,
+            later=Gathered(asyncio.get_running_loop().call_later, clock.monotonic),
             answer=live.incoming,
         )
         self.voice = VoiceChannel(
