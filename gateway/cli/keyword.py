@@ -18,9 +18,17 @@ from gateway.rules.decide import ByKeyword, ByRules, Decision, Default, Nothing,
 from gateway.rules.explain import belongs, explain
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Considered, Ruleset
+from gateway.values.event import Trigger
 
 _SESSION = "session"
 _ANYBODY = "+447700900000"  # a number of the range that is kept free for examples
+
+
+class _Place(Address):
+    """A number, or an app of a service."""
+
+    def convert(self, value: str, param: click.Parameter | None, context: click.Context | None) -> str:
+        return value if "/" in value else super().convert(value, param, context)
 
 
 @click.group(
@@ -43,7 +51,7 @@ Example:
   Its first word is the keyword ORDER (followed by "two"): service pizza starts the flow order.
 """
 )
-@click.argument("number", type=Address())
+@click.argument("number", type=_Place())
 @click.argument("text")
 @click.option(
     "--from",
@@ -60,6 +68,8 @@ Example:
 def test(number: str, text: str, sender: str, session: bool, as_json: bool, config: str) -> None:
     """Say which keyword, rule or default would take TEXT to NUMBER, and why.
 
+    An app is named SERVICE/APP.
+
     Every keyword that would have taken it too is named, with the reason why it lost.  Works on the
     configuration alone: the sender has said no STOP, and no session is open without --session.  Exits with 1
     if nothing would answer.
@@ -72,7 +82,7 @@ def test(number: str, text: str, sender: str, session: bool, as_json: bool, conf
     heard = listening.hear(keywords.services(number), sender, text, clock.now())
     decision = decide(
         sender=sender,
-        recipient=number,
+        recipient=number.rpartition("/")[2],
         text=text,
         word=keywords.reserved(number, text),
         match=keywords.match(number, text),
@@ -81,6 +91,7 @@ def test(number: str, text: str, sender: str, session: bool, as_json: bool, conf
         now=clock.now(),
         open_run=_SESSION if session else "",
         heard={name: said.variables for name, said in heard.items()},
+        trigger=Trigger.APP_RECEIVED if "/" in number else Trigger.SMS_RECEIVED,
     )
     explained = explain(keywords, number, text)
     if isinstance(decision, Reserved) and decision.match.keyword is None:

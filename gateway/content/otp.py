@@ -16,13 +16,14 @@ import hmac
 import re
 from collections.abc import Iterator
 
-from gateway.values.otp import MASK, Code, Format, Otp, taken_out
+from gateway.values.otp import MASK, Code, Format, Hidden, Otp, proof_of, said_token, taken_out
 
 _ALPHABETS = {
     Format.NUMERIC: "0123456789",
     Format.ALPHABETIC: "ABCDEFGHJKLMNPQRSTUVWXYZ",  # without I and O
     Format.ALPHANUMERIC: "23456789ABCDEFGHJKLMNPQRSTUVWXYZ",
 }
+_GAP = r"[\s.\-_,:;!\"'()]*"
 _BETWEEN = re.compile(r"[\s.\-_,:;!\"'()]+")
 
 
@@ -51,7 +52,31 @@ class Codes:
 
     def right(self, otp: Otp, given: str) -> bool:
         """Whether a customer's text says the code, be it "it is 123 456, thanks"."""
+        if proof := proof_of(given, otp):
+            return hmac.compare_digest(proof, self._proof(otp))
         return hmac.compare_digest(self.hash(otp.salt, entered(given, otp.length, otp.format)), otp.hash)
+
+    def hidden(self, otp: Otp, text: str) -> Hidden | None:
+        """The text with masks for the code, if it says it."""
+        letters = (re.escape(letter) for letter in self.of(otp))
+        pattern = re.compile(rf"(?<!\w){_GAP.join(letters)}(?!\w)", re.IGNORECASE)
+        if not pattern.search(text):
+            return None
+        return Hidden(
+            pattern.sub(MASK * otp.length, text),
+            pattern,
+            otp.length,
+            self.said(otp),
+            otp.service,
+            otp.id,
+        )
+
+    def said(self, otp: Otp) -> str:
+        """A token that only a customer's text with the code in it brings, and `right` reads."""
+        return said_token(otp, self._proof(otp))
+
+    def _proof(self, otp: Otp) -> str:
+        return self._hmac("said", otp.service, otp.address, otp.id, otp.generation).hex()[:32]
 
     def reveal(self, text: str, code: Code, service: str, address: str, *, spoken: bool = False) -> str:
         """A stored text with the code in place of its masks; `spoken`: character by character."""

@@ -297,9 +297,7 @@ class Daemon:
             consequences=lambda *what: self.consequences.of_call(*what),
             ended=self._call_ended,
         )
-        self._app_texts = AppTexts(
-            services=self._services, clock=self._clock, new_id=self._new_id, owing=self._notifier
-        )
+        self._app_texts = AppTexts(services=self._services, clock=self._clock, new_id=self._new_id)
         dialled = DialledCalls(
             sessions=self._runs,
             live=lambda: self._sip.live if self._sip is not None else None,
@@ -534,7 +532,7 @@ class Daemon:
             runs=self._runs,
             dialled=self._dialler.effect_done,
         )
-        self._runs.firing = self._events.follow = self._app_texts.follow = self.consequences
+        self._runs.firing = self._events.follow = self.consequences
         self.inbound = InboundPipeline(
             store=self.store,
             clock=self._clock,
@@ -553,7 +551,9 @@ class Daemon:
             listening=self._listening,
             listeners=self._listeners,
             heard_from=self._policy.heard,
+            hide=self._otps.hide,
         )
+        self._app_texts.deciding = self.inbound.deciding
 
     def _receipts_about(self, bind: str) -> Sequence[str]:
         settings = self._binds.get(bind)

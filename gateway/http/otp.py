@@ -38,7 +38,9 @@ class OtpIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     sender: Annotated[str, Meta(description="An asset of the service; default: its first")] = field(
         default="", name="from"
     )
-    channel: Annotated[Literal["sms", "voice"], Meta(description="voice: it is spoken in a call")] = "sms"
+    channel: Annotated[Literal["sms", "voice", "app"], Meta(description="voice: it is spoken in a call")] = (
+        "sms"
+    )
     text: Annotated[
         str,
         Meta(
@@ -74,7 +76,14 @@ class OtpOut(Struct, frozen=True, kw_only=True):
 
 
 class CheckIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    code: Annotated[str, Meta(description="As the customer has entered it", max_length=200)]
+    code: Annotated[str, Meta(description="As the customer has entered it", max_length=200)] = ""
+    message: Annotated[
+        str, Meta(description="In place of code: the transid of the text in which the customer sent it back")
+    ] = ""
+
+
+class ResendIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    channel: Annotated[Literal["sms", "voice", "app"], Meta(description="By which it goes this time")] = "sms"
 
 
 class CheckOut(Struct, frozen=True, kw_only=True):
@@ -116,13 +125,15 @@ async def send(request: web.Request) -> web.Response:
 
 
 async def resend(request: web.Request) -> web.Response:
-    """As it was sent before, by the service's [otp]."""
+    """Once more, with the text of the service's [otp]."""
     service, deps = authenticate(request), request.app[DEPS]
     otp = _of(request, deps, service)
     if otp.state == "used" or deps.clock.now() >= otp.expires_at:
         raise Problem(409, "over", f"it is {_state(otp, deps.clock.now())}; send a new one", field="id")
+    content = await octets(request, LIMIT_OCTETS)
+    body = decode(content, ResendIn) if content.strip() else ResendIn()
     wanted = Wanted(to=otp.address, reference=otp.reference)
-    return await _issued(deps, service, wanted, OtpIn(to=otp.address))
+    return await _issued(deps, service, wanted, OtpIn(to=otp.address, channel=body.channel))
 
 
 async def show(request: web.Request) -> web.Response:
@@ -134,10 +145,24 @@ async def check(request: web.Request) -> web.Response:
     service, deps = authenticate(request), request.app[DEPS]
     body = decode(await octets(request, LIMIT_OCTETS), CheckIn)
     otp = _of(request, deps, service)
+    if bool(body.code) == bool(body.message):
+        raise BadInput("needs either `code` or `message`", field="code", code="contradiction")
+    given = await _said(deps, service, otp, body.message) if body.message else body.code
     unit = Unit()
-    verdict = deps.otps.check(unit, otp, body.code)
+    verdict = deps.otps.check(unit, otp, given)
     await unit.commit(deps.store)  # what is counted is counted, also when the power fails now
     return answer(CheckOut(id=otp.id, outcome=verdict.outcome, attempts_left=verdict.attempts_left))
+
+
+async def _said(deps: Deps, service: str, otp: Otp, id: str) -> str:
+    """What a customer's text says of that code; the text itself is kept without it."""
+    message = await deps.store.message(id)
+    if message is None or (message.service, message.sender) != (service, otp.address):
+        reason = f"{id!r} is no text of the customer's to service {service!r}"
+        raise Problem(404, "not_found", reason, field="message")
+    events = await deps.store.events(id)
+    said = any(event.type == "otp.said" and event.data.get("otp") == otp.id for event in events)
+    return deps.otps.said(otp) if said else message.text
 
 
 async def _issued(deps: Deps, service: str, wanted: Wanted, body: OtpIn) -> web.Response:
@@ -176,10 +201,12 @@ def _request(deps: Deps, service: str, issued: Issued, body: OtpIn) -> SendReque
         text = render(text, variables)
     except UnknownVariable as error:
         raise BadInput(str(error), field="variables", code="missing_variable") from None
+    if body.channel == "voice" and text.count(issued.token) == 1:
+        text = f"{text} {text}"  # nobody has pen and paper at hand the first time
     return SendRequest(
         service=service,
         to=issued.otp.address,
-        sender=body.sender or settings.sender,
+        sender=body.sender or ("" if body.channel == "app" else settings.sender),
         channel=body.channel,
         text=text,
         template=body.template,

@@ -46,7 +46,7 @@ from gateway.store.base import Delete, Store, Unit
 from gateway.values.clock import Clock
 from gateway.values.dialogue import Utterance
 from gateway.values.errors import BadInput
-from gateway.values.event import Event
+from gateway.values.event import Event, Trigger
 from gateway.values.ids import NewId
 from gateway.values.variables import render
 from gateway.values.work import Effect, LogbookRow, Run
@@ -256,9 +256,15 @@ class Runs:
             }
             self._most_keys = 2 * len(self._keys) + _KEYS
 
-    def open_run(self, customer: str, number: str) -> str:
-        """The youngest open run between them that has a node which receives; "" if there is none."""
+    def open_run(self, customer: str, number: str, app_of: str = "") -> str:
+        """The youngest open run between them that has a node which receives; "" if there is none.  With
+        `app_of`, a service, the number is an app of its, and a run of it that waits for app.received is one,
+        wherever it began."""
         for run in self._open.of(customer):
+            if app_of and run.service != app_of:
+                continue
+            if app_of and Trigger.APP_RECEIVED in run.waiting.split():
+                return run.id
             if run.number == number and any(
                 node.listens_to("message") for node in self._flow(run).nodes.values()
             ):
@@ -282,9 +288,13 @@ class Runs:
 
     def message(self, unit: Unit, run: str, subject: Subject) -> None:
         """The customer has written to the run."""
-        seen = subject.variables
+        seen, found = subject.variables, self._open.get(run)
+        if found is not None and subject.type in found.waiting.split():
+            self._feed(unit, run, EventIn(subject.type, dict(seen["app"])))
+            return
         heard = {"nlp": dict(seen["nlp"])} if "nlp" in seen else {}
-        self._feed(unit, run, MessageIn({**seen["sms"], **heard}))
+        said = {**seen["app"], "group": "app"} if "app" in seen else seen["sms"]
+        self._feed(unit, run, MessageIn({**said, **heard}))
 
     def stop(self, unit: Unit, run: str, reason: str) -> None:
         waiting = found.waiting if (found := self._open.get(run)) is not None else ""

@@ -352,6 +352,11 @@ _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "sms.octets": _octets,
     "decided": _decided,
     "message.held": lambda data: f"It is held{_because_of(data)}.",
+    "otp.said": lambda data: (
+        f"It says the one-time password {data['otp']}, which is not kept."
+        if data.get("otp")
+        else "It may say a one-time password: what it says is not kept."
+    ),
     "parked": lambda data: "Its service is suspended: it is decided on when that is live again.",
     "rule": _rule,
     "nlp": _read_out,

@@ -13,8 +13,9 @@ traffic ("SMS pumping").  A range that was sent `least` codes within `window` an
 from __future__ import annotations
 
 import logging
+import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Literal
 
@@ -27,7 +28,7 @@ from gateway.store.base import Delete, Store, Unit
 from gateway.values.clock import Clock
 from gateway.values.errors import BadInput
 from gateway.values.ids import NewId
-from gateway.values.otp import Format, Otp, OtpState, token
+from gateway.values.otp import MASK, Format, Hidden, Otp, OtpState, token
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class Otps:
         self._count = count
         self._otps: dict[str, Otp] = {}
         self._latest: dict[tuple[str, str, str], str] = {}  # of service, address and reference
+        self._of: dict[tuple[str, str], tuple[str, ...]] = {}  # by service and address
         self._sent: dict[tuple[str, str], float] = {}  # when last, by service and address
         self._forgetting: list[tuple[float, str]] = []  # a heap: when, and which
         self._guard = Guard()
@@ -155,6 +157,10 @@ class Otps:
         self._count(otp.service, outcome)
         return Verdict(outcome, after)
 
+    def said(self, otp: Otp) -> str:
+        """What sessions have for the code in a text in which a customer has sent it back."""
+        return self._codes.said(otp)
+
     def get(self, service: str, id: str) -> Otp | None:
         otp = self._otps.get(id)
         return otp if otp is not None and otp.service == service else None
@@ -162,6 +168,30 @@ class Otps:
     def latest(self, service: str, address: str, reference: str) -> Otp | None:
         """The last one to that address under that reference, expired or not."""
         return self._otps.get(self._latest.get((service, address, reference), ""))
+
+    def hide(self, services: Sequence[str], address: str, text: str) -> Hidden | None:
+        """A customer's text to one of these services, if it says a code that was sent there, or looks so."""
+        now = self._clock.now()
+        valid = [
+            otp
+            for service in services
+            for id in self._of.get((service, address), ())
+            if now < (otp := self._otps[id]).expires_at
+        ]
+        for otp in valid:
+            if (hidden := self._codes.hidden(otp, text)) is not None:
+                return hidden
+        digits = text.strip()
+        for otp in valid:
+            if digits.isdecimal() and len(digits) == otp.length and otp.state is OtpState.PENDING:
+                return Hidden(
+                    text.replace(digits, MASK * otp.length),
+                    re.compile(digits),
+                    otp.length,
+                    digits,
+                    otp.service,
+                )
+        return None
 
     def expire(self, unit: Unit) -> None:
         """Forget what has expired long ago."""
@@ -250,6 +280,7 @@ class Otps:
     def _keep(self, otp: Otp) -> None:
         if otp.id not in self._otps:
             heappush(self._forgetting, (self._due(otp), otp.id))
+            self._of[otp.service, otp.address] = (*self._of.get((otp.service, otp.address), ()), otp.id)
         self._otps[otp.id] = otp
         self._latest[otp.service, otp.address, otp.reference] = otp.id
         place = otp.service, otp.address
@@ -257,9 +288,14 @@ class Otps:
 
     def _forget(self, otp: Otp) -> None:
         self._otps.pop(otp.id, None)
+        place = otp.service, otp.address
+        if left := tuple(id for id in self._of.get(place, ()) if id != otp.id):
+            self._of[place] = left
+        else:
+            self._of.pop(place, None)
         if self._latest.get(key := (otp.service, otp.address, otp.reference)) == otp.id:
             del self._latest[key]
-        if self._sent.get(place := (otp.service, otp.address)) == otp.sent_at:
+        if self._sent.get(place) == otp.sent_at:
             del self._sent[place]
 
 

@@ -74,13 +74,15 @@ def decide(
     opted_out: Container[str] = (),
     known: Callable[[str], Mapping[str, Any]] = lambda service: {},
     heard: Mapping[str, Mapping[str, Any]] = {},
+    trigger: Trigger = Trigger.SMS_RECEIVED,
 ) -> Decision:
     """Addresses are canonical; `word`, `match` and `services` are what Keywords says of text and number.
     `open_run` is the session that is open between sender and recipient, "" if there is none; `opted_out`
     those of the services that the sender has said STOP to; `known(service)` what it keeps of the sender;
-    `heard` by service what its [nlp] says of the text; `now` Unix seconds.
+    `heard` by service what its [nlp] says of the text; `now` Unix seconds; `trigger` app.received for a text
+    in an app, which is then the recipient.
 
-    Rules on sms.received are evaluated for each service of the number, by name, once no keyword matched.
+    Rules on that event are evaluated for each service of the number, by name, once no keyword matched.
     """
     if word:
         own = match if match.how == "exact" or (match.how == "alias" and not match.rest) else Match()
@@ -93,13 +95,13 @@ def decide(
     decided: list[Decided] = []
     considered: list[Considered] = []
     for service in services:
-        seen = variables.sms(sender=sender, recipient=recipient, text=text, match=match)
+        seen = variables.received(trigger, sender=sender, recipient=recipient, text=text, match=match)
         seen |= variables.subject(
             service=service, customer=sender, opted_out=service in opted_out, known=known(service)
         )
         if service in heard:
             seen["nlp"] = heard[service]
-        evaluation = ruleset.evaluate(service, Trigger.SMS_RECEIVED, seen, now)
+        evaluation = ruleset.evaluate(service, trigger, seen, now)
         decided += evaluation.decided
         considered += evaluation.considered
     if decided:

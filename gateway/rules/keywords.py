@@ -12,8 +12,9 @@ A text is compared normalised (text.normalise), in this order, over all services
     number-default   the keyword named "*" with `number` set
     service-default  the service's `default`, or its keyword "*" without `number`
 
-A keyword without `number` holds for every number of its service.  Where two services claim the same word on
-the same number, the first by name has it and `conflicts` says so.  Nothing that is one slip away from a
+A keyword without `number` holds for every number and every app of its service.  An app is named by the
+service, too ("pizza/shop"), since others may have one of that name.  Where two services claim the same word
+on the same number, the first by name has it and `conflicts` says so.  Nothing that is one slip away from a
 reserved word is guessed at.  Patterns are RE2's: no text makes them slow.
 """
 
@@ -199,19 +200,20 @@ class Keywords:
                 )
                 self._faults.append(Fault(f"services.{name}.languages[{index}]", what + near))
         numbers = list(_canonical(service.assets))
+        apps = [place_of_app(name, app) for app in service.apps]
         known = [language for language in service.languages if language in reserved.LANGUAGES]
-        for number in numbers:
+        for number in (*numbers, *apps):
             self._services[number] = (*self._services.get(number, ()), name)
             self._languages[number] = tuple(dict.fromkeys([*self._languages.get(number, ()), *known]))
         for keyword_name in sorted(service.keywords):
             keyword = service.keywords[keyword_name]
             claim = Claim(name, keyword_name, keyword, f"services.{name}.keywords.{keyword_name}")
             self._find_reserved(claim, known)
-            for number in self._listening(claim, numbers):
+            for number in self._listening(claim, numbers, service):
                 self._listen(self._numbers.setdefault(number, _Heard()), number, claim)
         if service.default is not None:
             claim = Claim(name, "", service.default, f"services.{name}.default")
-            for number in self._listening(claim, numbers):
+            for number in self._listening(claim, numbers, service):
                 heard = self._numbers.setdefault(number, _Heard())
                 self._claim(heard.service_default, ANYTHING, number, claim)
 
@@ -223,13 +225,15 @@ class Keywords:
                 what = f'"{word}" is a reserved word for "{kind.kind}": of its keyword only a reply counts'
                 self._faults.append(Fault(claim.path, what, warning=True))
 
-    def _listening(self, claim: Claim, numbers: list[str]) -> list[str]:
+    def _listening(self, claim: Claim, numbers: list[str], service: Service) -> list[str]:
         if not claim.keyword.number:
-            return numbers
+            return [*numbers, *(place_of_app(claim.service, app) for app in service.apps)]
+        if claim.keyword.number in service.apps and claim.keyword.number not in service.assets:
+            return [place_of_app(claim.service, claim.keyword.number)]
         number = next(iter(_canonical([claim.keyword.number])), "")
         if number in numbers:
             return [number]
-        what = f"{claim.keyword.number} is not among the service's assets, so nothing can reach it"
+        what = f"{claim.keyword.number} is not among the service's assets and apps, so nothing can reach it"
         self._faults.append(Fault(f"{claim.path}.number", what))
         return []
 
@@ -275,6 +279,11 @@ class Keywords:
 
 
 _NOTHING = _Heard()
+
+
+def place_of_app(service: str, app: str) -> str:
+    """What an app is called among the numbers."""
+    return f"{service}/{app}"
 
 
 def _slip(said: str, meant: str) -> bool:

@@ -30,7 +30,7 @@ _EVENTS: Mapping[str, Names] = {
     Trigger.CALL_ANSWERED: _CALL,
     Trigger.CALL_ENDED: _CALL,
     Trigger.LINK_CLICKED: variables.click(link="", device="", count=0, ref=""),
-    Trigger.APP_RECEIVED: variables.app(customer="", app="", text=""),
+    Trigger.APP_RECEIVED: {"app": SMS, "nlp": None},
     Trigger.SESSION_ENDED: variables.session(id="", flow="", transid="", result=0),
 }
 

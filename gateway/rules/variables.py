@@ -6,7 +6,7 @@
     sms.keyword             the keyword that matched, as the service file spells it, or ""
     sms.rest                what followed the matched word, as typed; without a match the whole text
     app.from, app.to        the customer's address, the app's name               app.received
-    app.text, app.words     as those of sms
+    app.text, app.words, app.keyword, app.rest   as those of sms
     nlp.NAME                what the service's [nlp] reads out of the text; text/pipeline.py has all of it
     nlp.offences            how often the customer has used offending words, this time included
     link.NAME               in texts: a short URL of the customer's own, of the service's [links]
@@ -42,6 +42,7 @@ from typing import Any
 from gateway.rules.keywords import Match
 from gateway.text.normalise import words
 from gateway.values.call import Call
+from gateway.values.event import Trigger
 
 Variables = dict[str, Any]
 
@@ -75,8 +76,12 @@ def sms(*, sender: str, recipient: str, text: str, match: Match | None = None) -
     }
 
 
-def app(*, customer: str, app: str, text: str) -> Variables:
-    return {"app": {"from": customer, "to": app, "text": text, "words": words(text)}}
+def received(
+    trigger: Trigger, *, sender: str, recipient: str, text: str, match: Match | None = None
+) -> Variables:
+    """The same for a text that came by SMS or, with app.received, in an app."""
+    group = "app" if trigger is Trigger.APP_RECEIVED else "sms"
+    return {group: sms(sender=sender, recipient=recipient, text=text, match=match)["sms"]}
 
 
 def call(call: Call) -> Variables:

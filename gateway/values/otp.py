@@ -60,7 +60,31 @@ class Code(Struct, frozen=True, gc=False):
 
 # What stands for a code in a text until the message is planned: for a private use, as Unicode calls it
 _TOKEN = re.compile("\ue000otp:([0-9a-f-]{1,36}):([0-9]{1,3}):([a-z]{1,12}):([0-9]{1,2})\ue001")
+# and for a code that a customer has sent back, in what a session keeps of the text; `proof` is content.otp's
+_SAID = re.compile("\ue000said:([0-9a-f-]{1,36}):([0-9a-f]{32}):([0-9]{1,2})\ue001")
 _MARK = "\ue000"
+
+
+class Hidden(Struct, frozen=True):
+    """A text in which a customer sends a code back: `masked` as it is kept, shown and told.
+
+    `otp` is whose code it says; "" = only digits, as many as one of the service's has, and `said` are these.
+    """
+
+    masked: str
+    pattern: re.Pattern[str]  # what is masked of a text
+    length: int
+    said: str
+    service: str
+    otp: str = ""
+
+    def mask(self, text: str) -> str:
+        return self.pattern.sub(MASK * self.length, text)
+
+    def spoken(self, masked: str) -> str:
+        """A masked text as sessions and rules get it: with a token for the code, which only a comparison with
+        that code can read."""
+        return masked.replace(MASK * self.length, self.said)
 
 
 def token(otp: Otp) -> str:
@@ -68,10 +92,20 @@ def token(otp: Otp) -> str:
     return f"\ue000otp:{otp.id}:{otp.generation}:{otp.format}:{otp.length}\ue001"
 
 
+def said_token(otp: Otp, proof: str) -> str:
+    return f"\ue000said:{otp.id}:{proof}:{otp.length}\ue001"
+
+
+def proof_of(text: str, otp: Otp) -> str:
+    """The proof in it that a customer has sent that code; "" = there is none."""
+    return next((said[2] for said in _SAID.finditer(text) if said[1] == otp.id), "")
+
+
 def taken_out(text: str) -> tuple[str, Code | None]:
     """The text with masks for its code's tokens, and which code that is; of several only the first is one."""
     if _MARK not in text:
         return text, None
+    text = _SAID.sub(lambda said: MASK * min(int(said[3]), LONGEST), text)
     found: Code | None = None
     places: list[int] = []
     parts: list[str] = []

@@ -127,3 +127,10 @@ def test_a_text_to_a_suspended_service_is_parked(place: Any) -> None:
     assert (
         result.stdout.splitlines()[-1] == "Service pizza is suspended: the text waits until it is live again."
     )
+
+
+def test_an_app_is_named_with_its_service(place: Any) -> None:
+    file = place.folder / "conf/services/pizza.toml"
+    file.write_text(file.read_text().replace("[keywords", "[apps.shop]\n[keywords", 1))
+    found = place.run("keyword", "test", "pizza/shop", "order two")
+    assert (found.exit_code, found.output.splitlines()[0]) == (0, "pizza/shop belongs to pizza.")

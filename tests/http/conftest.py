@@ -169,7 +169,8 @@ class Api:
             room=lambda queue: self.pipeline.refill(queue, force=True),
         )
         self.channels["app"] = self.apps
-        self.app_texts = AppTexts(services=self.services, clock=clock, new_id=IdSource(clock), owing=self)
+        self.app_texts = AppTexts(services=self.services, clock=clock, new_id=IdSource(clock))
+        self.app_texts.deciding = self
         self.consents, self.customers, self.offences = Consents(), Customers(), Offences()
         self.owed: list[dict[str, Any]] = []
         self.events = CustomEvents(services=self.services, clock=clock, new_id=IdSource(clock), owing=self)
@@ -243,6 +244,9 @@ class Api:
         await self.server.stop()
         await self.dialler.stop()
         await self.pipeline.stop()
+
+    def handle(self, unit: Unit, message: Message, details: Mapping[str, str]) -> None:
+        unit.writes.append(message)
 
     def owe(self, unit: Unit, *, service: str, ref: str, url: str, body: Mapping[str, Any]) -> None:
         unit.acts.append(lambda: self.owed.append({"url": url, **body}))

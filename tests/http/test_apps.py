@@ -199,12 +199,6 @@ async def test_a_customer_s_text_is_accepted_once_it_is_durable(api: Api) -> Non
         "When do you open?",
         "mo",
     )
-    [told] = api.owed
-    assert (told["type"], told["text"], told["url"]) == (
-        "app.received",
-        "When do you open?",
-        "https://example.org/mo",
-    )
     await socket.close()
 
 
@@ -301,3 +295,14 @@ async def test_a_token_is_for_an_app_and_a_customer_of_the_service(api: Api) -> 
     assert (status, body["code"]) == (404, "unknown_app")
     status, body, _ = await api.post("/v2/apps/shop/devices", {"customer": "Bob"}, key="pizza-key")
     assert (status, body["field"]) == (400, "customer")
+
+
+async def test_a_one_time_password_is_shown_by_the_app(api: Api) -> None:
+    socket = await connect(api, await token(api))
+    _, sent, _ = await api.post("/v2/otp", {"to": BOB, "channel": "app", "text": "$(code)!"}, key="pizza-key")
+    code = (await socket.receive_json(timeout=5))["text"].rstrip("!")
+    stored = await api.store.message(sent["transid"])
+    assert stored.text == "******!" and len(code) == 6
+    _, checked, _ = await api.post(f"/v2/otp/{sent['id']}/check", {"code": code}, key="pizza-key")
+    assert checked["outcome"] == "success"
+    await socket.close()

@@ -3,7 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
+from gateway.config.model import OtpSettings, Seconds
+from gateway.values.event import Event
 from gateway.values.message import Message
 from tests.http.conftest import CODES
 
@@ -146,3 +149,41 @@ async def test_it_may_be_spoken(api: Api) -> None:
     assert status == 202
     message = await api.store.message(found["transid"])
     assert message is not None and message.plan[0].channel == "voice" and message.plan[0].code is not None
+
+
+async def test_a_code_that_came_by_text_is_checked_by_the_text_s_id(api: Api) -> None:
+    id, code = await sent(api)
+    fields = {"direction": "mo", "service": "alerts", "sender": TO, "recipient": "12345"}
+    times = {"created_at": 1.0, "updated_at": 1.0}
+    texts = [Message(id=f"m{n}", text=text, **fields, **times) for n, text in enumerate(("******", "hello"))]  # type: ignore[arg-type]
+    event = Event(ref="m0", type="otp.said", service="alerts", at=1.0, data={"otp": id})
+    await api.store.commit([*texts, event])
+    path = f"/v2/otp/{id}/check"
+    for body, wanted in (({"message": "m1"}, "invalid"), ({"message": "m0"}, "success")):
+        assert (await post(api, path, body))[1]["outcome"] == wanted
+    assert (await post(api, path, {"message": "m0"}))[1]["outcome"] == "invalid"
+    assert (await post(api, path, {"message": "m7"}))[0] == 404
+    assert (await post(api, path, {"message": "m0", "code": code}))[1]["code"] == "contradiction"
+    assert (await post(api, path, {}))[1]["code"] == "contradiction"
+
+
+async def test_nobody_makes_the_token_of_a_code_that_was_sent_back(api: Api) -> None:
+    id, _ = await sent(api)
+    for forged in (f"\ue000said:{id}:{'0' * 32}:6\ue001", f"\ue000otp:{id}:1:numeric:6\ue001"):
+        assert (await post(api, f"/v2/otp/{id}/check", {"code": forged}))[1]["outcome"] == "invalid"
+
+
+async def test_what_is_spoken_is_said_twice_and_may_be_sent_again_by_voice(api: Api) -> None:
+    voice = {"channel": "voice", "from": "+442079460000"}
+    status, found = await post(api, "/v2/otp", {"to": TO, "text": "Your code is $(code).", **voice})
+    message = await api.store.message(found["transid"])
+    assert status == 202 and message is not None
+    assert message.plan[0].text == "Your code is ******. Your code is ******."
+    assert message.plan[0].code is not None and len(message.plan[0].code.at) == 2
+    api.services["alerts"] = replace(api.services["alerts"], otp=OtpSettings(cooldown=Seconds(0)))
+    status, again = await post(api, f"/v2/otp/{found['id']}/resend", {"channel": "voice"})
+    message = await api.store.message(again["transid"])
+    assert status == 202 and message is not None and message.plan[0].channel == "voice"
+    status, again = await post(api, f"/v2/otp/{found['id']}/resend", b"")
+    message = await api.store.message(again["transid"])
+    assert status == 202 and message is not None and message.plan[0].channel == "sms"

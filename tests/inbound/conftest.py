@@ -25,6 +25,7 @@ from gateway.directory.consent import Consents
 from gateway.directory.customer import Customers
 from gateway.flows import effects
 from gateway.inbound.actions import Actions
+from gateway.inbound.app import AppTexts
 from gateway.inbound.consequences import Consequences
 from gateway.inbound.custom import CustomEvents
 from gateway.inbound.listening import Listening
@@ -46,6 +47,7 @@ from gateway.rules.ruleset import Ruleset
 from gateway.store.base import MessageQuery, Told, Unit
 from gateway.store.sqlite import SqliteStore
 from gateway.store.timers import Timers
+from gateway.values.customer import Device
 from gateway.values.errors import StoreError, Throttled
 from gateway.values.message import Message, Receipt, StepPlan
 from gateway.values.outcome import Outcome, Result
@@ -182,6 +184,7 @@ class World:
         self.customers = Customers()
         self.timers = Timers(self.clock, self._fire)
         self.sms, self.voice = FakeChannel(self.consents), FakeChannel(self.consents)
+        self.app = FakeChannel(self.consents)
         self.notifier = FakeNotifier(self.new_id, self.clock)
         self.receipts = FakeReceipts()
         self.fetches: list[Effect] = []
@@ -190,7 +193,7 @@ class World:
             clock=self.clock,
             new_id=self.new_id,
             planner=Planner(self.services),
-            channels={"sms": self.sms, "voice": self.voice},
+            channels={"sms": self.sms, "voice": self.voice, "app": self.app},
             timers=self.timers,
             book=SegmentBook(self.store),
             consequences=lambda *what: self.consequences.of_status(*what),
@@ -255,6 +258,7 @@ class World:
             runs=self.runs,
             clock=self.clock,
         )
+        self.app_texts = AppTexts(services=self.services, clock=self.clock, new_id=self.new_id)
         self.reassembly = Reassembly({n: source_of(b) for n, b in self.binds.items()}, self.new_id)
         self._decide()
 
@@ -287,7 +291,9 @@ class World:
             reassembly=self.reassembly,
             receipts=self.receipts,
             listening=self.listening,
+            hide=self.otps.hide,
         )
+        self.app_texts.deciding = self.inbound.deciding
 
     async def start(self) -> None:
         await self.store.open()
@@ -333,6 +339,17 @@ class World:
         statuses = [await asked(self.inbound.deliver, bind, pdu) for pdu in pdus]
         await self.settled()
         return statuses
+
+    async def in_app(self, text: str, *, service: str = "pizza", app: str = "shop") -> str:
+        """What the customer writes in an app; its transid."""
+        device = Device(
+            digest="d", service=service, app=app, address=CUSTOMER, created_at=0.0, expires_at=1e12
+        )
+        unit = Unit()
+        id = self.app_texts.received(unit, device, text)
+        await unit.commit(self.store)
+        await self.settled()
+        return id
 
     async def outcome(self, message: Message, result: Result, reason: str = "", code: str = "") -> None:
         """The carrier's news of a message's only step."""

@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from gateway.config.model import App, NotifyUrls, Service
+from gateway.config.model import App, Service
 from gateway.inbound.app import MAX_TEXT, AppTexts
 from gateway.store.base import Unit
 from gateway.values.customer import Device
 from gateway.values.errors import BadInput
-from gateway.values.event import Event
 from gateway.values.message import Message
 from gateway.values.outcome import Status
 
@@ -20,18 +19,10 @@ DEVICE = Device(digest="d", service="pizza", app="shop", address=BOB, created_at
 
 class Bench:
     def __init__(self, status: Any = "live") -> None:
-        self.services = {
-            "pizza": Service(
-                name="Pizza",
-                status=status,
-                apps={"shop": App()},
-                notify=NotifyUrls(inbound="https://example.org/mo"),
-            )
-        }
-        self.owed: list[Mapping[str, Any]] = []
-        self.fired: list[dict[str, Any]] = []
-        self.texts = AppTexts(services=self.services, clock=self, new_id=lambda: "m1", owing=self)
-        self.texts.follow = self
+        services = {"pizza": Service(name="Pizza", status=status, apps={"shop": App()})}
+        self.handled: list[Message] = []
+        self.texts = AppTexts(services=services, clock=self, new_id=lambda: "m1")
+        self.texts.deciding = self
 
     def now(self) -> float:
         return 5.0
@@ -39,42 +30,25 @@ class Bench:
     def monotonic(self) -> float:
         return 5.0
 
-    def owe(self, unit: Unit, *, service: str, ref: str, url: str, body: Mapping[str, Any]) -> None:
-        self.owed.append({"url": url, **body})
-
-    def fire(self, unit: Unit, event: Event, seen: Any, *, customer: str, number: str, body: Any) -> None:
-        self.fired.append({"event": event, "seen": seen, "customer": customer, "number": number})
+    def handle(self, unit: Unit, message: Message, details: Mapping[str, str]) -> None:
+        self.handled.append(message)
 
 
-def test_a_text_is_kept_told_and_rules_see_it() -> None:
-    bench, unit = Bench(), Unit()
-    assert bench.texts.received(unit, DEVICE, "Hello THERE!") == "m1"
-    message, event = unit.writes
-    assert isinstance(message, Message) and message.status is Status.HANDLED and message.direction == "mo"
-    assert isinstance(event, Event) and "text" not in event.data
-    [told] = bench.owed
-    assert (told["type"], told["from"], told["to"], told["text"]) == (
-        "app.received",
-        BOB,
-        "shop",
-        "Hello THERE!",
-    )
-    [fired] = bench.fired
-    assert (fired["customer"], fired["number"]) == (BOB, "shop")
-    assert fired["seen"]["app"] == {
-        "from": BOB,
-        "to": "shop",
-        "text": "Hello THERE!",
-        "words": ["hello", "there"],
-    }
+def test_a_text_is_a_message_from_the_customer_to_the_app() -> None:
+    bench = Bench()
+    assert bench.texts.received(Unit(), DEVICE, "Hello THERE!") == "m1"
+    [message] = bench.handled
+    assert (message.id, message.direction, message.status) == ("m1", "mo", Status.RECEIVED)
+    assert (message.service, message.sender, message.recipient) == ("pizza", BOB, "shop")
+    assert (message.carrier, message.text) == ("shop", "Hello THERE!")
 
 
 @pytest.mark.parametrize(
     ("status", "text", "code"),
     [("suspended", "Hi", "suspended"), ("live", " ", "empty"), ("live", "x" * (MAX_TEXT + 1), "too_long")],
 )
-def test_what_cannot_be_taken_leaves_nothing_in_the_unit(status: str, text: str, code: str) -> None:
-    unit = Unit()
+def test_what_cannot_be_taken_is_not_decided_on(status: str, text: str, code: str) -> None:
+    bench = Bench(status)
     with pytest.raises(BadInput) as refused:
-        Bench(status).texts.received(unit, DEVICE, text)
-    assert refused.value.code == code and unit.writes == []
+        bench.texts.received(Unit(), DEVICE, text)
+    assert refused.value.code == code and bench.handled == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.inbound import pipeline
+from gateway.inbound import deciding, pipeline
 from gateway.protocol.smpp.constants import ESME_ROK, ESME_RX_T_APPN
 from gateway.protocol.smpp.fields import pack_tlvs
 from gateway.protocol.smpp.pdu import DeliverSm
@@ -304,7 +304,7 @@ async def test_a_text_whose_decision_fails_is_kept_and_decided_after_a_restart(
 ) -> None:
     world = await open_world(pizza=PIZZA)
     with monkeypatch.context() as broken:
-        broken.setattr(pipeline.rules, "decide", lambda **_: 1 / 0)
+        broken.setattr(deciding.rules, "decide", lambda **_: 1 / 0)
         assert await world.deliver(*mo("hours ten")) == [ESME_ROK]
     [kept] = await world.messages(direction="mo")
     assert (kept.status, kept.service, kept.text) == (Status.RECEIVED, "pizza", "hours ten")
@@ -363,7 +363,7 @@ async def test_octets_that_could_not_be_decided_on_are_there_after_a_restart(
     def broken(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(pipeline.rules, "decide", broken)
+    monkeypatch.setattr(deciding.rules, "decide", broken)
     await world.deliver(replace(pdu, data_coding=4, esm_class=0x40, short_message=WAP + b"\x01\xae"))
     monkeypatch.undo()
     await world.restart()

@@ -13,7 +13,7 @@ from gateway.content.otp import Codes
 from gateway.outbound.otp import Otps, Refused, Wanted
 from gateway.store.base import Delete, Unit
 from gateway.store.sqlite import SqliteStore
-from gateway.values.otp import Otp
+from gateway.values.otp import Otp, taken_out
 
 ADDRESS = "+447700900123"
 CODES = Codes(b"key")
@@ -280,3 +280,37 @@ def test_whatever_happens_no_code_is_right_twice_nor_after_too_many_tries(
                 assert outcome == "expired" and bench.at >= current.expires_at
             if (outcome == "invalid" and otp.id not in used) or (outcome == "max-attempts" and not good):
                 wrongs[otp.id] = wrongs.get(otp.id, 0) + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("{code}", "******"),
+        ("my code is {code}!", "my code is ******!"),
+        ("{code} or 654321?", "****** or 654321?"),
+        ("{first}-{rest}", "******"),
+        (" 999999 ", " ****** "),
+        ("order 99", None),
+        ("1{code}", None),
+        ("x999999", None),
+    ],
+)
+def test_what_a_customer_sends_back_is_hidden(text: str, masked: str | None) -> None:
+    bench = Bench()
+    code = CODES.of(bench.issue())
+    said = text.format(code=code, first=code[:3], rest=code[3:])
+    hidden = bench.otps.hide(["other", "login"], ADDRESS, said)
+    assert (hidden.masked if hidden is not None else None) == masked
+    assert bench.otps.hide(["login"], "+447700900999", said) is None
+    bench.at += 301.0
+    assert bench.otps.hide(["login"], ADDRESS, said) is None
+
+
+def test_what_is_hidden_can_be_compared_by_whom_it_was_sent_to_alone() -> None:
+    bench = Bench()
+    otp, other = bench.issue(), bench.issue(to="+447700900999")
+    hidden = bench.otps.hide(["login"], ADDRESS, f"it is {CODES.of(otp)}")
+    assert hidden is not None and hidden.otp == otp.id
+    spoken = hidden.spoken(hidden.masked)
+    assert CODES.of(otp) not in spoken and taken_out(spoken) == ("it is ******", None)
+    assert bench.check(other, spoken) == "invalid" and bench.check(otp, spoken) == "success"

@@ -31,7 +31,7 @@ def everything() -> variables.Variables:
     match = KEYWORDS.match("12345", "order: Two")
     return (
         variables.sms(sender="+447700900123", recipient="12345", text="order: Two", match=match)
-        | variables.app(customer="+447700900123", app="shop", text="Hello")
+        | variables.received(Trigger.APP_RECEIVED, sender="+447700900123", recipient="shop", text="Hello")
         | variables.call(CALL)
         | {"link": {"NAME": "$(link.NAME)"}}
         | variables.click(link="offer", device="ios", count=1, ref="m1")

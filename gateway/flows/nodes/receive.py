@@ -5,8 +5,9 @@ await = ["sms", "call.missed", "custom.paid"]      # default: ["sms"]
 timeout = "10m"
 on = { message = "thanks", "call.missed" = "ring", "custom.paid" = "send", timeout = "late" }
 
-`sms.*` becomes that message; it stays readable as `$(node.text)` when another one follows.  Of an event the
-fields are `$(node.data.FIELD)`, and its group (`call.*`, `custom.*`) becomes it, too.
+`sms.*` becomes that message, in a session that began in an app `app.*` the text in it; it stays readable as
+`$(node.text)` when another one follows.  Of an event the fields are `$(node.data.FIELD)`, and its group
+(`call.*`, `custom.*`) becomes it, too.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ class ReceiveNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def resume(self, context: Context, input: Resumed) -> Step:
         match input:
             case MessageIn(data):
-                variables = {f"sms.{name}": value for name, value in data.items() if name != "nlp"}
+                said = {name: value for name, value in data.items() if name not in ("nlp", "group")}
+                group = data.get("group", "sms")
+                variables = {f"{group}.{name}": value for name, value in said.items()}
                 variables |= {f"nlp.{name}": value for name, value in data.get("nlp", {}).items()}
                 if self.save:
                     variables[self.save] = data.get("text", "")

@@ -24,7 +24,7 @@ class SendAppNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     text: str
     to: str = ""  # default: the customer
-    app: str = ""  # default: the service's first
+    app: str = ""  # default: the one in which the session began, else the service's first
     until: Literal["accepted", "delivered", "read"] = "accepted"
     within: Seconds = Seconds(0)  # wait for an installation, and for `until`, so long; 0: for none
 
@@ -35,10 +35,11 @@ class SendAppNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
         text = context.text(self.text)
         if not text.strip():
             raise BadInput("the text is empty", code="empty")
+        number = context.run.number
         return Act(
             SendApp(
                 key=context.key,
-                app=self.app,
+                app=self.app or (number if context.run.data.get("app.to") == number else ""),
                 recipient=subscriber(context.text(self.to) or context.run.customer),
                 text=text,
                 until=Result(self.until),
