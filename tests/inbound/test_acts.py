@@ -36,7 +36,7 @@ async def all_of(world: Any) -> list[Run]:
     def read(connection: Any) -> list[str]:
         return [id for (id,) in connection.execute("SELECT id FROM runs ORDER BY id")]
 
-    ids = await world.store._read(read)
+    ids = await world.store.read(read)
     return [run for id in ids if (run := await world.store.run(id))]
 
 

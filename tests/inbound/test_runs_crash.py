@@ -159,7 +159,7 @@ async def found(world: Any) -> dict[str, Any]:
     def ids(connection: Any) -> list[str]:
         return [id for (id,) in connection.execute("SELECT id FROM runs")]
 
-    runs: list[Run] = [await world.store.run(id) for id in await world.store._read(ids)]
+    runs: list[Run] = [await world.store.run(id) for id in await world.store.read(ids)]
     rows: list[LogbookRow] = await world.store.logbook("survey", "answers", limit=10)
     own = ("transid", "id")
     return {
