@@ -210,4 +210,6 @@ class Sip(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     advertise: str = ""  # the address in Via, Contact and SDP; default: the one the socket is bound to
     name_server: str = ""  # ADDRESS:PORT to ask for the trunks' hosts; empty: the system's
     rtp_ports: str = "20000-20999"
+    keep_recordings: Seconds = Seconds(0)  # recordings go when they are so old; 0: not for their age
+    recordings_megabytes: int = 10_000  # what they may take, looked at every hour: the oldest go; 0: any
     trunks: dict[str, Trunk] = field(default_factory=dict)

@@ -206,6 +206,8 @@ def _sip(sip: Sip) -> Iterator[Fault]:
     if sip.advertise and not is_host(sip.advertise):
         yield Fault("sip.advertise", f'"{sip.advertise}" is no address or host name (without a port)')
     yield from _read(port_range, "sip.rtp_ports", sip.rtp_ports)
+    if sip.recordings_megabytes < 0:
+        yield Fault("sip.recordings_megabytes", "must not be negative; 0: any")
     if sip.name_server:
         yield from _read(host_port, "sip.name_server", sip.name_server)
     for name, trunk in sip.trunks.items():

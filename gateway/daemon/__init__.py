@@ -604,6 +604,8 @@ class Daemon:
                 if now - tidied >= _TIDY_SECONDS:
                     tidied = now
                     await self._runs.tidy(self.store)
+                    if self._sip is not None:
+                        await self._sip.tidy(self.store, self._clock)
                 if (due := self._reassembly.deadline()) is not None and due <= now:
                     await self.inbound.expire_parts()
                 if (due := self._esme_reassembly.deadline()) is not None and due <= now:

@@ -19,6 +19,7 @@ from gateway.channels.voice.prompts import PromptCache
 from gateway.config.endpoint import port_range
 from gateway.config.model import Service, Sip, Trunk
 from gateway.content.otp import Codes
+from gateway.daemon.recordings import tidy
 from gateway.directory.consent import Consents
 from gateway.inbound.calls import CallRecords
 from gateway.inbound.gathered import Gathered
@@ -52,7 +53,7 @@ class SipSide:
     def __init__(
         self, sip: Sip, rng: random.Random, state_directory: Path, room: Callable[[str], None]
     ) -> None:
-        self._sip = sip
+        self._sip = self._latest = sip
         self._recordings = state_directory / "recordings"
         self._rng = rng
         self._pump: MediaPump | None = None
@@ -161,10 +162,15 @@ class SipSide:
         if self.calls_in is not None:
             await self.calls_in.load(store)
 
+    async def tidy(self, store: Store, clock: Clock) -> None:
+        """Delete recordings whose time is over.  Raises StoreError, Throttled."""
+        await tidy(self._recordings, self._latest, store, clock)
+
     async def configure(self, sip: Sip, services: Mapping[str, Service]) -> None:
         """Take changed trunks and policies; calls under way go on.  The addresses stay until a restart."""
         if any(getattr(sip, key) != getattr(self._sip, key) for key in _FIXED):
             log.warning("reload.needs_restart", extra={"section": f"sip: {', '.join(_FIXED)}"})
+        self._latest = sip
         await self.lines.configure(sip)
         self.lines.start()
         self.trunks.clear()

@@ -5,7 +5,7 @@
     Play          done, hangup, error                                          digit, reason
     Collect       digits, invalid, timeout, hangup, error                      digits, tries, reason
     Record        stored, hangup, error                                        file, seconds, cause, reason
-    Detect        human, machine, unsure, hangup, error                        cause, seconds, reason
+    Detect        human, machine, unsure, hangup, error              answerer, cause, seconds, reason
     Patch         ended, hangup, error                                         seconds, reason
     Transfer      transferred, busy, no-answer, rejected, unreachable, hangup,  code, reason
                   error

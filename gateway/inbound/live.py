@@ -42,6 +42,7 @@ from gateway.values.event import Event
 
 log = logging.getLogger(__name__)
 
+_HEARD = ("answerer", "answerer_cause", "answerer_seconds")
 _NO_CALL = "there is no call in this session"
 
 
@@ -49,7 +50,8 @@ class Leg(Protocol):
     """A call that is up, or can be answered (channels.voice.leg)."""
 
     transid: str
-    answerer: str  # human, machine, unsure, or "" when that was not looked for
+    # who has answered (human, machine, unsure), what told, after how many seconds; where that was looked for
+    heard: tuple[str, str, float] | None
     refusal: int  # the status for a caller who is not answered
     gone: asyncio.Future[str]
 
@@ -283,7 +285,8 @@ class LiveCalls:
             log.exception("call.act_failed", extra={"session": run, "key": effect.key})
             event, data = "error", {"reason": f"it failed here: {type(error).__name__}"}
         try:
-            data = {"transid": leg.transid, "answerer": leg.answerer, "reason": "", **data}
+            heard = dict(zip(_HEARD, leg.heard, strict=True)) if leg.heard else {}
+            data = {"transid": leg.transid, "reason": "", **heard, **data}
             noted = self._recorded(run, leg, data) if data.get("file") else ()
             self._sessions.done(run, effect.key, event, data, noted)
         except Exception:
@@ -311,7 +314,7 @@ class LiveCalls:
                 return event, {"file": made.file, "seconds": made.seconds, "cause": made.cause}
             case Detect():
                 answerer, cause, seconds = await leg.detect()
-                return answerer, {"cause": cause, "seconds": seconds}
+                return answerer, {"answerer": answerer, "cause": cause, "seconds": seconds}
             case Patch():
                 second = self._seconds.pop(run, None)
                 if second is None:

@@ -379,6 +379,7 @@ _SENTENCES: Mapping[str, Callable[[_Data], str]] = {
     "call.recorded": lambda data: (
         f"{data.get('seconds')} s were recorded, until {data.get('cause')}: {data.get('file')}."
     ),
+    "call.recording-removed": lambda data: f"{data.get('file')} was deleted{_because_of(data)}.",
     "session.started": _started,
     "session.input": _input,
     "session.message-dropped": lambda data: f"More than {data.get('limit')} texts waited: one was dropped.",

@@ -163,6 +163,7 @@ def test_a_sound_configuration_has_no_findings(found: Found) -> None:
         ("sip", 'listen = ["ws:0.0.0.0:5061"]', "sip.listen[0]", "is not available"),
         ("sip", 'advertise = "192.0.2.1:5060"', "sip.advertise", "without a port"),
         ("sip", 'rtp_ports = "20999-20000"', "sip.rtp_ports", "must rise"),
+        ("sip", "recordings_megabytes = -1", "sip.recordings_megabytes", "must not be negative"),
         ("trunk", 'host = "a"\nauth = "digest"\npassword = "p"', "sip.trunks.east.username", "must not be"),
         (
             "trunk",

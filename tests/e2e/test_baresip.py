@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 import wave
@@ -22,7 +23,8 @@ from tests.peers.processes import KEY, Daemon, Simulator, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.peer]
 
-NUMBER = "+442079460021"
+NUMBER, TONES = "+442079460021", "+442079460022"
+GREETING = "You have reached the voice mail of somebody who cannot talk to you now. Leave your message. "
 PROMPT = "The quick brown fox jumps over the lazy dog, and the five boxing wizards jump quickly."
 PROMPT_SECONDS = 6.5
 SAID = "Pack my box with five dozen liquor jugs, said the person who had called, again and again. " * 5
@@ -43,7 +45,8 @@ rtp_ports = "{rtp}-{rtp_last}"
 [sip.trunks.east]
 host = "127.0.0.1"
 port = {east}
-numbers = ["+442079460021"]
+dtmf = "in-band"
+numbers = ["+442079460021", "+442079460022"]
 codecs = ["PCMU", "PCMA", "G722"]
 srtp = "optional"
 """
@@ -51,7 +54,7 @@ srtp = "optional"
 SHOP = f"""
 name = "Shop"
 key = "{KEY}"
-assets = ["12345", "{NUMBER}"]
+assets = ["12345", "{NUMBER}", "{TONES}"]
 
 [templates.prompt]
 text = "prompt"
@@ -60,6 +63,39 @@ wav = "prompt.wav"
 [numbers."{NUMBER}"]
 policy = "answer"
 flow = "talk"
+
+[numbers."{TONES}"]
+policy = "answer"
+flow = "tones"
+
+[flows.tones]
+start = "code"
+[flows.tones.nodes.code]
+type = "collect"
+text = "Your code"
+min = {len(DIGITS)}
+max = {len(DIGITS)}
+terminator = ""
+first_timeout = "10s"
+on = {{ digits = "end", hangup = "end:12", error = "end:90", invalid = "end:91", timeout = "end:92" }}
+
+[keywords.CALL]
+number = "12345"
+flow = "ring"
+[flows.ring]
+start = "ring"
+[flows.ring.nodes.ring]
+type = "call"
+from = "{NUMBER}"
+detect = true
+on = {{ answered = "hello", machine = "leave", error = "end:90" }}
+[flows.ring.nodes.hello]
+type = "say"
+text = "Hello"
+on = {{ done = "end:1", hangup = "end:2", error = "end:90" }}
+[flows.ring.nodes.leave]
+type = "hangup"
+on = {{ done = "end:3" }}
 
 [flows.talk]
 start = "hello"
@@ -205,3 +241,70 @@ def test_who_is_called_hears_the_prompt(site: Site, tmp_path: Path, codec: str, 
         assert site.daemon.rows(query, id) == [(codec, 1)]
     assert ("SRTP is Enabled" in phone.log) == bool(security)
     assert likeness(narrow(phone.heard()), narrow(site.daemon.folder / "services" / "prompt.wav")) > 0.95
+
+
+def test_keys_that_are_only_heard_are_heard_each_once(site: Site, tmp_path: Path) -> None:
+    said = keypad(tmp_path / "said.wav", DIGITS)
+    with Baresip(tmp_path, said, codec="PCMA") as phone:
+        phone.dial(f"sip:{TONES}@127.0.0.1:{site.sip}")
+        phone.says("terminated")
+    result, data = ended(site, "tones")
+    assert (result, data["code.digits"]) == (0, DIGITS)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "beeps", "result", "answerer", "causes"),
+    [
+        ("Hello?", False, 1, "human", {"short-greeting"}),
+        (GREETING, True, 3, "machine", {"beep", "long-greeting"}),
+    ],
+)
+def test_a_machine_is_told_from_a_person_by_what_another_telephone_plays(
+    site: Site, tmp_path: Path, greeting: str, beeps: bool, result: int, answerer: str, causes: set[str]
+) -> None:
+    said = greets(tmp_path / "said.wav", greeting, beeps=beeps)
+    customer = f"+4477009003{result:02}"
+    with Baresip(tmp_path, said, codec="PCMU", user=customer, port=site.east) as phone:
+        site.north.tell("mo", to="12345", text="CALL", **{"from": customer})
+        phone.says("Call established")
+        phone.says("terminated")
+    code, data = ended(site, "ring")
+    assert (code, data["ring.answerer"]) == (result, answerer)
+    assert data["ring.answerer_cause"] in causes and 0 < data["ring.answerer_seconds"] < 12
+
+
+def ended(site: Site, flow: str) -> tuple[int, dict[str, object]]:
+    """Result and data of the youngest session of a flow, once it is over."""
+    query = "SELECT state, result, data FROM runs WHERE flow = ? ORDER BY id DESC LIMIT 1"
+    until(lambda: site.daemon.rows(query, flow)[0][0] == "ended", "the session's end")
+    [(_, result, data)] = site.daemon.rows(query, flow)
+    return result, json.loads(data)
+
+
+def keypad(path: Path, digits: str) -> Path:
+    """Keys as they sound (ITU-T Q.23), 100 ms each and 100 ms apart, after a pause and before a long one."""
+    at = np.arange(800) / 8000
+    rows, columns = (697, 770, 852, 941), (1209, 1336, 1477)
+    keys = []
+    for digit in digits:
+        place = "123456789*0#".index(digit)
+        tone = np.sin(2 * np.pi * rows[place // 3] * at) + np.sin(2 * np.pi * columns[place % 3] * at)
+        keys += [6000 * tone, np.zeros(800)]
+    return pcm(path, np.concatenate([np.zeros(24_000), *keys, np.zeros(240_000)]))
+
+
+def greets(path: Path, text: str, *, beeps: bool) -> Path:
+    """A greeting, maybe a beep, and silence that outlasts the test."""
+    rate, spoken = synthesise(text, "en", limit_seconds=60)
+    sound = np.array(resample(array("h", spoken), rate, 8000), dtype=np.float64)
+    beep = 8000 * np.sin(2 * np.pi * 1000 * np.arange(4000) / 8000) if beeps else np.zeros(0)
+    return pcm(path, np.concatenate([np.zeros(4000), sound, np.zeros(4000), beep, np.zeros(480_000)]))
+
+
+def pcm(path: Path, sound: Sound) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(sound.astype("<i2").tobytes())
+    return path

@@ -49,7 +49,7 @@ class FakeLeg:
 
     def __init__(self, transid: str) -> None:
         self.transid = transid
-        self.answerer = ""
+        self.heard: tuple[str, str, float] | None = None
         self.refusal = 486
         self.rings = 0
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -113,7 +113,7 @@ class FakeLeg:
 
     async def detect(self) -> tuple[str, str, float]:
         found: tuple[str, str, float] = await self._wait("detect")
-        self.answerer = found[0]
+        self.heard = found
         return found
 
     async def transfer(self, to: str) -> tuple[str, int]:
@@ -511,6 +511,7 @@ async def test_a_machine_is_told_from_a_person(exchange: Any) -> None:
     await it.finishes(leg, ("machine", "beep", 4.2))
     run = await it.world.store.run(message.run)
     assert (run.result, run.data["ring.answerer"], leg.did[-1]) == (2, "machine", "hang up")
+    assert (run.data["ring.answerer_cause"], run.data["ring.answerer_seconds"]) == ("beep", 4.2)
 
 
 PATCH = 'type = "patch"\nto = "+447700900999"\n' + (

@@ -63,7 +63,9 @@ class Leg:
         self, transid: str, prompts: Prompts, hang_up: Callable[[], None], refer: Callable[[str], None]
     ) -> None:
         self.transid = transid
-        self.answerer = ""  # who has answered, once that was listened for: human | machine | unsure
+        # who has answered, human | machine | unsure, what told, and after how many seconds, once that was
+        # listened for
+        self.heard: tuple[str, str, float] | None = None
         self._prompts = prompts
         self._hang_up = hang_up
         self._refer = refer
@@ -180,8 +182,8 @@ class Leg:
         await self.answer()
         self._up().stop()
         verdict = await self.unless_gone(self._up().detect_machine())
-        self.answerer = str(verdict.answerer)
-        return self.answerer, str(verdict.cause), verdict.seconds
+        self.heard = str(verdict.answerer), str(verdict.cause), round(verdict.seconds, 3)
+        return self.heard
 
     async def patch(self, other: Leg) -> float:
         """Let the two hear each other until one of them is gone; how long they did.  Raises HungUp when this

@@ -19,6 +19,7 @@ from gateway.flows.nodes.collect import CollectNode
 from gateway.flows.nodes.consent import ConsentNode
 from gateway.flows.nodes.decrypt import DecryptNode
 from gateway.flows.nodes.delay import DelayNode
+from gateway.flows.nodes.detect import DetectNode
 from gateway.flows.nodes.encrypt import EncryptNode
 from gateway.flows.nodes.end import EndNode
 from gateway.flows.nodes.evaluate import EvaluateNode
@@ -72,6 +73,7 @@ OWN: Mapping[str, type[Node]] = {
         CollectNode,
         MenuNode,
         RecordNode,
+        DetectNode,
         PatchNode,
         TransferNode,
         HangUpNode,

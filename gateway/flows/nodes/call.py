@@ -5,7 +5,9 @@ Where a node that acts on the call follows, the call stays up for it: the sessio
 said, and the call ends by a `hangup` node, with the session, or when the person hangs up.
 
 With `detect` an answering machine is told from a person first, which takes some seconds of listening.  A
-machine is told nothing and leads to `machine`; who is neither for sure counts as a person.
+machine is told nothing and leads to `machine`; who is neither for sure counts as a person.  `answerer` is
+human, machine or unsure, `answerer_cause` what told (beep, long-greeting, ...), `answerer_seconds` after how
+long.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class CallNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
     optional: ClassVar[tuple[str, ...]] = (
         *("machine", "busy", "no-answer", "rejected", "unreachable", "hangup"),
     )
-    outputs: ClassVar[tuple[str, ...]] = ("transid", "result", "reason", "code", "answerer")
+    outputs: ClassVar[tuple[str, ...]] = (
+        *("transid", "result", "reason", "code", "answerer", "answerer_cause", "answerer_seconds"),
+    )
 
     to: str = ""  # default: the customer
     # default: the number on which the session began if calls can come from it, else the service's first

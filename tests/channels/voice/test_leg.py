@@ -233,7 +233,7 @@ async def test_who_has_answered(it: Bench) -> None:
     verdict = Verdict(Answerer.MACHINE, Cause.BEEP, 4.2)
     asyncio.get_running_loop().call_later(4.2, it.media.verdict.set_result, verdict)
     assert await it.leg.detect() == ("machine", "beep", 4.2)
-    assert it.leg.answerer == "machine"
+    assert it.leg.heard == ("machine", "beep", 4.2)
 
 
 async def test_who_hangs_up_meanwhile_is_neither(it: Bench) -> None:

@@ -16,6 +16,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "collect": {"text": "Keys"},
     "menu": {"text": "1", "choices": {"1": "end"}},
     "record": {},
+    "detect": {},
     "transfer": {"to": "+447700900999"},
     "patch": {"to": "+447700900999"},
 }
