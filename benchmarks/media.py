@@ -107,6 +107,7 @@ async def gateway(options: argparse.Namespace) -> None:
             stream.play(*[sound] * math.ceil((options.seconds + 10) / 10))
             if options.record:
                 stream.record(f"call-{stream.local_port}", RecordingLimits(600.0, 30.0, beep=False))
+        print("connected", flush=True)
         await loop.run_in_executor(None, sys.stdin.read)
         stats = [stream.stats() for stream in streams]
         gc.callbacks.remove(collecting)
@@ -253,6 +254,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             ports = ours.stdout.readline()
             ours.stdin.write(f"{own.getsockname()[1]}\n")
             ours.stdin.flush()
+            ours.stdout.readline()  # the calls are up: what came before would be a stranger's
             theirs.stdin.write(ports)
             theirs.stdin.flush()
             arrivals = Arrivals()

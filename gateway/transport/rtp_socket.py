@@ -15,7 +15,7 @@ from gateway.protocol.rtp.stream import FRAME_SECONDS
 Address = tuple[Any, ...]  # (host, port) or IPv6's four, as the kernel tells it
 
 _SO_TIMESTAMPNS: Final = 35  # asm-generic/socket.h; Python has no name for it
-_STAMP = Struct("@qq")  # seconds, nanoseconds
+_STAMP = Struct("@ll")  # seconds, nanoseconds
 _STAMP_SPACE: Final = socket.CMSG_SPACE(_STAMP.size)
 _LIMIT_OCTETS: Final = 4096  # no telephone sends more in one packet
 _LIMIT_DATAGRAMS: Final = 16  # in one turn: who sends more than 800 a second fills only its own queue
