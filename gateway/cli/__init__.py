@@ -35,6 +35,7 @@ _COMMANDS = {
     "links": ("gateway.cli.links:links", "Count smart links: sent, opened, clicks."),
     "flow": ("gateway.cli.flow:flow", "Flows: check, test, versions; trace, replay, compare sessions."),
     "logbook": ("gateway.cli.logbook:logbook", "Print what flows have written to Logbooks."),
+    "bind": ("gateway.cli.bind:bind", "Take a bind down, drain it, bring it up."),
     "trunk": ("gateway.cli.trunk:trunk", "Ask a SIP peer whether it is there."),
     "text": ("gateway.cli.text:text", "Say how a text goes on air: alphabet, segments."),
     "service": ("gateway.cli.service:service", "Make a key for a service's HTTP API."),

@@ -25,6 +25,7 @@ from gateway.config.model import Account, Bind, Gateway, Service, receipts_about
 from gateway.content.journal import Journal
 from gateway.content.otp import Codes
 from gateway.content.smart_link import Tokens
+from gateway.daemon.held import held
 from gateway.daemon.reload import Reload, changed_binds, needs_restart
 from gateway.daemon.secret import secret_of
 from gateway.daemon.smpp import SmppSide
@@ -115,6 +116,8 @@ class Daemon:
         self._binds: dict[str, Bind] = dict(config.smpp.binds)
         self._esmes: dict[str, Account] = dict(config.smpp.accounts)
         self._tasks: list[asyncio.Task[None]] = []
+        self._state_directory = state_directory
+        self._binds_begun = False
         self._stopping = False
         self._parked: set[str] = set()  # live services for which texts may be parked
         self._resuming: asyncio.Task[None] | None = None
@@ -384,6 +387,7 @@ class Daemon:
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        loop.add_signal_handler(signal.SIGUSR1, self._take_down)
         await self.start()
         try:
             self.systemd.ready()
@@ -432,8 +436,8 @@ class Daemon:
             # before anything else may look for work in the store: what was begun is there as if it were ready
             await self.outbound.recover(self._may_repeat)
             await self._smpp.listen(self.config.smpp)
-            for name in self._binds:
-                self._smpp.start(name)
+            self._binds_begun = True
+            await self._smpp.hold(held(self._state_directory))
             await self._fetcher.recover()
             await self._runs.recover(self.store)
             await self.inbound.take_up()
@@ -688,6 +692,12 @@ class Daemon:
         """SIGHUP."""
         if self._reload is not None:
             self._tasks.append(asyncio.get_running_loop().create_task(self._reload.run()))
+
+    def _take_down(self) -> None:
+        """SIGUSR1: `gateway bind` has said which binds are to be down."""
+        if self._binds_begun:  # else the start will read it
+            work = self._smpp.hold(held(self._state_directory))
+            self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def _was_suspended(self, name: str, service: Service) -> bool:
         before = self._services.get(name)

@@ -12,6 +12,7 @@ from gateway.channels.base import Standing
 from gateway.channels.query_sm import query_sm, standing
 from gateway.channels.sms import Flight
 from gateway.config.model import Account, Bind, Smpp
+from gateway.daemon.held import How
 from gateway.observe.health import CarrierState
 from gateway.protocol.smpp.constants import ESME_ROK, ESME_RX_P_APPN, ESME_RX_R_APPN, status_text
 from gateway.protocol.smpp.fields import EncodeError
@@ -26,7 +27,9 @@ from gateway.values.work import Done
 
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 5.0  # for the sessions of a server that is no more
+GRACE_SECONDS = 5.0  # for the sessions of a server that is no more, and of a bind that goes down
+DRAIN_SECONDS = 60.0  # for those of a bind that drains
+TAKEN_DOWN = "taken down by an operator; `gateway bind {name} up` brings it back"
 _FOR_GOOD = (ESME_RX_P_APPN, ESME_RX_R_APPN)  # permanent, rejected; only ESME_RX_T_APPN asks for it again
 
 
@@ -73,6 +76,8 @@ class SmppSide:
         self._rng = rng
         self._accounts: Mapping[str, Account] = {}
         self._groups: dict[str, BindGroup] = {}
+        self._held: Mapping[str, How] = {}
+        self._turn = asyncio.Lock()  # a bind is stopped once, whoever asks for it
         self._server: SmppServer | None = None
 
     async def listen(self, smpp: Smpp) -> None:
@@ -106,8 +111,24 @@ class SmppSide:
             if account.outbind and (name not in old or old[name].outbind != account.outbind):
                 self._bound(name)  # what waits for it asks for it now
 
+    async def hold(self, held: Mapping[str, How]) -> None:
+        """Take binds down that an operator wants down, and bring up those that were.  Not before the others
+        are started."""
+        self._held = held
+        stopping = [name for name in self._groups if name in held]
+        graces = {"down": GRACE_SECONDS, "drain": DRAIN_SECONDS}
+        await asyncio.gather(*(self.stop([name], graces[held[name]]) for name in stopping))
+        for name in self._binds:
+            if name not in self._groups:
+                self.start(name)
+        if stopping:
+            log.info("bind.taken_down", extra={"binds": stopping})
+        self._changed()
+
     def start(self, name: str) -> None:
-        """Bring a bind up."""
+        """Bring a bind up, unless an operator wants it down."""
+        if name in self._held:
+            return
         group = BindGroup(
             name,
             self._binds[name],
@@ -128,9 +149,11 @@ class SmppSide:
     async def stop(self, names: list[str] | None, grace_seconds: float) -> None:
         """Unbind these binds, or all, after what was begun is finished or the grace is over."""
         names = list(self._groups) if names is None else names
-        left = await asyncio.gather(*(self._groups[name].stop(grace_seconds) for name in names))
-        for name in names:
-            del self._groups[name]
+        async with self._turn:
+            names = [name for name in names if name in self._groups]
+            left = await asyncio.gather(*(self._groups[name].stop(grace_seconds) for name in names))
+            for name in names:
+                del self._groups[name]
         for submission in (submission for submissions in left for submission in submissions):
             if isinstance(flight := submission.ref, Flight):
                 self._give_back(flight.key, flight.carrier)
@@ -161,6 +184,8 @@ class SmppSide:
 
     def state(self, name: str) -> tuple[bool, str]:
         """(up, why not)."""
+        if name in self._held:
+            return False, TAKEN_DOWN.format(name=name)
         group = self._groups.get(name)
         if group is None:
             return False, "not started"
@@ -183,11 +208,15 @@ class SmppSide:
                 name=name,
                 kind="bind",
                 up=group.up,
-                reason=group.trouble if group.up else group.reason,
+                reason=group.trouble if group.up else self.state(name)[1],
                 queued=group.queued,
                 outstanding=group.outstanding,
             )
             for name, group in self._groups.items()
+        ] + [
+            CarrierState(name=name, kind="bind", up=False, reason=TAKEN_DOWN.format(name=name))
+            for name in self._held
+            if name in self._binds and name not in self._groups
         ]
 
     async def _begin(self, name: str, batch: list[Submission]) -> None:

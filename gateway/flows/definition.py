@@ -121,13 +121,15 @@ def version(definition: Mapping[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(content(definition), order="sorted")).hexdigest()[:12]
 
 
+def _unknown(key: str, known: Sequence[str]) -> str:
+    return "unknown key" + (nearest(key, known) or f"; the keys here are {', '.join(known)}")
+
+
 def _parts(name: str, definition: Mapping[str, Any]) -> tuple[Flow, tuple[str, ...], list[Fault]]:
     """As much of the flow as can be read, the names of nodes that cannot, and why."""
     path = f"flows.{name}"
     keys = (*CONTENT, *ABOUT)
-    found = [
-        Fault(f"{path}.{key}", f"unknown key{nearest(key, keys)}") for key in definition if key not in keys
-    ]
+    found = [Fault(f"{path}.{key}", _unknown(key, keys)) for key in definition if key not in keys]
     start, tables = definition.get("start", ""), definition.get("nodes", {})
     if not isinstance(start, str) or not start:
         found.append(Fault(f"{path}.start", "must name the first node"))
@@ -213,7 +215,8 @@ def _node(path: str, table: Any, integrations: Mapping[str, Integration], found:
         if key == "type":
             continue
         if key not in fields or key in node_type.hidden:
-            found.append(Fault(f"{path}.{key}", f"unknown key{nearest(key, fields)}"))
+            shown = [name for name in fields if name not in node_type.hidden]
+            found.append(Fault(f"{path}.{key}", _unknown(key, ["type", *shown])))
             continue
         try:
             values[fields[key].name] = msgspec.convert(value, fields[key].type, dec_hook=_duration)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from gateway.channels.segmentation import raw_segments
+from gateway.content.smart_link import named
 from gateway.http import models
 from gateway.http.body import decode
 from gateway.http.deps import Deps
@@ -100,6 +101,11 @@ def read(body: MessageIn, service: str, deps: Deps) -> SendRequest:
         raise BadInput(f"a whole number has {INTEGER_BITS} bits at most", field="variables")
     if body.notify:
         _check_url(body.notify)
+    if "$(link." in body.text and (links := deps.services[service].links):
+        for name in named(body.text):
+            if name not in links:
+                reason = f"service {service!r} has no link {name!r} (it has: {', '.join(links)})"
+                raise BadInput(reason, field="text", code="unknown_link")
     return SendRequest(
         service=service,
         to=body.to,

@@ -35,6 +35,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     number: str
     variables: Mapping[str, Any]
     body: Mapping[str, Any] = {}
+    hops: int = 0  # how many rules, one because of the other, have led to it
 
     @property
     def transid(self) -> str:
@@ -79,8 +80,8 @@ class Actions:
         if keyword.chain:
             self._try(unit, subject, lambda: self._chain(unit, keyword.chain, subject.customer, {}, subject))
 
-    def act(self, unit: Unit, action: Action, subject: Subject) -> None:
-        """Do what a rule says."""
+    def act(self, unit: Unit, action: Action, subject: Subject, rule: str) -> None:
+        """Do what a rule, by its name, says."""
         if action.send is not None:
             send = action.send
             self._try(unit, subject, lambda: self._send(unit, send, subject))
@@ -113,7 +114,7 @@ class Actions:
                 subject,
                 opted_out=action.opt == "out",
                 channel=action.channel,
-                reason=f"a rule on {subject.type}",
+                reason=f"the rule {rule} on {subject.type}",
                 by="rule",
             )
 
@@ -140,6 +141,7 @@ class Actions:
                 channel="app" if "app" in subject.variables else "sms",
                 text=render(text, subject.variables),
                 consent_exempt=consent_exempt,
+                hops=subject.hops,
             ),
         )
 
@@ -175,6 +177,7 @@ class Actions:
                 text=render(send.text, subject.variables),
                 template=send.template,
                 variables=flat(subject.variables),
+                hops=subject.hops,
             ),
         )
 
@@ -190,6 +193,7 @@ class Actions:
                 template=call.template,
                 variables=flat(subject.variables),
                 until=Result.ANSWERED,
+                hops=subject.hops,
             ),
         )
 
@@ -224,7 +228,11 @@ class Actions:
         self._accepting.accept(
             unit,
             SendRequest(
-                service=subject.service, to=to, chain=name, variables=flat(subject.variables) | given
+                service=subject.service,
+                to=to,
+                chain=name,
+                variables=flat(subject.variables) | given,
+                hops=subject.hops,
             ),
         )
 

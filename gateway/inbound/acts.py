@@ -111,6 +111,7 @@ class Acts:
     def _send(self, unit: Unit, run: Run, effect: _Sending, **given: Any) -> None:
         """What is sent to a customer is answered for when its message comes to its end."""
         given |= {"service": run.service, "to": effect.recipient, "run": run.id, "run_key": effect.key}
+        given["hops"] = run.data.get("session.hops", 0)
         self._accepting.accept(unit, SendRequest(**given))
 
     def _http(self, unit: Unit, run: Run, effect: effects.HttpRequest) -> None:

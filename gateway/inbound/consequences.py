@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from msgspec import to_builtins
@@ -32,7 +33,7 @@ from gateway.values.story import reached
 log = logging.getLogger(__name__)
 
 ACCOUNT_SCHEME = "smpp"
-_LIMIT_DEPTH = 5  # rules whose actions at once bring about events that fire rules
+_LIMIT_DEPTH = 5  # rules whose actions bring about events, at once or in their time, that fire rules
 
 # Result of a voice step -> event of the `call` node
 _CALL_EVENTS = {
@@ -119,6 +120,7 @@ class Consequences:
             customer=message.recipient,
             number=message.sender,
             body=status_body(message, at),
+            hops=message.plan[0].hops,
         )
 
     def _receipts(self, unit: Unit, message: Message, at: float) -> None:
@@ -179,9 +181,31 @@ class Consequences:
         customer: str,
         number: str,
         body: Mapping[str, object],
+        hops: int = 0,
     ) -> None:
-        """Let the rules of the event's service act on it."""
-        if self._depth == _LIMIT_DEPTH:
+        """Let the rules of the event's service act on it.  `hops` is how many, one because of the other, have
+        led to it: a message sent by a rule on the failure of another may fail too, and so on for ever."""
+        with self._after(hops):
+            self._let_act(unit, event, seen, customer, number, body)
+
+    @contextmanager
+    def _after(self, hops: int) -> Iterator[None]:
+        before, self._depth = self._depth, max(self._depth, hops)
+        try:
+            yield
+        finally:
+            self._depth = before
+
+    def _let_act(
+        self,
+        unit: Unit,
+        event: Event,
+        seen: variables.Variables,
+        customer: str,
+        number: str,
+        body: Mapping[str, object],
+    ) -> None:
+        if self._depth >= _LIMIT_DEPTH:
             reason = f"rules have fired rules {_LIMIT_DEPTH} times over; no more of them on this {event.type}"
             transid = seen.get("session", {}).get("transid", event.ref)
             log.warning("rules.stopped", extra={"transid": transid, "service": event.service})
@@ -195,11 +219,8 @@ class Consequences:
                 )
             )
             return
-        self._depth += 1
-        try:
+        with self._after(self._depth + 1):
             self._fire(unit, event, seen, customer, number, body)
-        finally:
-            self._depth -= 1
 
     def _fire(
         self,
@@ -229,6 +250,7 @@ class Consequences:
             number=number,
             variables=seen,
             body=body,
+            hops=self._depth,
         )
         evaluation = self._ruleset.evaluate(event.service, event.type, seen, self._clock.now())
         for considered in evaluation.considered:
@@ -237,7 +259,7 @@ class Consequences:
                 Event(ref=event.ref, type="rule", service=event.service, at=event.at, data=data)
             )
         for decided in evaluation.decided:
-            self._actions.act(unit, decided.action, subject)
+            self._actions.act(unit, decided.action, subject, decided.rule)
 
     def _wake(self, unit: Unit, message: Message) -> None:
         """The run that sent the message goes on when the step it asked for has been decided."""

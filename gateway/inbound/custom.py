@@ -48,6 +48,7 @@ class Following(Protocol):
         customer: str,
         number: str,
         body: Mapping[str, object],
+        hops: int = 0,
     ) -> None: ...
     def concerns(self, service: str, event: str) -> bool: ...
 

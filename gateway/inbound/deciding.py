@@ -232,7 +232,8 @@ class Deciding:
             case rules.ByRules():
                 note = {"took": "rules", "rules": [d.rule for d in decision.decided]}
                 for decided in decision.decided:
-                    self._actions.act(unit, decided.action, self._for(subject, decided.service))
+                    mine = self._for(subject, decided.service)
+                    self._actions.act(unit, decided.action, mine, decided.rule)
             case rules.Nothing():
                 note = {"took": "nothing", "reason": decision.reason}
         unit.writes.append(

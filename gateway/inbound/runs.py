@@ -57,6 +57,7 @@ _KEYS = 10_000  # session keys after which those that are over are looked for
 _ON_CALL = "call"  # kind of effect
 _CALL_LOST = "the gateway was restarted while the call was up"
 _ROWS_AT_ONCE = 1_000  # of a Logbook, that go
+_BRIEF_SECONDS = 60.0  # a session that was over so soon counts among the causes of what its end brings about
 _LIMIT_CASCADE = 50  # inputs that one input may bring about (sends that fail at once, and the like)
 
 
@@ -196,6 +197,8 @@ class Runs:
         id = self._new_id()
         # of a session whose end began this one, its result and reason stay readable
         own = {**subject.variables.get("session", {}), "id": id, "flow": flow, "transid": subject.transid}
+        if subject.hops:
+            own["hops"] = subject.hops
         began = Start(
             run_id=id,
             service=subject.service,
@@ -447,7 +450,13 @@ class Runs:
                 id=run.id, flow=run.flow, transid=transid, result=run.result, reason=run.reason
             )
             self.firing.fire(
-                unit, event, seen, customer=run.customer, number=run.number, body=seen["session"]
+                unit,
+                event,
+                seen,
+                customer=run.customer,
+                number=run.number,
+                body=seen["session"],
+                hops=run.data.get("session.hops", 0) if event.at - run.created_at < _BRIEF_SECONDS else 0,
             )
 
     def _flow(self, run: Run) -> Flow:

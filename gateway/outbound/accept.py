@@ -47,7 +47,8 @@ class SendRequest(Struct, frozen=True, gc=False, kw_only=True):
     hold: bool = True  # app: it waits for an installation that is away
     correlationid: str = ""
     notify_url: str = ""
-    callback: str | None = None  # as in StepPlan
+    callback: str | None = None  # as in StepPlan, like the next
+    hops: int = 0
     account: str = ""
     receipt_wanted: int = 0  # registered_delivery
     part_receipts: bytes = b""  # the same of each segment that the account has sent
@@ -174,8 +175,8 @@ class Planner:
         except BadAddress as error:
             raise BadAddress(error.reason, field="to") from None
         plan = self._chain(request, service, to) if request.chain else (self._single(request, service, to),)
-        if request.callback is not None:
-            plan = (replace(plan[0], callback=request.callback), *plan[1:])
+        if request.callback is not None or request.hops:
+            plan = (replace(plan[0], callback=request.callback, hops=request.hops), *plan[1:])
         return Message(
             id=id,
             direction="mt",

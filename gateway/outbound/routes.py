@@ -69,15 +69,17 @@ class Routes:
         """The routes of a service for a message: those that fit in their order, then the others with the
         reason.  Among equals `id` decides, so that all tries of a message agree."""
         if service not in self._tables:
-            return [Considered(name, name) for name in self._listed(service, sender)]
+            listed = self._listed(service, sender)
+            left = [name for name in self._preferred.get(service, []) if name not in listed]
+            return [Considered(name, name) for name in listed] + [
+                Considered(name, name, reason=self._unfit(name, sender)) for name in left
+            ]
         carrying = self._by_address.get(sender, [])
         fit, out = list[tuple[tuple[float, ...], Considered]](), list[Considered]()
         for way in self._tables[service]:
             reason, prefix = way.reason(recipient, now), way.prefix(recipient) or ""
-            if not reason and way.bind not in self._sending:
-                reason = f"no bind {way.bind} sends"
-            if not reason and carrying and way.bind not in carrying:
-                reason = f"{way.bind} does not carry {sender}"
+            if not reason and (way.bind not in self._sending or (carrying and way.bind not in carrying)):
+                reason = self._unfit(way.bind, sender)
             route = way.route
             one = Considered(way.name, way.bind, route.cost, route.weight, prefix, reason)
             if reason:
@@ -86,6 +88,9 @@ class Routes:
                 fit.append(((-len(prefix), route.cost, _turn(id, way.name, route.weight)), one))
         fit.sort(key=lambda item: item[0])
         return [one for _, one in fit] + out
+
+    def _unfit(self, bind: str, sender: str) -> str:
+        return f"{bind} does not carry {sender}" if bind in self._sending else f"no bind {bind} sends"
 
     def _carries(self, bind: str, address: str) -> None:
         if bind not in self._sending:

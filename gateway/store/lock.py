@@ -36,6 +36,21 @@ def take(path: Path) -> int:
     return lock
 
 
+def holder(path: Path) -> int | None:
+    """The process that holds `path`'s lock file; None: nobody does."""
+    try:
+        lock = os.open(f"{path}.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if _taken(lock):
+            return None
+        written = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
+        return int(written) if written.isdecimal() else None
+    finally:
+        os.close(lock)
+
+
 def _taken(lock: int) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

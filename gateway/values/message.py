@@ -59,6 +59,7 @@ class StepPlan(Struct, frozen=True, gc=False, omit_defaults=True):
     chain_seconds: float = 0.0  # the whole chain's time from its first try; 0 = no limit
     # of the first step: what notifications in the form of /resources/v1 bring back; None = they have our own
     callback: str | None = None
+    hops: int = 0  # of the first step: how many times rules on what became of a message have led to it
 
 
 class StepState(StrEnum):

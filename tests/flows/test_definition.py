@@ -61,6 +61,8 @@ def test_the_version_depends_on_the_content_alone() -> None:
     ("definition", "path", "what"),
     [
         (SMALL | {"strat": "ask"}, "strat", 'unknown key; did you mean "start"?'),
+        (SMALL | {"zzz": 1}, "zzz", "unknown key; the keys here are start, "),
+        (with_node(zzz=1), "nodes.ask.zzz", "unknown key; the keys here are type, "),
         ({"nodes": SMALL["nodes"]}, "start", "must name the first node"),
         ({"start": "ask"}, "nodes", "must hold at least one node"),
         ({"start": "ask", "nodes": {"ask": 3}}, "nodes.ask", "must be a table with a type"),

@@ -81,3 +81,12 @@ def test_a_pace_recovers_and_knows_only_so_many_addresses() -> None:
     for n in range(20_000):
         pace.take(str(n), 2.0)
     assert len(pace._left) <= 10_000
+
+
+async def test_a_misspelt_link_in_a_text_is_refused_before_a_customer_reads_it(api: Api) -> None:
+    body = {"to": "+447700900123", "text": "See $(link.offr)"}
+    status, problem, _ = await api.post("/v2/messages", body, key="pizza-key")
+    assert (status, problem["code"], problem["field"]) == (400, "unknown_link", "text")
+    assert "'offr' (it has: offer)" in problem["reason"]
+    status, _, _ = await api.post("/v2/messages", body, key="alerts-key")  # which has no links: it is text
+    assert status == 202

@@ -43,7 +43,7 @@ def subject(customer: str = CUSTOMER) -> Subject:
 async def act(world: Any, *actions: Action) -> None:
     unit = Unit()
     for action in actions:
-        world.actions.act(unit, action, subject())
+        world.actions.act(unit, action, subject(), "callback")
     await unit.commit(world.store)
 
 
@@ -80,7 +80,7 @@ async def test_a_flow_a_notification_and_consent(open_world: Any) -> None:
     [(url, body)] = world.notifier.owed
     assert (url, body["text"], body["transid"]) == ("https://x.example/", "Hi there", "ref")
     [consent] = await world.store.opted_out()
-    assert (consent.address, consent.reason) == (CUSTOMER, "a rule on sms.received")
+    assert (consent.address, consent.reason) == (CUSTOMER, "the rule callback on sms.received")
 
 
 async def test_an_action_that_cannot_be_done_does_not_stop_the_next(open_world: Any) -> None:

@@ -136,6 +136,34 @@ def _consent() -> Consent:
     return Consent(service="shop", address=CUSTOMER, opted_out=True, at=1.0)
 
 
+async def test_a_rule_that_sends_on_the_failure_of_what_it_has_sent_ends(
+    open_world: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each send came to its end later, in a unit of its own: nothing counted them, and a number that a
+    carrier refuses was texted for ever."""
+    rule = """
+    [events.sorry]
+    parameters.to = "text"
+    [rules.again]
+    on = "sms.status"
+    when = 'status.value == "failed"'
+    do = [{ event = { name = "sorry", parameters = { to = "$(status.to)" } } }]
+    [rules.sorry]
+    on = "custom.sorry"
+    do = [{ send = { to = "$(custom.to)", text = "Sorry" } }]
+    """
+    world = await open_world(shop=SHOP + rule)
+    seen, waiting = list[str](), [await send(world)]
+    while waiting:
+        message = waiting.pop()
+        seen.append(message.id)
+        assert len(seen) < 20
+        await world.outcome(message, Result.REJECTED, "no", "005")
+        waiting += [one for one in await world.messages() if one.id not in seen]
+    assert len(seen) == 3  # two rules each
+    assert [record.msg for record in caplog.records] == ["rules.stopped"]
+
+
 class Waking:
     def __init__(self) -> None:
         self.told: list[tuple[str, str, str, dict[str, Any]]] = []

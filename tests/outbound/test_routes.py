@@ -53,6 +53,17 @@ def test_the_binds_that_may_carry_a_message(
     assert candidates(Service(name="S", routes=preferred), sender, via=via) == binds
 
 
+def test_a_plain_list_says_why_it_leaves_some_of_its_binds_out() -> None:
+    routes = Routes(BINDS, {"s": Service(name="S", routes=["south", "east", "in"])})
+    considered = routes.explain("s", "12345", UK, "m", NOON)
+    assert [(one.bind, one.reason) for one in considered] == [
+        ("south", ""),
+        ("north", ""),
+        ("east", "east does not carry 12345"),
+        ("in", "no bind in sends"),
+    ]
+
+
 def test_a_plain_list_is_worked_out_once() -> None:
     routes = Routes(BINDS, {"s": Service(name="S", routes=["south", "north"])})
     message = Message(

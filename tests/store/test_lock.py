@@ -21,3 +21,12 @@ def test_the_note_of_a_dead_holder_is_overwritten(tmp_path: Path) -> None:
     held = lock.take(tmp_path / "gateway.db")
     assert note.read_text() == f"{os.getpid()}\n"
     os.close(held)
+
+
+def test_who_holds_it_is_told_and_a_dead_holders_note_is_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.db"
+    assert lock.holder(path) is None
+    held = lock.take(path)
+    assert lock.holder(path) == os.getpid()
+    os.close(held)
+    assert (tmp_path / "gateway.db.lock").exists() and lock.holder(path) is None
