@@ -24,8 +24,8 @@ from gateway.protocol.sip.message import (
     reply_address,
     respond,
     stamp,
-    via_address,
 )
+from gateway.protocol.sip.stateless import Stateless, otherwise
 from gateway.protocol.sip.strangers import Strangers, Verdict
 from gateway.protocol.sip.timers import Timers
 from gateway.protocol.sip.transaction import (
@@ -96,7 +96,7 @@ class TransactionLayer:
         self._answer_strangers = answer_strangers
         self._stream_for = stream_for
         self._limit = limit
-        self._stateless_salt = rng.getrandbits(64)
+        self._stateless = Stateless(host, rng.getrandbits(64))
         self._events: deque[LayerEvent] = deque()
         self._datagrams: list[Datagram] = []
         self._untold: list[ServerTransaction] = []  # new INVITEs: nothing has been said to them yet
@@ -296,15 +296,9 @@ class TransactionLayer:
         return self.servers.get((*cancel.key[:-1], "INVITE"))
 
     def reject(self, request: Request, source: Address, status: int, reason: str = "") -> None:
-        """Answer statelessly.  The To tag is the same for each repetition of the request."""
-        stamp(request, source)
-        mark = hash((self._stateless_salt, request.via.branch, request.call_id, request.from_tag))
-        headers = [("Retry-After", str(self.overloaded or RETRY_AFTER_SECONDS))] if status == 503 else []
-        if status == 400 and reason.isascii() and reason.isprintable():
-            headers.append(("Warning", f'399 {self.host} "{reason.translate(_QUOTE_SAFE)}"'))
-        response = respond(request, status, to_tag=f"{mark & (1 << 64) - 1:016x}", headers=headers)
-        address = reply_address(request, source)
-        self._datagrams.append(Datagram(bytes(response), address, None, _otherwise(request, address)))
+        """Answer without a transaction."""
+        wait = self.overloaded or RETRY_AFTER_SECONDS
+        self._datagrams.append(self._stateless.answer(request, source, status, reason, wait))
 
     def _acknowledged(self, datagram: bytes, source: Address, now: float) -> bool:
         """Whether it is the ACK of a refusal, of which nothing but what it belongs to is of any use."""
@@ -384,8 +378,8 @@ class TransactionLayer:
         if isinstance(transaction, ClientTransaction):
             self._datagrams.append(Datagram(transaction.wire, transaction.peer, transaction))
         elif transaction.wire:
-            otherwise = _otherwise(transaction.request, transaction.peer)
-            self._datagrams.append(Datagram(transaction.wire, transaction.peer, None, otherwise))
+            other = otherwise(transaction.request, transaction.peer)
+            self._datagrams.append(Datagram(transaction.wire, transaction.peer, None, other))
 
     def _forget(self, transaction: ClientTransaction | ServerTransaction) -> None:
         transaction.state = State.TERMINATED
@@ -418,10 +412,4 @@ class TransactionLayer:
             self._start(transaction, cause, now)
 
 
-def _otherwise(request: Request, address: Address) -> Address | None:
-    """Where a response goes when the connection of its request is gone."""
-    return via_address(request, address) if address.reliable else None
-
-
 _REFUSED = (State.COMPLETED, State.CONFIRMED)
-_QUOTE_SAFE = {ord('"'): "'", ord("\\"): "/"}
