@@ -232,6 +232,10 @@ class MediaStream:
         else:
             sender.skip()
 
+    def leave_out(self, frames: int) -> None:
+        """So many packets were not sent in their time, and will not be; called by the pump alone."""
+        self._sender.skip(frames)
+
     def hear(self, now: float, since_epoch: float, *, control: bool) -> None:
         """Take what came, with `control` RTCP too; report by RTCP; give who listens the 20 ms that are due.
 

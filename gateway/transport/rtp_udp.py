@@ -112,7 +112,7 @@ class MediaPump:
         now = loop.time()
         if now - self._due > _LATEST_SECONDS:
             self._tell_lateness(now - self._due, now)
-            self._due = now
+            self._leave_out(int((now - self._due) / FRAME_SECONDS))
         since_epoch = time.time() - time.monotonic()
         while self._due < now + _EARLY_SECONDS:
             control = (self._round + self._slot) % _CONTROL_ROUNDS == 0
@@ -133,6 +133,13 @@ class MediaPump:
             self._timer = loop.call_at(self._due, self._tick, loop)
         else:
             self._rest()
+
+    def _leave_out(self, frames: int) -> None:
+        """Go on at the present; each stream stays on its grid, and its timestamps tell the time as before."""
+        self._due += frames * FRAME_SECONDS
+        for slot in self._slots:
+            for stream in slot:
+                stream.leave_out(frames)
 
     def _advance(self) -> None:
         """To the next phase that has streams: one call alone wakes nobody in between."""

@@ -113,9 +113,9 @@ class RtpSender:
         marker, self._marker = self._marker, False
         return self._pack(self._payload_type, self.timestamp, frame, marker)
 
-    def skip(self) -> None:
-        """Let 20 ms pass without a packet (the call is on hold); the prompt waits, then goes on."""
-        self.timestamp = (self.timestamp + FRAME) & 0xFFFFFFFF
+    def skip(self, frames: int = 1) -> None:
+        """Let 20 ms each pass without a packet (the call is on hold); the prompt waits, then goes on."""
+        self.timestamp = (self.timestamp + FRAME * frames) & 0xFFFFFFFF
         self._marker = True
 
     def _next_frame(self) -> bytes:
