@@ -204,15 +204,13 @@ class Gate:
         await self.quiet()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        for _ in range(100_000):
-            if condition():
-                return
-            await asyncio.sleep(0)
-        raise AssertionError("it does not come to that")
+        async with asyncio.timeout(30):
+            while not condition():  # noqa: ASYNC110  some of it happens in threads
+                await asyncio.sleep(0)
 
     async def quiet(self) -> None:
         """Until nothing is being written, read or retried."""
-        for _ in range(1000):
+        for _ in range(10_000):
             for _ in range(5):
                 await asyncio.sleep(0)
             busy = self.store.queued or self.pipeline._tasks or self.pipeline.unrecorded

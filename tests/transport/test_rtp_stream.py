@@ -323,8 +323,8 @@ async def test_keys_pass_a_patch_as_events_or_as_they_sound() -> None:
         two.press("7")
         await until(lambda: 96 in {packet.payload_type for packet in left.heard})
         one.press("3")
-        await asyncio.sleep(0.3)
-        assert key("3", Codec.PCMA)[:800] in b"".join(packet.payload for packet in right.heard)
+        sound = key("3", Codec.PCMA)[:800]
+        await until(lambda: sound in b"".join(packet.payload for packet in right.heard))
 
 
 async def test_a_patch_ends_with_either_call() -> None:
