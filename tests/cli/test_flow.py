@@ -103,8 +103,8 @@ def test_a_session_is_followed_through_its_flow(place: Any) -> None:
         ["answer", "message -> ask"],
         ["ask", "entered (send-sms)"],
     ]
-    assert "$(ask.status) = sent" in lines
-    assert "$(answer.text) = M\\x1b" in lines
+    assert '$(ask.status) = "sent"' in lines
+    assert '$(answer.text) = "M\\u001b"' in lines
 
 
 def test_a_trace_as_json(place: Any) -> None:

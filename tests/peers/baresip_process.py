@@ -43,6 +43,8 @@ ACCOUNT = "<sip:{user}@127.0.0.1:{port}>;{registers};answermode=auto;audio_codec
 RATES = {"G722": "G722/16000/1"}  # as it calls what it has under another name
 OUTLASTS_SECONDS = 120.0
 KEY_SECONDS = 0.4  # it lets a key go 0.25 s after it was typed
+PAUSE_SECONDS = 0.15
+LET_GO = "send DTMF digit end"
 
 
 class Baresip:
@@ -140,8 +142,10 @@ class Baresip:
     def press(self, digits: str) -> None:
         """Keys in a call, as RFC 4733 events."""
         for digit in digits:
+            before = self.log.count(LET_GO)
             self.type(digit)
-            time.sleep(KEY_SECONDS)
+            until(lambda before=before: self.log.count(LET_GO) > before, f"baresip lets {digit} go")
+            time.sleep(PAUSE_SECONDS)
 
     def heard(self) -> Path:
         """The WAV file of what it decoded, complete once the call is over."""

@@ -434,7 +434,7 @@ async def test_answers_that_never_come_open_the_breaker_and_one_that_comes_close
     smsc: Smsc, start: Starter
 ) -> None:
     smsc.statuses = [SILENCE] * 3
-    caller = start(window=3, response_timeout=Seconds(0.05), breaker=3, breaker_rest=Seconds(60))
+    caller = start(window=3, response_timeout=Seconds(0.5), breaker=3, breaker_rest=Seconds(60))
     await caller.until(lambda: caller.group.up)
     assert caller.group.trouble == ""
     await caller.sent(*(caller.send(text) for text in "abc"))
@@ -544,7 +544,7 @@ async def test_a_throttled_message_survives_the_loss_of_its_session(smsc: Smsc, 
 
 async def test_a_missing_answer_is_doubt_but_the_session_stays(smsc: Smsc, start: Starter) -> None:
     smsc.statuses = [SILENCE]
-    caller = start(response_timeout=Seconds(0.1))
+    caller = start(response_timeout=Seconds(0.5))
     lost = caller.send("lost")
     assert await caller.sent(lost) == [["in_doubt"]]
     await asyncio.to_thread(smsc.wait, lambda: any(row[1] == "enquire_link" for row in smsc.seen))
@@ -706,7 +706,7 @@ async def test_a_question_takes_its_place_among_the_messages_and_gets_its_answer
 
 
 async def test_a_question_without_an_answer_in_time_gets_none(smsc: Smsc, start: Starter) -> None:
-    caller = start(response_timeout=0.2)
+    caller = start(response_timeout=0.5)
     await caller.until(lambda: caller.group.up)
     smsc.silent = True
     assert await caller.group.ask(QuerySm(message_id=b"A1")) is None

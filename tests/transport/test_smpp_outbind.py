@@ -316,7 +316,7 @@ class Them:
         )
         self.sessions: list[int] = []
         self.server = SmppServer(
-            Listen(address="127.0.0.1:0", bind_timeout=Seconds(0.2)),
+            Listen(address="127.0.0.1:0", bind_timeout=Seconds(0.5)),
             {"acme": account, "other": replace(account, system_id="other", outbind="")},
             on_request=answering(self.request),
             on_state=lambda name, sessions, reason: self.sessions.append(sessions),

@@ -380,7 +380,7 @@ async def test_sessions_are_counted_per_account(build: Builder) -> None:
 
 
 async def test_who_does_not_bind_in_time_is_cut_off(build: Builder) -> None:
-    house = await build(bind_timeout=0.05)
+    house = await build(bind_timeout=0.5)
     peer = await house.raw(EnquireLink(sequence_number=1))
     answer = await peer.next()
     assert getattr(answer, "command_status", None) == ESME_RINVBNDSTS
@@ -388,7 +388,7 @@ async def test_who_does_not_bind_in_time_is_cut_off(build: Builder) -> None:
 
 
 async def test_a_bound_session_outlives_the_bind_timeout(build: Builder) -> None:
-    house = await build(bind_timeout=0.05)
+    house = await build(bind_timeout=0.5)
     early = await thread(house.bound)
     late = await house.raw()
     assert await late.next() is None  # the time is over
@@ -758,7 +758,7 @@ async def test_a_good_bind_behind_slowed_guesses_is_not_cut(
     build: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smpp_password, "FIRST_SECONDS", 0.4)
-    house = await build(bind_timeout=0.1)
+    house = await build(bind_timeout=0.3)
     for _ in range(3):
         assert await (await house.raw(replace(BIND, password=b"guess"))).next() is not None
     guesses = [await house.raw(replace(BIND, password=b"guess")) for _ in range(20)]

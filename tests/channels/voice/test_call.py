@@ -132,7 +132,7 @@ async def test_a_refusal_is_its_own_outcome(exchange: Any, status: int, result: 
 
 
 async def test_nobody_answering_in_time_is_no_answer(exchange: Any) -> None:
-    it = exchange(ring_timeout=Seconds(0.02))
+    it = exchange(ring_timeout=Seconds(0.3))
     call = await it.dial()
     it.phone.rings(call)
     await it.over()

@@ -313,7 +313,7 @@ async def test_the_codes_that_fail_over_are_the_trunks(exchange: Any) -> None:
 
 
 async def test_one_who_does_not_lift_the_phone_is_not_rung_by_another_carrier(exchange: Any) -> None:
-    it = two_trunks(exchange, ring_timeout=Seconds(0.05))
+    it = two_trunks(exchange, ring_timeout=Seconds(0.3))
     it.phone.rings(await it.dial())
     await it.over()
     assert it.results == [Result.NO_ANSWER]
