@@ -201,7 +201,7 @@ def test_more_idle_connections_than_may_be_keep_nobody_out(site: Site) -> None:
     began = time.monotonic()
     with site.abuser() as peer:
         assert peer.ask(pdu(SUBMIT, 2, short_message())) == (SUBMIT | RESPONSE, ROK, 2)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 2.5  # theirs is over after 3
     for connection in idle:
         connection.close()
 

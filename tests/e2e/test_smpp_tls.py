@@ -45,14 +45,14 @@ SETTINGS = (
     """
 [smpp.listen]
 address = "127.0.0.1:{port}"
-bind_timeout = "1s"
+bind_timeout = "3s"
 tls_address = "127.0.0.1:{tls_port}"
 tls_certificate = "{tls}/localhost.pem"
 tls_key = "{tls}/key.pem"
 tls_minimum = "1.3"
 tls_client_ca = "{tls}/ca.pem"
 """
-    + account("honest")
+    + account("honest", 'enquire_link = "10m"')
     + account("abuser", "window = 1000")
     + bind("friend", "{friend}", "12345")
 )
@@ -65,7 +65,7 @@ system_id = "gw"
 tls = true
 tls_ca = "{tls}/ca.pem"
 addresses = ["12345"]
-response_timeout = "500ms"
+response_timeout = "2s"
 reconnect = "50ms"
 reconnect_limit = "50ms"
 """

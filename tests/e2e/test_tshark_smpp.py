@@ -89,7 +89,7 @@ PUSH = bytes.fromhex("0605040b8423f0 01060403ae81ea 02056a0045c60c03") + b"examp
 LISTEN = """
 [smpp.listen]
 address = "127.0.0.1:{listen}"
-bind_timeout = "1s"
+bind_timeout = "3s"
 """
 SETTINGS = LISTEN + (
     account("acme", "inbound = true", 'enquire_link = "1s"')

@@ -32,16 +32,16 @@ SETTINGS = (
     """
 [smpp.listen]
 address = "127.0.0.1:{listen}"
-bind_timeout = "1s"
+bind_timeout = "3s"
 """
-    + account("honest")
+    + account("honest", 'enquire_link = "10m"')  # which it would not answer while another is waited for
     + account("abuser", "sessions = 3", "window = 2000")
     + bind("friend", "{friend}", "12345")
     + bind(
         "foe",
         "{foe}",
         "23456",
-        'response_timeout = "700ms"',
+        'response_timeout = "3s"',
         'reconnect = "50ms"',
         'reconnect_limit = "50ms"',
         'retry_pause = "50ms"',
