@@ -11,9 +11,11 @@ _MOST_RETRIES = 10
 # how far each channel can bring a step
 _UNTIL: Mapping[str, tuple[str, ...]] = {
     "sms": ("accepted", "delivered"),
-    "voice": ("accepted", "answered"),
+    "voice": ("accepted", "answered", "confirmed"),
     "app": ("accepted", "delivered", "read"),
 }
+_KEYS = tuple("0123456789*#")
+_PLAIN = Step(channel="voice")
 _WHAT: Mapping[str, str] = {"sms": "an SMS", "voice": "a call", "app": "what an app shows"}
 
 
@@ -23,6 +25,12 @@ def step_faults(path: str, chain: Chain, step: Step) -> Iterator[Fault]:
         words = " or ".join(f'"{word}"' for word in possible)
         yield Fault(f"{path}.until", f"{_WHAT[step.channel]} is never {step.until}; write {words}")
     yield from _repeated(path, step)
+    if step.confirm not in _KEYS:
+        yield Fault(f"{path}.confirm", f'"{step.confirm}" is no key; write one of {" ".join(_KEYS)}')
+    if step.until != "confirmed":
+        for key in ("confirm", "ask"):
+            if getattr(step, key) != getattr(_PLAIN, key):
+                yield Fault(f"{path}.{key}", 'says nothing without until = "confirmed"')
     if step.away == "next":
         return
     if step.channel != "app":

@@ -220,14 +220,17 @@ class Step(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     via: str = ""  # a bind or trunk by name; default: by the sender, then by the service's routes
     template: str = ""
     text: str = ""
-    until: Literal["accepted", "delivered", "read", "answered"] = "accepted"
+    until: Literal["accepted", "delivered", "read", "answered", "confirmed"] = "accepted"
+    # voice, until "confirmed": who answers is asked for this key, three times; pressing it confirms
+    confirm: str = "1"
+    ask: str = ""  # said after the words; empty: "Press 1 to confirm."  A wav has to ask by itself
     # 0: as long as the channel itself takes; of an app a minute, the last step as long as the app's `keep`
     within: Seconds = Seconds(0)
     retries: int = 0  # how often it is tried again, up to 10, where it failed as in `retry_on`
     retry_after: Seconds = Seconds(60)  # before each
-    retry_on: list[Literal["busy", "no-answer", "unreachable", "undelivered", "expired", "rejected"]] = field(
-        default_factory=lambda: ["busy", "no-answer", "unreachable", "undelivered", "expired"]
-    )
+    retry_on: list[
+        Literal["busy", "no-answer", "unreachable", "undelivered", "expired", "rejected", "unconfirmed"]
+    ] = field(default_factory=lambda: ["busy", "no-answer", "unreachable", "undelivered", "expired"])
     # app: when no installation is connected, go on at once to a step that can be tried, or wait `within` for
     # one; the last step always waits
     away: Literal["next", "wait"] = "next"

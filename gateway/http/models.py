@@ -59,7 +59,7 @@ class MessageIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     chain: Annotated[str, Meta(description="The name of a fallback chain of the service")] = ""
     channel: Literal["sms", "voice", "app"] = "sms"
     until: Annotated[
-        Literal["accepted", "delivered", "read", "answered", ""],
+        Literal["accepted", "delivered", "read", "answered", "confirmed", ""],
         Meta(description="What counts as success; default: accepted, or answered for a call"),
     ] = ""
     validity: Annotated[

@@ -35,7 +35,7 @@ _SURELY_FITS = 255 * 67 // 2  # characters, each two UTF-16 units
 # What a channel can reach, its default first
 _UNTIL = {
     "sms": (Result.ACCEPTED, Result.DELIVERED),
-    "voice": (Result.ANSWERED, Result.ACCEPTED),
+    "voice": (Result.ANSWERED, Result.ACCEPTED, Result.CONFIRMED),
     "app": (Result.ACCEPTED, Result.DELIVERED, Result.READ),
 }
 

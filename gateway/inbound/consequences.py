@@ -38,6 +38,7 @@ _LIMIT_DEPTH = 5  # rules whose actions bring about events, at once or in their 
 # Result of a voice step -> event of the `call` node
 _CALL_EVENTS = {
     Result.ANSWERED: "answered",
+    Result.CONFIRMED: "answered",
     Result.BUSY: "busy",
     Result.NO_ANSWER: "no-answer",
     Result.TIMEOUT: "no-answer",
@@ -263,7 +264,9 @@ class Consequences:
 
     def _wake(self, unit: Unit, message: Message) -> None:
         """The run that sent the message goes on when the step it asked for has been decided."""
-        record, plan = message.steps[-1], message.plan[-1]
+        # of a chain, the step that has reached what it was for
+        won = next((step for step in message.steps if step.state is StepState.SUCCEEDED), None)
+        record, plan = won or message.steps[-1], message.plan[-1]
         data = {
             "transid": message.id,
             "status": str(message.status),
@@ -273,7 +276,7 @@ class Consequences:
             "carrier": message.carrier,
         }
         dialled = None if message.session else self._dialled
-        if plan.channel == "voice":
+        if plan.channel == "voice" and not message.chain:
             taken_back = message.status.final and message.code == CANCELLED
             if taken_back or record.state in (StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED):
                 result = Result(record.result) if record.result else Result.REJECTED

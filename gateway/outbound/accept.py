@@ -131,6 +131,7 @@ class Owing(Protocol):
 
 # that an app which is connected may take to say that it has a message, where other steps come after it
 _APP_SECONDS = 60.0
+_CONFIRM_SECONDS = 300.0  # that a call takes until somebody has confirmed, at most
 # the only step of a message without a chain
 _SINGLE = {channel: Step(channel=channel) for channel in ("sms", "voice", "app")}
 
@@ -314,6 +315,11 @@ class Planner:
             raise BadInput("a message needs `text`, `template` or `chain`", field="text", code="empty")
         if len(text) > MAX_TEXT:
             raise BadInput(f"{len(text)} characters; {MAX_TEXT} is the most", field="text", code="too_long")
+        confirm = step.confirm if until is Result.CONFIRMED else ""
+        if confirm and not wav:
+            text = f"{text} {step.ask or f'Press {confirm} to confirm.'}"
+        if confirm:  # a call that a crash has ended is over then at the latest
+            within_seconds = within_seconds or _CONFIRM_SECONDS
         text, code = taken_out(text)
         return StepPlan(
             channel=step.channel,
@@ -327,6 +333,7 @@ class Planner:
             within_seconds=within_seconds,
             code=code,
             form=form,
+            confirm=confirm,
         )
 
 

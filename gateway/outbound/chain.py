@@ -92,11 +92,18 @@ class Decision(Struct, frozen=True, gc=False):
     timer_done: bool = False  # the timer of the message is of no use any more
 
 
-_RANK = {Result.ACCEPTED: 1, Result.DELIVERED: 2, Result.READ: 3, Result.ANSWERED: 3}
+_RANK = {
+    Result.ACCEPTED: 1,
+    Result.DELIVERED: 2,
+    Result.READ: 3,
+    Result.ANSWERED: 3,
+    Result.CONFIRMED: 4,
+}
 _FINAL = {
     Result.DELIVERED: Status.DELIVERED,
     Result.READ: Status.READ,
     Result.ANSWERED: Status.ANSWERED,
+    Result.CONFIRMED: Status.ANSWERED,
 }
 
 TestStep = Callable[[StepPlan], Fitness]

@@ -54,6 +54,7 @@ class StepPlan(Struct, frozen=True, gc=False, omit_defaults=True):
     # app: whether an installation that is away is waited for.  "" = never, "last" = where no other step can
     # be tried at once, "wait" = in any case
     away: str = ""
+    confirm: str = ""  # voice, until confirmed: the key that is asked for
     skip_when: str = ""  # a condition (CEL) under which it is left out
     variables: dict[str, Any] | None = None  # of the request, where the condition reads them
     chain_seconds: float = 0.0  # the whole chain's time from its first try; 0 = no limit

@@ -37,12 +37,14 @@ class Result(StrEnum):
     DELIVERED = "delivered"
     READ = "read"
     ANSWERED = "answered"
+    CONFIRMED = "confirmed"  # who answered has pressed the key that was asked for
 
     REJECTED = "rejected"  # the carrier or the person said no, for good
     UNDELIVERED = "undelivered"  # a receipt said so
     EXPIRED = "expired"
     BUSY = "busy"
     NO_ANSWER = "no-answer"
+    UNCONFIRMED = "unconfirmed"  # answered, and the key was not pressed
     UNREACHABLE = "unreachable"
     IN_DOUBT = "in-doubt"
     NOT_APPLICABLE = "not-applicable"  # address, consent or capability is missing

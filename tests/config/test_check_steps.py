@@ -22,6 +22,10 @@ def faults(**fields: Any) -> dict[str, str]:
         ({"channel": "app", "until": "answered"}, "s.until", 'write "accepted" or "delivered" or "read"'),
         ({"channel": "sms", "retries": 11}, "s.retries", "0 to 10"),
         ({"channel": "voice", "retries": 1, "retry_on": ["rejected"]}, "s.retry_on", "not rung again"),
+        ({"channel": "sms", "until": "confirmed"}, "s.until", "never confirmed"),
+        ({"channel": "voice", "until": "confirmed", "confirm": "12"}, "s.confirm", "is no key"),
+        ({"channel": "voice", "confirm": "2"}, "s.confirm", 'without until = "confirmed"'),
+        ({"channel": "voice", "ask": "Press"}, "s.ask", 'without until = "confirmed"'),
         ({"channel": "sms", "away": "wait"}, "s.away", "is about apps"),
         ({"channel": "app", "away": "wait"}, "s.within", "must say how long"),
     ],
@@ -33,6 +37,7 @@ def test_a_step_that_cannot_come_out_so_is_found(fields: Any, path: str, what: s
 
 def test_a_step_that_can_is_not() -> None:
     assert faults(channel="app", until="read", away="wait", within=Seconds(60)) == {}
+    assert faults(channel="voice", until="confirmed", confirm="#", ask="Press hash") == {}
     last = Step(channel="app", away="wait")
     assert list(step_faults("s", Chain(steps=[last]), last)) == []
 

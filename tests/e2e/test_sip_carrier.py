@@ -70,6 +70,16 @@ duplicates = 0
 text = "tone"
 wav = "tone.wav"
 
+[[chains.alert.steps]]
+channel = "voice"
+from = "{OURS}"
+template = "tone"
+until = "confirmed"
+confirm = "5"
+[[chains.alert.steps]]
+channel = "sms"
+text = "Nobody confirmed"
+
 [keywords.CALLME]
 flow = "callback"
 
@@ -207,3 +217,17 @@ def test_every_call_ends_rightly_with_one_record_when_a_tenth_is_lost_both_ways(
     until(lambda: site.daemon.rows(query) == wanted, "a record of each")
     site.west.tell("stats")
     assert site.west.wait("stats")["lost_on_purpose"] > 0
+
+
+def test_an_alert_counts_once_it_is_confirmed_by_a_key_and_goes_on_where_it_is_not(site: Site) -> None:
+    confirmed = site.daemon.send(to=PERSON, chain="alert")
+    site.east.wait("answered", to=PERSON)
+    site.east.tell("press", number=PERSON, digits="5")
+    story = site.daemon.reaches(confirmed, "answered", "failed")
+    assert [step["result"] for step in story["steps"]] == ["confirmed", ""]
+    hung_up = site.daemon.send(to=RINGS, chain="alert")
+    site.east.wait("answered", to=RINGS)
+    site.east.tell("hang-up", number=RINGS)
+    story = site.daemon.reaches(hung_up, "delivered", "failed")
+    assert [step["result"] for step in story["steps"]] == ["unconfirmed", "delivered"]
+    assert site.north.wait("message", to=RINGS[1:])["text"] == "Nobody confirmed"

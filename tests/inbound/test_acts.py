@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from gateway.inbound.actions import Subject
 from gateway.rules import variables
 from gateway.store.base import Unit
@@ -117,6 +119,30 @@ async def test_a_chain_is_sent_and_its_end_waited_for(open_world: Any) -> None:
     assert (await ran(world, "a")).state == "waiting"
     await world.outcome(world.sms.sent[0], Result.ACCEPTED)
     assert (await ran(world, "a")).result == 1
+
+
+@pytest.mark.parametrize("last", ["sms", "voice"])
+@pytest.mark.parametrize(
+    ("until", "reaches"), [("accepted", Result.ACCEPTED), ("delivered", Result.DELIVERED)]
+)
+async def test_a_chain_of_several_steps_has_come_to_its_end_with_the_first_that_succeeds(
+    open_world: Any, last: str, until: str, reaches: Result
+) -> None:
+    first = f'{{ channel = "sms", text = "Fire", until = "{until}" }}'
+    chain = f'[chains.alert]\nsteps = [{first}, {{ channel = "{last}", text = "Fire" }}]\n'
+    node = f'type = "chain"\nname = "alert"\n{ENDS}'
+    world = await open_world(shop=SHOP + chain + flow("a", node))
+    await begin(world, "a")
+    await world.outcome(world.sms.sent[0], reaches)
+    assert (await ran(world, "a")).result == 1
+
+
+async def test_a_chain_of_which_no_step_succeeds_has_failed(open_world: Any) -> None:
+    chain = '[chains.alert]\nsteps = [{ channel = "sms", text = "Fire", until = "delivered" }]\n'
+    world = await open_world(shop=SHOP + chain + flow("a", f'type = "chain"\nname = "alert"\n{ENDS}'))
+    await begin(world, "a")
+    await world.outcome(world.sms.sent[0], Result.REJECTED, "no such number")
+    assert (await ran(world, "a")).result == 2
 
 
 async def test_an_event_of_a_flow_fires_rules_and_wakes_sessions_that_wait_for_it(open_world: Any) -> None:

@@ -59,6 +59,20 @@ PLANNER = Planner(
                         Step(channel="app", text="Look"),
                     ]
                 ),
+                "asked": Chain(
+                    steps=[
+                        Step(channel="voice", text="Fire.", until="confirmed", confirm="#"),
+                        Step(
+                            channel="voice",
+                            text="Fire.",
+                            until="confirmed",
+                            ask="Press one.",
+                            within=Seconds(9),
+                        ),
+                        Step(channel="voice", template="jingle", until="confirmed"),
+                        Step(channel="voice", text="Fire.", until="answered"),
+                    ]
+                ),
                 "given": Chain(steps=[Step(channel="sms"), Step(channel="voice", text="Listen")]),
             },
         ),
@@ -303,3 +317,11 @@ def test_what_an_app_shows_waits_for_an_installation_but_never_for_ever() -> Non
     assert (brief.away, brief.within_seconds) == ("last", 5.0)
     [now] = plan(channel="app", hold=False).plan
     assert (now.away, now.within_seconds) == ("", 3600.0)
+
+
+def test_a_call_that_is_to_be_confirmed_asks_for_its_key_and_ends_some_time() -> None:
+    key, own, sound, plain = plan(text="", chain="asked").plan
+    assert (key.text, key.confirm, key.within_seconds) == ("Fire. Press # to confirm.", "#", 300.0)
+    assert (own.text, own.confirm, own.within_seconds) == ("Fire. Press one.", "1", 9.0)
+    assert (sound.text, sound.wav, sound.confirm) == ("", "jingle.wav", "1")
+    assert (plain.text, plain.confirm, plain.within_seconds) == ("Fire.", "", 0.0)

@@ -595,3 +595,16 @@ def test_a_step_that_says_so_waits_for_its_installation_though_a_later_one_could
 def test_what_waits_waits_in_the_queue_that_the_carrier_names() -> None:
     decision = chain.begin(message(sms()), lambda step: Fitness(Carrier("shop", "away", "app:x")), 1.0)
     assert (decision.message.waits, decision.message.steps[0].carrier) == ("app:x", "shop")
+
+
+def test_a_call_that_is_to_be_confirmed_has_come_to_something_only_then() -> None:
+    asked = voice(until=Result.CONFIRMED, within=300.0)
+    case = Case(asked, sms("b"))
+    answered = chain.happened(case.message, 0, Outcome(Result.ANSWERED), UP, 110.0)
+    assert (answered.message.steps[0].state, answered.message.status) == (S.ACCEPTED, Status.SENT)
+    confirmed = chain.happened(answered.message, 0, Outcome(Result.CONFIRMED), UP, 120.0)
+    assert confirmed.message.status is Status.ANSWERED and confirmed.start < 0
+    alone = chain.happened(answered.message, 0, Outcome(Result.UNCONFIRMED, "not pressed"), UP, 120.0)
+    assert (alone.start, alone.message.steps[0].result) == (1, "unconfirmed")
+    late = chain.happened(alone.message, 0, Outcome(Result.CONFIRMED), UP, 130.0)
+    assert late.message.steps[0].state is S.FAILED  # the person has hung up: nothing comes any more

@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 
 _BEFORE_PROMPT_SECONDS = 0.4  # a person lifts the phone to the ear
 _AFTER_PROMPT_SECONDS = 0.3  # what the network still buffers
+_ASKED = 3  # how often somebody is asked to confirm
+_KEY_SECONDS = 5.0  # for the key, each time
 
 
 class Media(Protocol):
@@ -92,7 +94,8 @@ class Line(Struct, frozen=True):
 
 
 class OutboundCall:
-    """`answered` is called at the moment of the answer.  `run` gives the outcome of a call that was not.
+    """`answered` is called at the moment of the answer; with `confirm`, a key, again once that is pressed, or
+    when the call is over without it.  `run` gives the outcome of a call that was not.
 
     A `leg` instead of a prompt is connected before `answered` is called; the call is then up until one of the
     two hangs up.
@@ -106,7 +109,10 @@ class OutboundCall:
         media: Media,
         answered: Callable[[Outcome], None],
         session_id: int,
+        confirm: str = "",
     ) -> None:
+        self._confirm = confirm
+        self._confirmed = False
         self._line = line
         self._record = record
         self._trunk = trunk
@@ -165,6 +171,8 @@ class OutboundCall:
             if self._record.state == "answered":
                 if isinstance(prompt, Prompt):
                     await self._talk(self.sip, prompt)
+                    if self._confirm and not self._confirmed:
+                        self._answered(self._without_key())
                 else:  # until the flow that has the leg, or the person, hangs up
                     self._end_talk(await self._hung_up())
         except asyncio.CancelledError:
@@ -254,8 +262,33 @@ class OutboundCall:
         if not self._connect():
             return
         await asyncio.sleep(_BEFORE_PROMPT_SECONDS)
-        await self._media.play(prompt.encoded(self._media.codec))
+        words = prompt.encoded(self._media.codec)
+        for _ in range(_ASKED if self._confirm else 1):
+            await self._media.play(words, barge_in=bool(self._confirm))
+            if self._confirm and await self._is_confirmed():
+                self._confirmed = True
+                self._answered(Outcome(Result.CONFIRMED, carrier=self._record.trunk))
+                return
         await asyncio.sleep(_AFTER_PROMPT_SECONDS)
+
+    def _without_key(self) -> Outcome:
+        """What came of a call that has ended before its key was seen."""
+        carrier = self._record.trunk
+        # who presses it and hangs up at once has done both before we look
+        if not self._media.digits.empty() and self._media.digits.get_nowait() == self._confirm:
+            return Outcome(Result.CONFIRMED, carrier=carrier)
+        return Outcome(Result.UNCONFIRMED, f"the key {self._confirm} was not pressed", carrier=carrier)
+
+    async def _is_confirmed(self) -> bool:
+        """Whether the next key is the one that is asked for; what is pressed after another is no answer."""
+        try:
+            async with asyncio.timeout(_KEY_SECONDS):
+                key = await self._media.digits.get()
+        except TimeoutError:
+            return False
+        while not self._media.digits.empty():
+            self._media.digits.get_nowait()
+        return key == self._confirm
 
     def _connect_leg(self, leg: Leg) -> None:
         if self._connect():

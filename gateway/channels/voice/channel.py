@@ -204,6 +204,7 @@ class VoiceChannel:
                 media,
                 lambda outcome: self._report(message.id, index, outcome, ()),
                 self._session_id(),
+                step.confirm,
             )
             sip = call.dial(tried)
             tried.add(sip.peer)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.channels.voice import call
 from gateway.config.model import Seconds
 from gateway.protocol import sdp
 from gateway.protocol.rtp.codec import Codec
@@ -191,3 +192,54 @@ async def test_a_media_address_that_cannot_be_reached_is_hung_up(exchange: Any) 
     it.phone.answers(call, it.answer_sdp())
     await it.over()
     assert call.state is CallState.ENDING and it.events == ["call.answered", "call.ended"]
+
+
+async def asked(it: Any) -> Any:
+    """A call that was answered, and asks for the key 5."""
+    call = await it.dial(confirm="5")
+    it.phone.answers(call, it.answer_sdp())
+    await it.until(lambda: it.media and it.media[0].playing)
+    return call
+
+
+async def test_a_call_is_confirmed_by_its_key_once_that_is_pressed(exchange: Any) -> None:
+    it = exchange()
+    await asked(it)
+    [media] = it.media
+    assert it.results == [Result.ANSWERED]
+    media.digits.put_nowait("5")
+    media.playing.set_result(False)  # the key has cut it
+    await it.until(lambda: len(it.results) == 2)
+    assert it.results == [Result.ANSWERED, Result.CONFIRMED] and media.played == [b"uHello"]
+    await it.over()
+    assert it.events == ["call.answered", "call.ended"] and it.record.cause == "answered"
+
+
+async def test_after_a_wrong_key_or_none_it_is_asked_again_and_in_the_end_not_confirmed(
+    exchange: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(call, "_KEY_SECONDS", 0.01)
+    it = exchange()
+    it.plays_at_once = True
+    answered = await it.dial(confirm="5")
+    it.phone.answers(answered, it.answer_sdp())
+    await it.until(lambda: it.media and it.media[0].playing)
+    for key in "12":  # the second is no answer to the next question
+        it.media[0].digits.put_nowait(key)
+    await it.until(lambda: len(it.results) == 2)
+    assert it.media[0].played == [b"uHello"] * 3
+    assert it.results == [Result.ANSWERED, Result.UNCONFIRMED]
+    assert it.reports[-1][2].reason == "the key 5 was not pressed"
+    await it.over()
+
+
+@pytest.mark.parametrize(("key", "result"), [("5", Result.CONFIRMED), ("6", Result.UNCONFIRMED)])
+async def test_who_presses_a_key_and_hangs_up_at_once_has_done_both(
+    exchange: Any, key: str, result: Result
+) -> None:
+    it = exchange()
+    up = await asked(it)
+    it.media[0].digits.put_nowait(key)
+    it.phone.hangs_up(up)
+    await it.over()
+    assert it.results == [Result.ANSWERED, result]
