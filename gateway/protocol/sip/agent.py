@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from gateway.protocol.sip.address import Address, Transport
-from gateway.protocol.sip.body import ACCEPTED, unwrap
+from gateway.protocol.sip.body import unwrap
 from gateway.protocol.sip.call import (
     Call,
     CallCancelled,
@@ -34,12 +34,13 @@ from gateway.protocol.sip.inbound import InboundCalls
 from gateway.protocol.sip.indialog import DialogRequests
 from gateway.protocol.sip.layer import Rng, TransactionLayer
 from gateway.protocol.sip.manner import PLAIN, Binding, Manner
-from gateway.protocol.sip.message import Message, Request, Response, make_request
+from gateway.protocol.sip.message import Message, Request, Response
 from gateway.protocol.sip.outbound import OutboundCalls
+from gateway.protocol.sip.outside import Outside
 from gateway.protocol.sip.reason import NORMAL_CLEARING, TEMPORARY_FAILURE
 from gateway.protocol.sip.refer import Referral, Referrals
 from gateway.protocol.sip.screening import ABLE, judge
-from gateway.protocol.sip.sessions import ALLOW, Sessions
+from gateway.protocol.sip.sessions import Sessions
 from gateway.protocol.sip.transaction import (
     AckReceived,
     ClientTransaction,
@@ -52,7 +53,7 @@ from gateway.protocol.sip.transaction import (
     StrangerMuted,
     TransactionFailed,
 )
-from gateway.protocol.sip.uri import Uri, sip_uri
+from gateway.protocol.sip.uri import Uri
 
 
 class UserAgent:
@@ -94,6 +95,7 @@ class UserAgent:
         self._referrals = Referrals(self._sessions)
         self._inbound = InboundCalls(self._sessions, self._changes, max_calls)
         self._outbound = OutboundCalls(self._sessions, self._changes)
+        self._outside = Outside(self._sessions)
         self._in_dialog = DialogRequests(self._sessions, self._changes, self._referrals, self._inbound)
 
     # --- the transport's side
@@ -257,50 +259,12 @@ class UserAgent:
 
     def options(self, target: Address, now: float, manner: Manner = PLAIN) -> Probe:
         """Ask a peer whether it is there; OptionsAnswered follows."""
-        uri = sip_uri("", *((manner.domain, manner.port) if manner.domain else (target.host, target.port)))
-        probe = Probe(target)
-        own = self._own_uri("", target, manner)
-        request = make_request(
-            "OPTIONS",
-            uri,
-            via=self.layer.via(target.transport),
-            from_=f"<{own}>;tag={self.layer.token()}",
-            to=f"<{uri}>",
-            call_id=f"{self.layer.token()}@{self.layer.host}",
-            cseq=1,
-            headers=[
-                *manner.route_headers,
-                ("Contact", f"<{own}>"),
-                ("Accept", ACCEPTED),
-                ("User-Agent", self._sessions.user_agent),
-            ],
-        )
-        self.layer.request(request, target, now, probe, manner.digest)
-        return probe
+        return self._outside.options(target, now, manner)
 
     def register(self, binding: Binding, target: Address, expires: int, now: float) -> None:
         """Ask a registrar to send our calls here for so many seconds, 0 for no longer; RegisterAnswered
         follows (section 10.2)."""
-        binding.cseq += 1
-        binding.contact = self._own_uri(binding.user, target, binding.manner)
-        aor = f"<sip:{binding.user}@{binding.manner.domain}>"
-        request = make_request(
-            "REGISTER",
-            binding.registrar,
-            via=self.layer.via(target.transport),
-            from_=f"{aor};tag={binding.tag}",
-            to=aor,
-            call_id=binding.call_id,
-            cseq=binding.cseq,
-            headers=[
-                *binding.manner.route_headers,
-                ("Contact", f"<{binding.contact}>;expires={expires}"),
-                ("Expires", str(expires)),
-                ("Allow", ALLOW),
-                ("User-Agent", self._sessions.user_agent),
-            ],
-        )
-        self.layer.request(request, target, now, binding, binding.manner.digest)
+        self._outside.register(binding, target, expires, now)
 
     def be_seen_at(self, trunk: str, place: tuple[str, int] | None) -> None:
         """The peers of a trunk see us at this address, behind NAT: it goes into each Contact for them.  None:
@@ -309,11 +273,6 @@ class UserAgent:
             self._sessions.seen_at.pop(trunk, None)
         else:
             self._sessions.seen_at[trunk] = place
-
-    def _own_uri(self, user: str, target: Address, manner: Manner) -> str:
-        """Where a peer at this address reaches us."""
-        uri = sip_uri(user, *self._sessions.own_place(target.transport, manner.trunk))
-        return uri if target.transport == "udp" else f"{uri};transport={target.transport}"
 
     # --- between
 

@@ -45,18 +45,6 @@ def test_strangers_are_forbidden(wire) -> None:
     assert wire.events() == []
 
 
-def test_a_probe_tells_the_answer_or_its_absence(wire) -> None:
-    first = wire.agent.options(Address("192.0.2.2", 5070), wire.now)
-    (options,) = wire.sent()
-    assert (options.method, options.uri) == ("OPTIONS", "sip:192.0.2.2:5070")
-    wire.reply(options, 100, tag="")
-    wire.reply(options, 200)
-    assert wire.events() == [OptionsAnswered(first, 200)]
-    second = wire.agent.options(Address("192.0.2.2", 5070), wire.now)
-    wire.pass_time(40)
-    assert wire.events() == [OptionsAnswered(second, None)]
-
-
 @given(st.lists(st.binary(max_size=80), max_size=5), st.randoms(use_true_random=False))
 @settings(max_examples=150, deadline=None)
 def test_rubbish_and_mutilated_requests_raise_nothing(pieces: list[bytes], rng: random.Random) -> None:
