@@ -268,17 +268,19 @@ class InboundCalls:
             if elsewhere
             else self._callers.uncounted(call.caller, call.called, ringing.number, self._clock.monotonic()),
         )
-        log.debug(  # a burst of them is no reason to write as many lines: the record has all of it
-            "call.missed",
-            extra={
-                "transid": call.id,
-                "trunk": call.trunk,
-                "caller": masked(call.caller) if call.caller else "",
-                "called": call.called,
-                "cause": cause,
-                "uncounted": call.uncounted,
-            },
-        )
+        # a burst of them is no reason to write as many lines: the record has all of it
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug(
+                "call.missed",
+                extra={
+                    "transid": call.id,
+                    "trunk": call.trunk,
+                    "caller": masked(call.caller) if call.caller else "",
+                    "called": call.called,
+                    "cause": cause,
+                    "uncounted": call.uncounted,
+                },
+            )
         self._keep(call, "" if call.uncounted else Trigger.CALL_MISSED, unit)
 
     def _keep(self, call: Call, event: str = "", unit: Unit | None = None) -> None:
