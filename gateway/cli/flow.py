@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import click
 
-from gateway.cli import flow_sessions, flow_versions
+from gateway.cli import flow_nodes, flow_sessions, flow_versions
 from gateway.cli.flow_versions import place_of
 from gateway.cli.lint import lint as faults_of
 from gateway.cli.lint import tests_of, without_tests
@@ -23,7 +23,7 @@ from gateway.values.fault import Fault
 
 
 @click.group(
-    commands=[*flow_versions.COMMANDS, *flow_sessions.COMMANDS],
+    commands=[*flow_nodes.COMMANDS, *flow_versions.COMMANDS, *flow_sessions.COMMANDS],
     epilog="""\b
 Examples:
   gateway flow list

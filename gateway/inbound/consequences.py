@@ -209,7 +209,8 @@ class Consequences:
         if self._depth >= _LIMIT_DEPTH:
             reason = f"rules have fired rules {_LIMIT_DEPTH} times over; no more of them on this {event.type}"
             transid = seen.get("session", {}).get("transid", event.ref)
-            log.warning("rules.stopped", extra={"transid": transid, "service": event.service})
+            told = {"transid": transid, "service": event.service, "reason": reason}
+            log.warning("rules.stopped", extra=told)
             unit.writes.append(
                 Event(
                     ref=event.ref,

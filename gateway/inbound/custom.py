@@ -127,7 +127,12 @@ class CustomEvents:
         if outcome.warning:
             log.warning(
                 "custom.unused",
-                extra={"transid": id, "service": what.service, "event": what.name, "reason": outcome.warning},
+                extra={
+                    "transid": id,
+                    "service": what.service,
+                    "custom": what.name,
+                    "reason": outcome.warning,
+                },
             )
         if outcome.warning != EXPIRED and self.follow is not None:
             body = {"parameters": values, "correlationid": what.correlationid}
