@@ -17,6 +17,7 @@ from msgspec import Struct
 from gateway.flows import call_effects, effects, engine, word_effects
 from gateway.flows.definition import Flow
 from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Recorded, Start, TimeUp
+from gateway.protocol.sms.segments import count
 from gateway.rules import variables
 from gateway.rules.variables import GROUPS
 from gateway.values.dialogue import Utterance
@@ -116,7 +117,7 @@ class Simulation:
     def text(self, text: str) -> None:
         """The customer writes; the youngest session that listens takes it."""
         run = self.run
-        seen = variables.sms(sender=run.customer, recipient=run.number, text=text)
+        seen = variables.sms(sender=run.customer, recipient=run.number, text=text, came=came(text, self.now))
         listening = [r for r, f in self._stack if r.state != "ended" and _listens(f)]
         self._give((listening[-1] if listening else run).id, MessageIn(seen["sms"]))
 
@@ -334,6 +335,12 @@ class Simulation:
             return
         began = called(run, effect, f"{run.id}.{run.effects}")
         self._apply(flow, engine.start(flow, began, self.now))
+
+
+def came(text: str, at: float) -> variables.Came:
+    """How such a text comes, by no bind."""
+    coding, parts = count(text)
+    return variables.Came(coding.name.lower(), parts, time=at)
 
 
 def called(run: Run, effect: effects.StartFlow, id: str) -> Start:

@@ -27,7 +27,7 @@ from msgspec import Struct
 from gateway.config.model import Seconds
 from gateway.flows.definition import Flow
 from gateway.flows.inputs import Start
-from gateway.flows.simulation import Answer, Reading, Simulation, World
+from gateway.flows.simulation import Answer, Reading, Simulation, World, came
 from gateway.rules import variables
 from gateway.values.duration import seconds
 from gateway.values.fault import Fault
@@ -146,7 +146,10 @@ class _Tried:
         self._simulation = Simulation(flow, flows, self._world)
         seen = dict(given.variables)
         if given.text:
-            seen = variables.sms(sender=given.customer, recipient=given.number, text=given.text) | seen
+            how = came(given.text, _moment(given.at))
+            seen = (
+                variables.sms(sender=given.customer, recipient=given.number, text=given.text, came=how) | seen
+            )
         self._began = Start(
             run_id="test",
             service=service,

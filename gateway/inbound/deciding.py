@@ -86,15 +86,21 @@ class Deciding:
         self._heard_from = heard_from
         self._hide = hide
 
-    def handle(self, unit: Unit, message: Message, details: Mapping[str, Any]) -> None:
+    def handle(
+        self,
+        unit: Unit,
+        message: Message,
+        details: Mapping[str, Any],
+        came: variables.Came = variables.SOMEHOW,
+    ) -> None:
         """Decide on a message.  If that fails the message is kept as `received`: a defect of ours, or a rule
         that nobody foresaw, must neither lose it nor have the carrier send it for ever.
 
-        `details` are the octets of what is more than its text.
+        `details` are the octets of what is more than its text; `came` says how an SMS came.
         """
         decided = Unit()
         try:
-            self._decide(decided, message, details)
+            self._decide(decided, message, details, came)
         except Exception as error:
             decided.take_back()
             log.exception("sms.undecided", extra={"transid": message.id})
@@ -106,7 +112,7 @@ class Deciding:
         else:
             unit.join(decided)
 
-    def _decide(self, unit: Unit, message: Message, details: Mapping[str, Any]) -> None:
+    def _decide(self, unit: Unit, message: Message, details: Mapping[str, Any], came: variables.Came) -> None:
         sender, recipient, text, way = message.sender, message.recipient, message.text, self._way(message)
         match, services = self._keywords.match(way.place, text), self._keywords.services(way.place)
         hidden = self._hide(services, sender, text)
@@ -130,6 +136,7 @@ class Deciding:
             known=lambda service: self._customers.known(service, sender),
             heard={name: said.variables for name, said in heard.items()},
             trigger=way.trigger,
+            came=came,
         )
         if hidden is not None:
             text = hidden.masked
@@ -143,19 +150,19 @@ class Deciding:
             )
         service = self._service(decision, match, services)
         if suspended := self._suspended(decision, service, services):
-            self._park(unit, message, suspended)
+            self._park(unit, message, suspended, came)
             return
         said = heard.get(service)
         if said is not None:
             self._listening.note(unit, message.id, service, sender, said)
             if said.rejected and not isinstance(decision, rules.Reserved):
-                self._reject(unit, message, service)
+                self._reject(unit, message, service, came)
                 return
             if said.masked and hidden is None:
                 text, match = said.masked, self._keywords.match(way.place, said.masked)
         message = replace(message, service=service, text=text, status=Status.HANDLED, reason="")
         unit.writes.append(message)
-        subject = self._subject(message, way, match, details, hidden)
+        subject = self._subject(message, way, match, details, hidden, came)
         if said is not None:
             subject = replace(subject, variables={**subject.variables, "nlp": said.variables})
         self._carry_out(unit, decision, subject)
@@ -191,14 +198,15 @@ class Deciding:
             return next((name for name in services if not self._live(name)), "")
         return "" if self._live(service) else service
 
-    def _park(self, unit: Unit, message: Message, service: str) -> None:
+    def _park(self, unit: Unit, message: Message, service: str, came: variables.Came) -> None:
         reason = f"service {service} is suspended"
         unit.writes.append(replace(message, service=service, status=Status.PARKED, reason=reason))
         if message.status is not Status.PARKED:
-            parked = Event(ref=message.id, type="parked", service=service, at=self._clock.now())
+            data = {"encoding": came.encoding, "parts": came.parts}
+            parked = Event(ref=message.id, type="parked", service=service, at=self._clock.now(), data=data)
             unit.writes.append(parked)
 
-    def _reject(self, unit: Unit, message: Message, service: str) -> None:
+    def _reject(self, unit: Unit, message: Message, service: str, came: variables.Came) -> None:
         """Its words offend, and the service does not answer such: nobody but the store sees it."""
         reason = "its words offend"
         unit.writes.append(replace(message, service=service, status=Status.HANDLED, reason=reason))
@@ -209,7 +217,7 @@ class Deciding:
         if reply := self._listening.reply(service):
             way = self._way(message)
             match = self._keywords.match(way.place, message.text)
-            subject = self._subject(replace(message, service=service), way, match, {}, None)
+            subject = self._subject(replace(message, service=service), way, match, {}, None, came)
             self._actions.reply(unit, reply, subject)
 
     def _live(self, service: str) -> bool:
@@ -290,10 +298,11 @@ class Deciding:
         match: Match,
         details: Mapping[str, Any],
         hidden: Hidden | None,
+        came: variables.Came,
     ) -> Subject:
         service, sender, recipient = message.service, message.sender, message.recipient
         seen = variables.received(
-            way.trigger, sender=sender, recipient=recipient, text=message.text, match=match
+            way.trigger, sender=sender, recipient=recipient, text=message.text, match=match, came=came
         )
         if hidden is not None:
             for fields in seen.values():

@@ -22,8 +22,10 @@ from gateway.protocol.smpp import constants
 from gateway.protocol.smpp.pdu import DataSm, DeliverSm
 from gateway.protocol.sms.coding import ALPHABETS
 from gateway.protocol.sms.reassembly import Payload
+from gateway.protocol.sms.segments import count
 from gateway.rules.keywords import Keywords
 from gateway.rules.ruleset import Ruleset
+from gateway.rules.variables import Came
 from gateway.store.base import Store, Unit
 from gateway.values.address import masked
 from gateway.values.clock import Clock
@@ -159,6 +161,7 @@ class InboundPipeline:
                 recipient=inbound.recipient,
                 text=sms.text_of(decoded),
                 as_is=sms.as_is([payload], unreadable=sms.unreadable(decoded)),
+                data_coding=inbound.data_coding,
             )
             self.received(unit, whole)
             return
@@ -199,13 +202,14 @@ class InboundPipeline:
         details = whole.as_is.details if whole.as_is is not None else {}
         if details:
             unit.writes.append(Event(ref=message.id, type=OCTETS, service="", at=now, data=details))
-        self.deciding.handle(unit, message, details)
+        encoding = sms.encoding(whole.data_coding, ALPHABETS[self._binds[whole.bind].default_alphabet])
+        self.deciding.handle(unit, message, details, Came(encoding, whole.parts, whole.bind, now))
 
     async def take_up(self) -> None:
         """Decide again on what could not be decided before a restart: a defect may have been mended."""
         for message in await self._store.unhandled(_TAKEN_UP):
             unit = Unit()
-            self.deciding.handle(unit, message, await self._octets(message))
+            self.deciding.handle(unit, message, *await self._again(message))
             await unit.commit(self._store)
 
     async def resume(self, service: str) -> None:
@@ -215,12 +219,16 @@ class InboundPipeline:
         while parked := await self._store.parked(service, _AT_ONCE):
             for message in parked:
                 unit = Unit()
-                self.deciding.handle(unit, message, await self._octets(message))
+                self.deciding.handle(unit, message, *await self._again(message))
                 await unit.commit(self._store)
 
-    async def _octets(self, message: Message) -> Mapping[str, Any]:
-        events = await self._store.events(message.id)
-        return next((event.data for event in events if event.type == OCTETS), {})
+    async def _again(self, message: Message) -> tuple[Mapping[str, Any], Came]:
+        """The octets of a message that is in the store, and how it came: where that was not noted, as a
+        message with this text does."""
+        noted = {event.type: event.data for event in await self._store.events(message.id)}
+        coding, parts = count(message.text)
+        came = {"encoding": coding.name.lower(), "parts": parts, **noted.get("parked", {})}
+        return noted.get(OCTETS, {}), Came(**came, bind=message.carrier, time=message.created_at)
 
 
 def _log_received(message: Message, session: str) -> None:

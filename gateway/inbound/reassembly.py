@@ -21,7 +21,8 @@ from gateway.values.message import Part
 
 
 class Whole(Struct, frozen=True, kw_only=True):
-    """`id` is the base of its parts' ids; `part_receipts` their registered_delivery, 0 if one is missing."""
+    """`id` is the base of its parts' ids; `part_receipts` their registered_delivery, 0 if one is missing;
+    `parts` how many segments it takes on air, with those that are missing."""
 
     bind: str
     sender: str
@@ -30,6 +31,7 @@ class Whole(Struct, frozen=True, kw_only=True):
     incomplete: bool = False
     as_is: sms.AsIs | None = None
     data_coding: int = 0
+    parts: int = 1
     id: str = ""
     part_receipts: bytes = b""
 
@@ -225,6 +227,7 @@ class Reassembly:
             incomplete=isinstance(message, Incomplete),
             as_is=sms.as_is(payloads, unreadable=unreadable),
             data_coding=payloads[0].data_coding,
+            parts=message.key.total,
             id=tokens[0].base,
             part_receipts=bytes(wanted),
         )

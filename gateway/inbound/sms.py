@@ -197,6 +197,12 @@ def is_receipt(pdu: DeliverSm | DataSm) -> bool:
     return pdu.esm_class & _TYPE in (_RECEIPT, _INTERMEDIATE, _RECEIPT | _INTERMEDIATE)
 
 
+def encoding(data_coding: int, alphabet: coding.Coding) -> str:
+    """The alphabet of a text by name: gsm, ucs2, latin1, ...; `alphabet` is what the carrier means by 0."""
+    found, _ = coding.classify(data_coding)
+    return (alphabet if found is coding.Coding.GSM else found).name.lower()
+
+
 def text_of(decoded: Text | Binary) -> str:
     """What a person would read; octets that are no text as hex digits, with their ports if they have any."""
     if isinstance(decoded, Text):

@@ -75,12 +75,13 @@ def decide(
     known: Callable[[str], Mapping[str, Any]] = lambda service: {},
     heard: Mapping[str, Mapping[str, Any]] = {},
     trigger: Trigger = Trigger.SMS_RECEIVED,
+    came: variables.Came = variables.SOMEHOW,
 ) -> Decision:
     """Addresses are canonical; `word`, `match` and `services` are what Keywords says of text and number.
     `open_run` is the session that is open between sender and recipient, "" if there is none; `opted_out`
     those of the services that the sender has said STOP to; `known(service)` what it keeps of the sender;
     `heard` by service what its [nlp] says of the text; `now` Unix seconds; `trigger` app.received for a text
-    in an app, which is then the recipient.
+    in an app, which is then the recipient; `came` how an SMS came.
 
     Rules on that event are evaluated for each service of the number, by name, once no keyword matched.
     """
@@ -95,7 +96,9 @@ def decide(
     decided: list[Decided] = []
     considered: list[Considered] = []
     for service in services:
-        seen = variables.received(trigger, sender=sender, recipient=recipient, text=text, match=match)
+        seen = variables.received(
+            trigger, sender=sender, recipient=recipient, text=text, match=match, came=came
+        )
         seen |= variables.subject(
             service=service, customer=sender, opted_out=service in opted_out, known=known(service)
         )

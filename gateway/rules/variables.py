@@ -5,6 +5,8 @@
     sms.words               its words, normalised (lower case, no punctuation)
     sms.keyword             the keyword that matched, as the service file spells it, or ""
     sms.rest                what followed the matched word, as typed; without a match the whole text
+    sms.encoding, sms.parts the alphabet it came in (gsm, ucs2, latin1, ...), and in how many segments
+    sms.bind, sms.time      the bind that brought it; when, "2026-11-30T21:00:00.000Z"
     app.from, app.to        the customer's address, the app's name               app.received
     app.text, app.words, app.keyword, app.rest   as those of sms
     nlp.NAME                what the service's [nlp] reads out of the text; text/pipeline.py has all of it
@@ -18,7 +20,8 @@
     call.cause              caller-cancelled, rejected-by-policy, answered, busy, no-answer, ...
     call.status             the final SIP status, 0 when there was none
     call.ring_ms            how long it rang
-    call.duration_ms        from answer to end, 0 for a call that was not answered
+    call.duration_ms        from answer to end, 0 for a call that was not answered; call.duration in seconds
+    call.dtmf               how many keys were pressed
     call.flood              whether it is one of a burst of calls from one range of numbers
     status.value            delivered, failed, ...                               sms.status
     status.transid, status.from, status.to, status.correlationid, status.reason, status.code
@@ -39,9 +42,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from gateway.rules.keywords import Match
 from gateway.text.normalise import words
 from gateway.values.call import Call
+from gateway.values.clock import iso
 from gateway.values.event import Trigger
 
 Variables = dict[str, Any]
@@ -61,27 +67,51 @@ def subject(
     }
 
 
-def sms(*, sender: str, recipient: str, text: str, match: Match | None = None) -> Variables:
+class Came(Struct, frozen=True):
+    """How an SMS came."""
+
+    encoding: str = "gsm"
+    parts: int = 1
+    bind: str = ""
+    time: float = 0.0  # Unix seconds
+
+
+SOMEHOW = Came()
+
+
+def sms(
+    *, sender: str, recipient: str, text: str, match: Match | None = None, came: Came = SOMEHOW
+) -> Variables:
     """An inbound message, with the keyword that it matched, if any."""
-    by_word = match is not None and match.by_word
-    return {
-        "sms": {
-            "from": sender,
-            "to": recipient,
-            "text": text,
-            "keyword": match.name if match is not None and by_word else "",
-            "rest": match.rest if match is not None and by_word else text.strip(),
-            "words": words(text),
-        }
-    }
+    how = {"encoding": came.encoding, "parts": came.parts, "bind": came.bind, "time": iso(came.time)}
+    return {"sms": _text(sender, recipient, text, match) | how}
 
 
 def received(
-    trigger: Trigger, *, sender: str, recipient: str, text: str, match: Match | None = None
+    trigger: Trigger,
+    *,
+    sender: str,
+    recipient: str,
+    text: str,
+    match: Match | None = None,
+    came: Came = SOMEHOW,
 ) -> Variables:
     """The same for a text that came by SMS or, with app.received, in an app."""
-    group = "app" if trigger is Trigger.APP_RECEIVED else "sms"
-    return {group: sms(sender=sender, recipient=recipient, text=text, match=match)["sms"]}
+    if trigger is Trigger.APP_RECEIVED:
+        return {"app": _text(sender, recipient, text, match)}
+    return sms(sender=sender, recipient=recipient, text=text, match=match, came=came)
+
+
+def _text(sender: str, recipient: str, text: str, match: Match | None) -> Variables:
+    by_word = match is not None and match.by_word
+    return {
+        "from": sender,
+        "to": recipient,
+        "text": text,
+        "keyword": match.name if match is not None and by_word else "",
+        "rest": match.rest if match is not None and by_word else text.strip(),
+        "words": words(text),
+    }
 
 
 def call(call: Call) -> Variables:
@@ -95,6 +125,8 @@ def call(call: Call) -> Variables:
             "status": call.status,
             "ring_ms": call.ring_ms,
             "duration_ms": call.duration_ms,
+            "duration": call.duration_ms / 1000,
+            "dtmf": call.dtmf,
             "flood": call.flood,
         }
     }

@@ -664,3 +664,23 @@ async def test_what_timed_out_while_the_store_refused_is_not_lost(open_world: An
     await world.inbound.expire_parts()
     [received] = await world.messages(direction="mo")
     assert received.incomplete
+
+
+HOW = """
+name = "How"
+assets = ["12345"]
+[keywords.HOW]
+reply = "$(sms.encoding) $(sms.parts) $(sms.bind) $(sms.time)"
+"""
+
+
+async def test_how_a_text_came_is_known_of_it_also_when_it_had_to_wait(open_world: Any, mo: Any) -> None:
+    world = await open_world(how=HOW)
+    await world.deliver(*mo("how"))
+    await world.deliver(*mo("how \u20ac \u4f60" + "x" * 80))
+    assert world.texts == ["gsm 1 north 2027-01-15T08:00:00.000Z", "ucs2 2 north 2027-01-15T08:00:00.000Z"]
+    world.suspend("how")
+    await world.deliver(*mo("how \u4f60"))
+    world.clock.forward(60)
+    await world.resume("how")
+    assert world.texts[-1] == "ucs2 1 north 2027-01-15T08:00:00.000Z"

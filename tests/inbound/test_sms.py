@@ -10,7 +10,7 @@ from gateway.config.model import Bind
 from gateway.inbound import sms
 from gateway.protocol.smpp.fields import pack_tlvs
 from gateway.protocol.smpp.pdu import DeliverSm
-from gateway.protocol.sms.coding import Binary, Text
+from gateway.protocol.sms.coding import Binary, Coding, Text
 from gateway.protocol.sms.udh import Ports
 
 RECEIPT = b"id:1A stat:DELIVRD err:000 text:"
@@ -227,3 +227,16 @@ def test_ports_may_come_as_parameters() -> None:
     full = bytes((138,)) + bytes((0x70, 136)) + bytes(136)
     pdu = DeliverSm(**fields | {"short_message": full + b"\x01"}, esm_class=0x40, tlv_octets=pack_tlvs(tlvs))
     assert sms.read_mo(pdu).data.header == full
+
+
+@pytest.mark.parametrize(
+    ("data_coding", "alphabet", "name"),
+    [
+        (0, Coding.GSM, "gsm"),
+        (0, Coding.LATIN1, "latin1"),
+        (8, Coding.LATIN1, "ucs2"),
+        (4, Coding.GSM, "binary"),
+    ],
+)
+def test_an_alphabet_by_name(data_coding: int, alphabet: Coding, name: str) -> None:
+    assert sms.encoding(data_coding, alphabet) == name
