@@ -181,7 +181,7 @@ def compare(name: str, draft: bool, number: int | None, last: int, as_json: bool
         versions = await store.flow_versions(service, flow_name)
         runs = await store.runs_of(service, flow_name, limit=last)
         by_hash = {version.version: version for version in versions}
-        found = [_Found(run, await opened(store, journal, run.id), by_hash.get(run.version)) for run in runs]
+        found = [_Found(run, await opened(store, journal, run), by_hash.get(run.version)) for run in runs]
         return versions, await store.flow_states(), found
 
     versions, states, sessions = look(config, ask)
@@ -256,7 +256,7 @@ def _found(config: str, run_id: str) -> _Found:
         if run is None:
             return None
         version = await store.flow_version(run.service, run.flow, run.version)
-        return _Found(run, await opened(store, journal, run_id), version)
+        return _Found(run, await opened(store, journal, run), version)
 
     found = look(config, ask)
     if found is None:
@@ -269,6 +269,8 @@ def _inputs(found: _Found) -> list[Recorded]:
         return recorded(found.events)
     except KeyError:
         reason = "what was said is sealed: it needs the gateway's secret, which its user can read"
+        if not found.run.seal:
+            reason = "what was said was not recorded, or is kept no more, as [trace] of the service says"
         raise click.ClickException(reason) from None
 
 

@@ -30,8 +30,8 @@ def journal_of(config: str) -> Journal:
         return Journal("")
 
 
-async def opened(store: Store, journal: Journal, run: str) -> list[Event]:
-    return journal.unpacked(await store.events(run))
+async def opened(store: Store, journal: Journal, run: Run) -> list[Event]:
+    return journal.unpacked(await store.events(run.id), run.seal)
 
 
 class Veil:

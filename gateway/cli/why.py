@@ -62,7 +62,7 @@ async def _story(store: Store, journal: Journal, id: str) -> list[Line] | None:
     if call := await store.call(id):
         return of_call(call, await store.events(call.message or id))
     if run := await store.run(id):
-        events = await opened(store, journal, id)
+        events = await opened(store, journal, run)
         veil = Veil(run, events)
         return [replace(line, text=veil.text(line.text)) for line in of_run(run, events)]
     if otp := next((otp for otp in await store.otps() if otp.id == id), None):

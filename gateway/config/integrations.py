@@ -56,6 +56,15 @@ class Integration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     methods: dict[str, Method] = field(default_factory=dict)
 
 
+class Trace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is recorded of the service's sessions, for `gateway flow trace`, replay and compare."""
+
+    # 1: how they began, what kind of input came, how they ended; 2: nodes and their events too; 3: what was
+    # said too, sealed, without which none can be replayed or compared
+    level: Literal[1, 2, 3] = 3
+    details: Seconds = Seconds(30 * 86400)  # what was said can be read for so long after the session's end
+
+
 class Logbook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table that flows write rows to."""
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from msgspec import Struct, field
 
 from gateway.config.carriers import Account, Bind, Listen, Sip, Smpp, Trunk, receipts_about
-from gateway.config.integrations import Auth, Integration, Logbook, Method, Outcome
+from gateway.config.integrations import Auth, Integration, Logbook, Method, Outcome, Trace
 from gateway.config.reading import Intent, Language, Nlp, NlpTest, Profanity, Stage
 from gateway.config.written import Moment, Seconds, Secret
 
@@ -37,6 +37,7 @@ __all__ = [  # of the parts that stand elsewhere
     "Sip",
     "Smpp",
     "Stage",
+    "Trace",
     "Trunk",
     "receipts_about",
 ]
@@ -366,6 +367,7 @@ class Service(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     auths: dict[str, Auth] = field(default_factory=dict)
     integrations: dict[str, Integration] = field(default_factory=dict)
     logbooks: dict[str, Logbook] = field(default_factory=dict)
+    trace: Trace = field(default_factory=Trace)
     # numbers of people who try things out: they get the drafts of flows, where there are any
     test_numbers: list[str] = field(default_factory=list)
 

@@ -30,7 +30,6 @@ from gateway.flows.call_effects import (
 )
 from gateway.flows.definition import Flow
 from gateway.flows.inputs import EffectDone, EventIn, Input, MessageIn, Start, Stop, TimeUp
-from gateway.flows.logbook import typed
 from gateway.flows.simulation import LIMIT_DEPTH, called
 from gateway.inbound.actions import Subject
 from gateway.inbound.acts import Acts, Perform
@@ -38,6 +37,8 @@ from gateway.inbound.custom import Following
 from gateway.inbound.open_runs import OpenRuns
 from gateway.inbound.paused import KIND as HELD
 from gateway.inbound.paused import Paused
+from gateway.inbound.records import Records
+from gateway.inbound.session_keys import SessionKeys
 from gateway.inbound.versions import Versions
 from gateway.observe.about import concerning
 from gateway.outbound.accept import Accepting, Owing
@@ -49,14 +50,12 @@ from gateway.values.errors import BadInput
 from gateway.values.event import Event, Trigger
 from gateway.values.ids import NewId
 from gateway.values.variables import render
-from gateway.values.work import Effect, LogbookRow, Run
+from gateway.values.work import Effect, Run
 
 log = logging.getLogger(__name__)
 
-_KEYS = 10_000  # session keys after which those that are over are looked for
 _ON_CALL = "call"  # kind of effect
 _CALL_LOST = "the gateway was restarted while the call was up"
-_ROWS_AT_ONCE = 1_000  # of a Logbook, that go
 _BRIEF_SECONDS = 60.0  # a session that was over so soon counts among the causes of what its end brings about
 _LIMIT_CASCADE = 50  # inputs that one input may bring about (sends that fail at once, and the like)
 
@@ -102,7 +101,7 @@ class Runs:
         self._clock = clock
         self._new_id = new_id
         self._record = record
-        self._journal = journal
+        self._records = Records(services, journal)
         self._acts = Acts(
             services=services,
             accepting=accepting,
@@ -120,12 +119,11 @@ class Runs:
         self._services = services
         self._versions = Versions(clock)
         self._open = OpenRuns(clock, self._time_up)
+        self._keys = SessionKeys(self._open.__contains__)
         self._paused = Paused(clock, new_id)
         self._on_calls: set[str] = set()  # runs whose caller would hear nothing if they were paused
-        self._keys: dict[tuple[str, str, str], tuple[str, float]] = {}  # session keys: run, until when
         self._inputs: deque[tuple[str, Input]] = deque()
         self._feeding = False
-        self._most_keys = _KEYS
 
     async def configure(self, store: Store, services: Mapping[str, Service]) -> None:
         """Take up the flows of new settings; open runs stay on their versions.  Raises BadFlow or StoreError;
@@ -161,7 +159,7 @@ class Runs:
         for run in await store.keyed_runs(now - definition.LIMIT_KEY_SECONDS):
             if await self._versions.keep(store, run):
                 until = run.created_at + self._versions.of(run).key_within_seconds
-                self._keys[run.service, run.flow, run.key] = run.id, until
+                self._keys.load((run.service, run.flow, run.key), run.id, until)
         self._open.start()
 
     async def recover(self, store: Store) -> None:
@@ -208,7 +206,7 @@ class Runs:
         )
         if found.key:
             key = render(found.key, subject.variables, missing="")
-            if taken := self._taken(found, subject.service, key):
+            if taken := self._keys.holder((subject.service, flow, key), self._clock.now()):
                 self._tell(unit, subject, "session.duplicate", flow=flow, key=key, run=taken)
                 return ""
             began = replace(began, key=key)
@@ -222,42 +220,18 @@ class Runs:
         at = self._clock.now()
         unit.writes.append(Event(ref=subject.ref, type=type, service=subject.service, at=at, data=data))
 
-    def _taken(self, flow: Flow, service: str, key: str) -> str:
-        """The session that has this session key already; "" if none has."""
-        run, until = self._keys.get((service, flow.name, key), ("", 0.0))
-        return run if run and (run in self._open or self._clock.now() < until) else ""
-
     def _begin(self, unit: Unit, flow: Flow, began: Start) -> engine.Advance:
         """Raises ValueError for a node that the flow has not."""
         now = self._clock.now()
         advance = engine.start(flow, began, now)
+        advance = replace(advance, run=self._records.begun(advance.run))
         if began.key:
-            self._remember(unit, flow, began, now)
+            until = now + flow.key_within_seconds
+            self._keys.take(unit, (began.service, flow.name, began.key), began.run_id, until, now)
         extra = {**_about(advance.run), "service": began.service, "flow": flow.name}
         log.info("session.started", extra=extra)
         self._apply(unit, None, advance)
         return advance
-
-    def _remember(self, unit: Unit, flow: Flow, began: Start, now: float) -> None:
-        """The session key; those that are over are forgotten when there are many."""
-        place = (began.service, flow.name, began.key)
-        before = self._keys.get(place)
-        self._keys[place] = began.run_id, now + flow.key_within_seconds
-
-        def forget() -> None:
-            if before is None:
-                self._keys.pop(place, None)
-            else:
-                self._keys[place] = before
-
-        unit.undo.append(forget)
-        if len(self._keys) > self._most_keys:
-            self._keys = {
-                key: (run, until)
-                for key, (run, until) in self._keys.items()
-                if until > now or run in self._open
-            }
-            self._most_keys = 2 * len(self._keys) + _KEYS
 
     def open_run(self, customer: str, number: str, app_of: str = "") -> str:
         """The youngest open run between them that has a node which receives; "" if there is none.  With
@@ -361,9 +335,7 @@ class Runs:
         run = advance.run
         if run is before:
             return
-        unit.writes.append(run)
-        unit.writes.append(self._journal.packed(advance.events))
-        unit.writes.extend(self._typed(row) for row in advance.rows)
+        self._records.write(unit, advance)
         self._open.put(run)
         unit.undo.append(lambda: self._open.put(before or replace(run, state="ended")))
         about = _about(run)
@@ -377,21 +349,9 @@ class Runs:
                 self._ended(unit, run, advance.events[-1])
         unit.acts[first:] = [partial(_act, act, about) for act in unit.acts[first:]]
 
-    def _typed(self, row: LogbookRow) -> LogbookRow:
-        service = self._services.get(row.service)
-        book = service.logbooks.get(row.book) if service is not None else None
-        return row if book is None else replace(row, data=typed(book.columns, row.data))
-
     async def tidy(self, store: Store) -> None:
-        """Rows of Logbooks that are older than their retention go."""
-        now = self._clock.now()
-        for name, service in list(self._services.items()):
-            for book, settings in service.logbooks.items():
-                before = now - settings.retention
-                while rows := await store.logbook(name, book, before=before, limit=_ROWS_AT_ONCE):
-                    unit = Unit()
-                    unit.writes.extend(Delete(LogbookRow, (row.id,)) for row in rows)
-                    await unit.commit(store)
+        """What is kept of sessions goes when its time is over."""
+        await self._records.tidy(store, self._clock.now())
 
     def _carry_out(self, unit: Unit, run: Run, effect: effects.Effect) -> EffectDone | None:
         match effect:

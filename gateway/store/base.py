@@ -404,6 +404,10 @@ class Store(Protocol):
         """Runs with a session key that began at or after that time, oldest first."""
         ...
 
+    async def sealed_runs(self, service: str, before: float, *, limit: int) -> list[Run]:
+        """Runs that ended before then and can still be read in detail, those that ended first first."""
+        ...
+
     async def open_runs(self) -> list[Run]:
         """Runs that have not ended, oldest first."""
         ...

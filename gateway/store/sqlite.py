@@ -253,6 +253,9 @@ class SqliteStore(SqliteFile):
     async def keyed_runs(self, since: float) -> list[Run]:
         return await self._all(Run, "keyed_runs", since=since)
 
+    async def sealed_runs(self, service: str, before: float, *, limit: int) -> list[Run]:
+        return await self._all(Run, "sealed_runs", service=service, before=before, limit=limit)
+
     async def open_runs(self) -> list[Run]:
         return await self._all(Run, "open_runs")
 

@@ -119,6 +119,7 @@ class Run(Struct, frozen=True, gc=False, kw_only=True):
     due: float = 0.0  # when the waiting node's time runs out; 0 = never
     result: int = -1  # flow result code once ended
     reason: str = ""
+    seal: str = ""  # the key that what was said is sealed with; "" = it is not recorded, or kept no more
     created_at: float
     updated_at: float
 

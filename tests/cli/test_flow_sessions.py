@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.cli.journal import Veil
 from gateway.content.journal import Journal
@@ -57,15 +58,16 @@ def message(text: str) -> MessageIn:
 def session(id: str = "r1") -> list[Any]:
     """One that has begun, and in which the customer has written 4711."""
     journal = Journal(SECRET, os.urandom)
+    key = journal.key()
     began = Start(run_id=id, service="pizza", customer=CUSTOMER, number="12345")
     advance = engine.start(FLOW, began, AT)
-    records: list[Any] = [journal.packed(advance.events)]
+    records: list[Any] = [journal.packed(advance.events, key)]
     for n, input in enumerate(
         (EffectDone(f"{id}/1", "success"), message("4711"), EffectDone(f"{id}/2", "success")), 1
     ):
         advance = engine.advance(advance.run, FLOW, input, AT + n)
-        records.append(journal.packed(advance.events))
-    return [*records, advance.run]
+        records.append(journal.packed(advance.events, key))
+    return [*records, replace(advance.run, seal=key)]
 
 
 @pytest.fixture
@@ -113,6 +115,15 @@ def test_without_the_secret_nobody_reads_what_was_said(recorded: Any) -> None:
     result = recorded.run("flow", "replay", "r1")
     assert result.exit_code == 1 and "needs the gateway's secret" in result.stderr
     assert "0 of 0 sessions differ" in recorded.run("flow", "compare", "order", "--draft").stdout
+
+
+def test_what_was_said_and_is_kept_no_more_cannot_be_replayed(place: Any) -> None:
+    *records, run = session()
+    place.fill([*VERSIONS, *records, replace(run, seal="", data={})])
+    (place.store.parent / "secret.key").write_text(SECRET)
+    assert "message -> check" in place.run("flow", "trace", "r1").stdout
+    result = place.run("flow", "replay", "r1")
+    assert result.exit_code == 1 and "or is kept no more" in result.stderr
 
 
 def test_a_session_is_replayed_step_by_step(recorded: Any) -> None:

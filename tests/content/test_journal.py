@@ -47,3 +47,19 @@ def test_how_an_act_came_out_is_no_secret() -> None:
     done = {"kind": "effect-done", "key": "r/1", "event": "success", "data": {"body": "secret"}}
     [bare] = Journal("").unpacked([JOURNAL.packed([event("session.input", input=done)])])
     assert bare.data == {"kind": "effect-done", "key": "r/1", "event": "success"}
+
+
+def test_what_was_said_is_not_to_be_read_without_the_sessions_key() -> None:
+    key = JOURNAL.key()
+    stored = JOURNAL.packed(EVENTS, key)
+    assert JOURNAL.unpacked([stored], key)[1:] == EVENTS[1:]
+    for other in ("", JOURNAL.key()):
+        assert "1234" not in str(JOURNAL.unpacked([stored], other))
+
+
+def test_the_level_leaves_out_nodes_and_what_was_said_but_not_what_a_flow_logs() -> None:
+    nodes, said = (JOURNAL.unpacked([JOURNAL.packed(EVENTS, level=level)]) for level in (1, 2))
+    assert [event.type for event in nodes] == ["session.input", "log", "session.ended"]
+    assert [event.type for event in said] == [event.type for event in EVENTS]
+    assert said[0].data == {"kind": "message"} and "note" not in said[1].data
+    assert nodes[1].data["value"] == said[2].data["value"] == "1234"

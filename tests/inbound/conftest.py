@@ -372,7 +372,8 @@ class World:
         return (await self.store.messages(MessageQuery(**filters)))[::-1]
 
     async def events(self, ref: str, type: str) -> list[dict[str, Any]]:
-        events = self.journal.unpacked(await self.store.events(ref))
+        run = await self.store.run(ref)
+        events = self.journal.unpacked(await self.store.events(ref), run.seal if run else "")
         return [event.data for event in events if event.type == type]
 
     @property

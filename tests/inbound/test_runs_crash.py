@@ -178,7 +178,7 @@ async def found(world: Any) -> dict[str, Any]:
         "inputs": [
             [event.data["input"]["kind"] for event in steps if "input" in event.data]
             for run in runs
-            for steps in [world.journal.unpacked(await world.store.events(run.id))]
+            for steps in [world.journal.unpacked(await world.store.events(run.id), run.seal)]
         ],
     }
 

@@ -173,8 +173,9 @@ async def test_no_record_of_a_session_has_the_code_in_it(login: World, mo: Any) 
     code = said(login.sms.sent[0]).split()[0]
     [message] = await login.messages(direction="mo")
     [started] = await login.events(message.id, "session.started")
-    events = login.journal.unpacked(await login.store.events(started["run"]))
     run = await login.store.run(started["run"])
+    assert run is not None
+    events = login.journal.unpacked(await login.store.events(run.id), run.seal)
     sent = await login.messages(direction="mt")
     assert code not in f"{events}{run}{sent}"
 

@@ -292,6 +292,7 @@ _TABLES: dict[str, tuple[str | tuple[str, ...], dict[str, type]]] = {
             "due": float,
             "result": int,
             "reason": str,
+            "seal": str,
             "created_at": float,
             "updated_at": float,
         },
@@ -377,6 +378,7 @@ _INDEXES = (
     "notifications_state ON notifications (state, due, id) WHERE state != 'pending'",
     "runs_open ON runs (created_at, id) WHERE state != 'ended'",
     "runs_keyed ON runs (created_at, id) WHERE key != ''",
+    "runs_sealed ON runs (service, updated_at) WHERE seal != '' AND state = 'ended'",
     "runs_flow ON runs (service, flow) WHERE parent = ''",
     "logbook_rows_book ON logbook_rows (service, book, id)",
 )

@@ -105,6 +105,11 @@ ORDER BY id LIMIT :limit;
 -- Runs with a session key that began since then, oldest first.
 SELECT * FROM runs WHERE key != '' AND created_at >= :since ORDER BY created_at, id;
 
+-- name: sealed_runs
+-- Runs of a service that ended before then, and whose details can still be read.
+SELECT * FROM runs WHERE service = :service AND seal != '' AND state = 'ended' AND updated_at < :before
+ORDER BY updated_at LIMIT :limit;
+
 -- name: runs_of
 -- The youngest runs of a flow that no other flow called.
 SELECT * FROM runs WHERE service = :service AND flow = :flow AND parent = '' ORDER BY rowid DESC LIMIT :limit;
