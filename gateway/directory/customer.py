@@ -1,4 +1,5 @@
-"""Profiles: what services keep of their customers.  In memory, as JSON: conditions ask for it at once."""
+"""Profiles: what services keep of their customers.  In memory, since conditions ask for it at once, and
+packed: the names of attributes, which many have in common, are kept once."""
 
 from __future__ import annotations
 
@@ -7,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from gateway.store.base import Delete, Store, Unit
 from gateway.values.customer import Customer
@@ -19,54 +19,47 @@ LIMIT_OCTETS = 8_192  # of all attributes of one customer, as JSON
 OURS = ("address", "opted_out", "customerid")  # names that `customer.` has already
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-_encode = msgspec.json.Encoder().encode
-
-
-class _Kept(Struct, frozen=True, gc=False, array_like=True):
-    customerid: str
-    attributes: dict[str, Any]
-    updated_at: float
-
-
-_decode = msgspec.json.Decoder(_Kept).decode
+_LIMIT_NAMES = 4_096  # sets of names; one beyond these is written out in each profile
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
 
 
 class Customers:
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], bytes] = {}
-        self._addresses: dict[tuple[str, str], str] = {}  # by service and customerid
+        self._kept: dict[str, dict[str, bytes]] = {}  # by service and address
+        self._addresses: dict[str, dict[str, str]] = {}  # by service and customerid
+        self._names: list[tuple[str, ...]] = []
+        self._numbers: dict[tuple[str, ...], int] = {}
 
     async def load(self, store: Store) -> None:
         for customer in await store.customers():
-            self._put((customer.service, customer.address), _octets(customer))
+            self._put((customer.service, customer.address), self._packed(customer))
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return sum(map(len, self._kept.values()))
 
     def get(self, service: str, address: str) -> Customer | None:
-        kept = self._kept.get((service, address))
-        if kept is None:
+        octets = self._octets((service, address))
+        if octets is None:
             return None
-        found = _decode(kept)
+        customerid, updated_at, number, *values = _decode(octets)
+        names = self._names[number] if isinstance(number, int) else number
         return Customer(
             service=service,
             address=address,
-            customerid=found.customerid,
-            attributes=found.attributes,
-            updated_at=found.updated_at,
+            customerid=customerid,
+            attributes=dict(zip(names, values, strict=True)),
+            updated_at=updated_at,
         )
 
     def known(self, service: str, address: str) -> Mapping[str, Any]:
         """What conditions and texts see as `customer.NAME`, beside what they always see."""
-        if (service, address) not in self._kept:
-            return {}
         customer = self.get(service, address)
-        assert customer is not None
-        return {**customer.attributes, "customerid": customer.customerid}
+        return {} if customer is None else {**customer.attributes, "customerid": customer.customerid}
 
     def address(self, service: str, customerid: str) -> str:
         """Whose id that is, as the client calls them; "" = nobody's.  Of several: who got it last."""
-        return self._addresses.get((service, customerid), "")
+        return self._addresses.get(service, {}).get(customerid, "")
 
     def language(self, service: str, address: str) -> str:
         """The attribute of that name; "" where there is none."""
@@ -88,7 +81,6 @@ class Customers:
         `customerid` None leaves it as it is.  It holds at once, and for ever once the unit is durable.
         Raises BadInput, naming the attribute.
         """
-        key = (service, address)
         before = self.get(service, address)
         merged = {} if before is None or whole else dict(before.attributes)
         for name, value in attributes.items():
@@ -102,45 +94,60 @@ class Customers:
         customer = Customer(
             service=service, address=address, customerid=customerid, attributes=merged, updated_at=now
         )
-        octets = _octets(customer)
-        if len(merged) > LIMIT_ATTRIBUTES or len(octets) > LIMIT_OCTETS:
+        if len(merged) > LIMIT_ATTRIBUTES or len(msgspec.json.encode(merged)) > LIMIT_OCTETS:
             what = f"a profile holds {LIMIT_ATTRIBUTES} attributes and {LIMIT_OCTETS} octets at most"
             raise BadInput(what, field="attributes", code="too_large")
-        self._replace(unit, key, octets)
+        self._replace(unit, (service, address), self._packed(customer))
         unit.writes.append(customer)
         return customer
 
     def erase(self, unit: Unit, service: str, address: str) -> bool:
         """Forget the profile.  False: there is none."""
-        if (service, address) not in self._kept:
+        if self._octets((service, address)) is None:
             return False
         self._replace(unit, (service, address), None)
         unit.writes.append(Delete(Customer, (service, address)))
         return True
 
     def _replace(self, unit: Unit, key: tuple[str, str], octets: bytes | None) -> None:
-        before = self._kept.get(key)
+        before = self._octets(key)
         self._put(key, octets)
 
         def take_back() -> None:
-            if self._kept.get(key) is octets:  # else it has been changed since
+            if self._octets(key) is octets:  # else it has been changed since
                 self._put(key, before)
 
         unit.undo.append(take_back)
 
     def _put(self, key: tuple[str, str], octets: bytes | None) -> None:
         service, address = key
-        before = self._kept.get(key)
-        had = _decode(before).customerid if before is not None else ""
-        has = _decode(octets).customerid if octets is not None else ""
-        if had and had != has and self._addresses.get((service, had)) == address:
-            del self._addresses[service, had]
+        kept = self._kept.setdefault(service, {})
+        addresses = self._addresses.setdefault(service, {})
+        had = _decode(kept[address])[0] if address in kept else ""
+        has = _decode(octets)[0] if octets is not None else ""
+        if had and had != has and addresses.get(had) == address:
+            del addresses[had]
         if has:
-            self._addresses[service, has] = address
+            addresses[has] = address
         if octets is None:
-            self._kept.pop(key, None)
+            kept.pop(address, None)
         else:
-            self._kept[key] = octets
+            kept[address] = octets
+
+    def _octets(self, key: tuple[str, str]) -> bytes | None:
+        service, address = key
+        return self._kept.get(service, {}).get(address)
+
+    def _packed(self, customer: Customer) -> bytes:
+        """[customerid, updated_at, names or their number, value, ...]"""
+        names = tuple(customer.attributes)
+        number = self._numbers.get(names)
+        if number is None and len(self._names) < _LIMIT_NAMES:
+            number = self._numbers[names] = len(self._names)
+            self._names.append(names)
+        known = names if number is None else number
+        octets = _encode((customer.customerid, customer.updated_at, known, *customer.attributes.values()))
+        return bytes(memoryview(octets))  # what the encoder gives has a third of its room to spare
 
 
 def _check(name: str, value: Any) -> None:
@@ -153,7 +160,3 @@ def _check(name: str, value: Any) -> None:
         raise BadInput("must be text, a number, true or false", field=field)
     if not storable(value):
         raise BadInput(f"a whole number has {INTEGER_BITS} bits at most", field=field)
-
-
-def _octets(customer: Customer) -> bytes:
-    return _encode(_Kept(customer.customerid, customer.attributes, customer.updated_at))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.directory import customer
 from gateway.directory.customer import LIMIT_ATTRIBUTES, Customers
 from gateway.store.base import Unit
 from gateway.store.sqlite import SqliteStore
@@ -90,3 +91,13 @@ async def test_profiles_survive_a_restart(tmp_path: Path) -> None:
     await unit.commit(store)
     assert await store.customers() == []
     await store.close()
+
+
+def test_profiles_of_many_different_names_are_kept_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(customer, "_LIMIT_NAMES", 2)
+    customers = Customers()
+    for n in range(5):
+        customers.set(Unit(), "shop", f"+4477009000{n:02}", {f"n{n}": n, "big": 2**62}, 1.0)
+    found = [customers.get("shop", f"+4477009000{n:02}") for n in range(5)]
+    assert [each.attributes for each in found if each] == [{f"n{n}": n, "big": 2**62} for n in range(5)]
+    assert len(customers) == 5 and len(customers._names) == 2
