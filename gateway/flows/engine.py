@@ -207,7 +207,10 @@ class _Walk:
             self._change(data=kept)
             return End(RESULT_FULL, f"{name}: more than {runs.LIMIT_DATA} octets of session data")
         self._write("leave", (*step.lines, *node.exit.log))
-        edge = node.edges()[step.event]
+        edge = node.edges().get(step.event, "")
+        if edge not in self._flow.nodes and end_code(edge) is None:  # a draft need not be whole
+            self.record("node.left", node=name, event=step.event, to="")
+            return End(RESULT_BROKEN, f"{name}: {step.event} leads nowhere")
         note = {"note": step.note} if step.note else {}
         self.record("node.left", node=name, event=step.event, to=edge, **note)
         self.say(f"Leaves {name} by {step.event} to {edge}{f' ({step.note})' if step.note else ''}.")

@@ -1,4 +1,5 @@
-"""/openapi.json: the API's description, made from the types that read and write it (OpenAPI 3.1)."""
+"""/openapi.json: the API's description, made from the types that read and write it (OpenAPI 3.1); and
+/flow-schema.json, that of the document of a flow (JSON Schema)."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from gateway import __version__
+from gateway.flows import schema
 from gateway.http.apps import DeviceIn, DeviceOut, Revoked
 from gateway.http.auth import HEADER
 from gateway.http.call_lists import ACTS, CallListOut
@@ -73,7 +75,10 @@ def routes() -> list[web.RouteDef]:
     async def openapi(request: web.Request) -> web.Response:
         return web.Response(body=octets, content_type=JSON)
 
-    return [web.get("/openapi.json", openapi)]
+    async def flow_schema(request: web.Request) -> web.Response:
+        return web.Response(body=msgspec.json.encode(schema.document()), content_type=JSON)
+
+    return [web.get("/openapi.json", openapi), web.get("/flow-schema.json", flow_schema)]
 
 
 def document() -> Json:

@@ -102,18 +102,22 @@ class Versions:
 
 
 def _read(services: Mapping[str, Service]) -> tuple[dict[Place, Written], dict[Version, Flow]]:
-    """What the files say.  Of a draft that cannot run yet there is nothing to take up.  Raises BadFlow."""
+    """What the files say.  A draft may be incomplete: what it has no way for ends a session; of one that
+    cannot be read, or has no beginning, there is nothing to take up.  Raises BadFlow."""
     written: dict[Place, Written] = {}
     flows: dict[Version, Flow] = {}
     for service, settings in services.items():
         for name, table in settings.flows.items():
             whole = definition.bundled(table, settings.integrations)
+            draft = table.get("draft") is True
             try:
-                flow = definition.read(name, whole)
+                flow = definition.stored(name, whole) if draft else definition.read(name, whole)
             except definition.BadFlow:
-                if table.get("draft") is True:
+                if draft:
                     continue
                 raise
+            if flow.start not in flow.nodes:
+                continue
             written[service, name] = Written(
                 service=service, flow=name, version=flow.version, table=dict(whole)
             )

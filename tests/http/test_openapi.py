@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from gateway.content.smart_link import PATH
+from gateway.flows import schema
 from gateway.http import apps, call_lists, calls, customers, events, links, messages, messaging, otp, preview
 from gateway.http.openapi import document
 
@@ -28,6 +29,11 @@ def references(value: Any) -> Iterator[str]:
 async def test_document_is_served_without_a_key(api: Api) -> None:
     status, body = await api.get("/openapi.json", key="")
     assert (status, body) == (200, document())
+
+
+async def test_the_schema_of_flows_is_served_without_a_key(api: Api) -> None:
+    status, body = await api.get("/flow-schema.json", key="")
+    assert (status, body) == (200, schema.document())
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -78,12 +78,28 @@ async def test_a_draft_is_for_test_numbers(open_world: Any, services: Any, mo: A
     assert await says(world, await begin(world, TESTER), mo, TESTER) == "two"
 
 
-async def test_a_draft_that_cannot_run_changes_nothing(open_world: Any, services: Any, mo: Any) -> None:
+@pytest.mark.parametrize("wrong", ['type = "telepathy"', 'type = "receive"'])  # that, and one without timeout
+async def test_a_draft_that_cannot_be_read_changes_nothing(
+    open_world: Any, services: Any, mo: Any, wrong: str
+) -> None:
+    draft = saying("two", "draft = true") + f"[flows.f.nodes.x]\n{wrong}\n"
     world = await open_world(shop=saying("one"))
-    await reload(world, services, saying("$(nothing)", "draft = true"))
+    await reload(world, services, draft)
     assert await says(world, await begin(world, TESTER), mo, TESTER) == "one"
-    world.services = services(shop=saying("$(nothing)", "draft = true"))
+    world.services = services(shop=draft)
     await world.restart()
+    assert await says(world, await begin(world), mo) == "one"
+
+
+async def test_a_draft_may_be_incomplete_and_is_tried_as_far_as_it_goes(
+    open_world: Any, services: Any, mo: Any
+) -> None:
+    """Test numbers got the live version, in silence, until the lint found nothing any more in the draft."""
+    world = await open_world(shop=saying("one"))
+    await reload(world, services, saying("two", "draft = true").replace(', timeout = "end"', ""))
+    assert await says(world, await begin(world, TESTER), mo, TESTER) == "two"
+    await reload(world, services, saying("two", "draft = true").replace('message = "say", ', ""))
+    assert await says(world, await begin(world, TESTER), mo, TESTER) == "it: message leads nowhere"
     assert await says(world, await begin(world), mo) == "one"
 
 
