@@ -11,27 +11,24 @@ that text/pipeline.py lists are there as well.  Without `find` anything that is 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from gateway.flows.inputs import EffectDone
-from gateway.flows.nodes.base import Act, Context, Kind, Leave, Node, Resumed, Step
-from gateway.flows.word_effects import ReadText
+from gateway.flows.nodes.base import Leave
+from gateway.flows.nodes.reading import ReadingNode
 
 _FOUND = ("intent", "answer", "datetime", "number", "amount", "phone", "email")
-_STAGES = ("normalise", "language", "entities", "intent")
 
 
-class NlpNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NlpNode(ReadingNode, frozen=True, kw_only=True, forbid_unknown_fields=True):
     type: ClassVar[str] = "nlp"
-    kind: ClassVar[Kind] = Kind.IDEMPOTENT
-    waits: ClassVar[bool] = True
+    stages: ClassVar[tuple[str, ...]] = ("normalise", "language", "entities", "intent")
     events: ClassVar[tuple[str, ...]] = ("success", "no-match", "error")
     outputs: ClassVar[tuple[str, ...]] = (
         "value", "text", "language", "intent", "confidence", "because", "answer", "entities", "date", "time",
         "datetime", "number", "amount", "currency", "phone", "email", "reason",
     )  # fmt: skip
 
-    text: str = "$(sms.text)"
     find: Literal[
         "", "intent", "language", "answer", "date", "time", "datetime", "number", "amount", "phone", "email"
     ] = ""
@@ -40,26 +37,13 @@ class NlpNode(Node, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def mistakes(self) -> list[tuple[str, str]]:
         return [("save", "needs `find`: which value it is to get")] if self.save and not self.find else []
 
-    def texts(self) -> list[tuple[str, str]]:
-        return [("text", self.text)]
-
     def assigns(self) -> list[tuple[str, str]]:
         return [("save", self.save)] if self.save else []
 
     def assigned(self, event: str) -> tuple[str, ...]:
         return (self.save,) if self.save and event == "success" else ()
 
-    def pauses(self) -> bool:
-        return False  # its outcome comes at once
-
-    def enter(self, context: Context) -> Step:
-        return Act(ReadText(key=context.key, text=context.text(self.text), stages=_STAGES))
-
-    def resume(self, context: Context, input: Resumed) -> Step:
-        assert isinstance(input, EffectDone)
-        outputs = {name: input.data.get(name, "") for name in self.outputs}
-        if input.event != "success":
-            return Leave("error", outputs)
+    def read(self, outputs: dict[str, Any], data: Mapping[str, Any]) -> Leave:
         value = next(
             (outputs[name] for name in ([self.find] if self.find else _FOUND) if outputs[name] != ""), ""
         )

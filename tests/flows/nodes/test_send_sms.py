@@ -36,7 +36,7 @@ CASES: list[tuple[dict[str, Any], list[EffectDone], list[SendSms], str]] = [
     (TEXT | {"to": "$(sms.from)", "from": "$(sms.to)"}, [], [SENT], ""),
     (TEXT | {"to": "$(size)"}, [], [], "error"),
     (TEXT | {"text": "Dear $(session.nobody)"}, [], [], "error"),
-    (TEXT | {"text": " "}, [], [], "error"),
+    (TEXT | {"text": "$(sms.keyword)"}, [], [], "error"),
 ]
 
 
