@@ -115,7 +115,7 @@ class SipSide:
             session_id=self.session_id,
             refer=self.lines.refer,
         )
-        live = self.live = sessions.calls = LiveCalls(
+        live = self.live = sessions.on_calls.calls = LiveCalls(
             clock=clock,
             sessions=sessions,
             receive=lambda arrival: InboundCall(

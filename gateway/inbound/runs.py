@@ -6,9 +6,8 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -19,7 +18,6 @@ from gateway.directory.customer import Customers
 from gateway.flows import definition, effects, engine
 from gateway.flows.call_effects import (
     Answer,
-    CallEffect,
     Collect,
     Detect,
     HangUp,
@@ -34,6 +32,8 @@ from gateway.flows.simulation import LIMIT_DEPTH, called
 from gateway.inbound.actions import Subject
 from gateway.inbound.acts import Acts, Perform
 from gateway.inbound.custom import Following
+from gateway.inbound.on_calls import KIND as ON_CALL
+from gateway.inbound.on_calls import OnCalls
 from gateway.inbound.open_runs import OpenRuns
 from gateway.inbound.paused import KIND as HELD
 from gateway.inbound.paused import Paused
@@ -45,7 +45,6 @@ from gateway.outbound.accept import Accepting, Owing
 from gateway.rules import variables
 from gateway.store.base import Delete, Store, Unit
 from gateway.values.clock import Clock
-from gateway.values.dialogue import Utterance
 from gateway.values.errors import BadInput
 from gateway.values.event import Event, Trigger
 from gateway.values.ids import NewId
@@ -54,26 +53,9 @@ from gateway.values.work import Effect, Run
 
 log = logging.getLogger(__name__)
 
-_ON_CALL = "call"  # kind of effect
 _CALL_LOST = "the gateway was restarted while the call was up"
 _BRIEF_SECONDS = 60.0  # a session that was over so soon counts among the causes of what its end brings about
 _LIMIT_CASCADE = 50  # inputs that one input may bring about (sends that fail at once, and the like)
-
-
-class Calling(Protocol):
-    """Calls that are up for runs (inbound.live)."""
-
-    def carry_out(self, run: str, effect: CallEffect) -> None:
-        """Do it; `done` follows, perhaps before this returns."""
-        ...
-
-    def has(self, run: str) -> bool:
-        """Whether the run, or the one that began it, has a call that is not over."""
-        ...
-
-    def over(self, run: str) -> None:
-        """The run has ended: its call, if there is one, goes with it."""
-        ...
 
 
 class Runs:
@@ -113,15 +95,13 @@ class Runs:
             randomness=randomness,
             others=others or {},
         )
-        self._speak = speak
         self.firing: Following | None = None
-        self.calls: Calling | None = None
+        self.on_calls = OnCalls(clock, speak)
         self._services = services
         self._versions = Versions(clock)
         self._open = OpenRuns(clock, self._time_up)
         self._keys = SessionKeys(self._open.__contains__)
         self._paused = Paused(clock, new_id)
-        self._on_calls: set[str] = set()  # runs whose caller would hear nothing if they were paused
         self._inputs: deque[tuple[str, Input]] = deque()
         self._feeding = False
 
@@ -168,7 +148,7 @@ class Runs:
         while page := await store.effects(after=after, limit=500):
             after = page[-1].key
             for effect in page:
-                if effect.kind == _ON_CALL:
+                if effect.kind == ON_CALL:
                     self.done(effect.ref, effect.key, "hangup", {"reason": _CALL_LOST})
                 elif effect.kind == HELD and (run := self._open.get(effect.ref)) is not None:
                     self._paused.load(run.service, effect)
@@ -323,13 +303,9 @@ class Runs:
 
     def _advance(self, unit: Unit, id: str, input: Input, now: float) -> None:
         run = self._open.get(id)
-        if run is not None and (self._is_on_call(id) or not self._paused.takes(unit, run, input)):
+        if run is not None and (self.on_calls.busy(id) or not self._paused.takes(unit, run, input)):
             at = max(now, self._clock.now())
             self._apply(unit, run, engine.advance(run, self._flow(run), input, at))
-
-    def _is_on_call(self, id: str) -> bool:
-        """Whether somebody would hear nothing, and wait, if the run were paused."""
-        return id in self._on_calls or (self.calls is not None and self.calls.has(id))
 
     def _apply(self, unit: Unit, before: Run | None, advance: engine.Advance) -> None:
         run = advance.run
@@ -358,23 +334,9 @@ class Runs:
             case effects.StartFlow():
                 return self._call(unit, run, effect)
             case Answer() | Play() | Collect() | Record() | Detect() | Patch() | Transfer() | HangUp():
-                return self._on_call(unit, run, effect)
+                return self.on_calls.act(unit, run, effect)
             case _:
                 return self._acts.carry_out(unit, run, effect)
-
-    def _on_call(self, unit: Unit, run: Run, effect: CallEffect) -> EffectDone | None:
-        """In the store while it is being carried out: no call outlives a stop, but who waits for it does."""
-        calls, data = self.calls, msgspec.to_builtins(effect)
-        if calls is None:
-            return EffectDone(effect.key, "error", {"reason": "the gateway has no telephony"})
-        self._on_calls.add(run.id)
-        unit.writes.append(
-            Effect(key=effect.key, kind=_ON_CALL, ref=run.id, data=data, created_at=self._clock.now())
-        )
-        # what is stored of it does not say the code that is spoken
-        said = _spoken(effect, lambda text: self._speak(text, run.service, run.customer))
-        unit.acts.append(lambda: calls.carry_out(run.id, said))
-        return None
 
     def _call(self, unit: Unit, run: Run, effect: effects.StartFlow) -> EffectDone | None:
         """Begin another flow for a run, which hears of its end."""
@@ -393,9 +355,7 @@ class Runs:
             "session.ended",
             extra={**_about(run), "service": run.service, "flow": run.flow, "result": run.result},
         )
-        self._on_calls.discard(run.id)
-        if (calls := self.calls) is not None:
-            unit.acts.append(lambda: calls.over(run.id))
+        self.on_calls.over(unit, run.id)
         for child in list(self._open.of(run.customer)):
             if child.parent == run.id:
                 self._inputs.append((child.id, Stop("the session that began it has ended")))
@@ -434,16 +394,3 @@ def _act(act: Callable[[], None], about: Mapping[str, str]) -> None:
             act()
         except Exception:  # the others are of other sessions
             log.exception("session.act_failed")
-
-
-def _spoken(effect: CallEffect, speak: Callable[[str], str]) -> CallEffect:
-    def words(prompt: tuple[Utterance, ...]) -> tuple[Utterance, ...]:
-        return tuple(replace(one, text=speak(one.text)) for one in prompt)
-
-    match effect:
-        case Collect():
-            return replace(effect, prompt=words(effect.prompt), invalid=words(effect.invalid))
-        case Play() | Record():
-            return replace(effect, prompt=words(effect.prompt))
-        case _:
-            return effect

@@ -146,7 +146,7 @@ class Exchange:
 
     def _wire(self) -> None:
         world = self.world
-        self.live = world.runs.calls = LiveCalls(
+        self.live = world.runs.on_calls.calls = LiveCalls(
             clock=world.clock,
             sessions=world.runs,
             receive=self._receive,
@@ -440,7 +440,7 @@ async def test_stopping_hangs_up_and_tells_the_sessions(exchange: Any) -> None:
 
 async def test_without_telephony_a_node_on_a_call_is_left_by_error(exchange: Any) -> None:
     it = await exchange(ivr(hello=SAY % "end"))
-    it.world.runs.calls = None
+    it.world.runs.on_calls.calls = None
     await start(it.world, "ivr", texted())
     [id] = [e["run"] for e in await it.world.events("ref", "session.started")]
     run = await it.world.store.run(id)
