@@ -38,10 +38,19 @@ class BinaryIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     protocol_id: Annotated[int, Meta(ge=0, le=255, description="3GPP TS 23.040 TP-PID")] = 0
 
 
+class ToCustomer(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whoever the service's profiles have this id of, which the client has given them."""
+
+    customerid: Annotated[str, Meta(min_length=1)]
+
+
 class MessageIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One message to one destination: `text` or `template`, or `binary`, or `chain`."""
 
-    to: Annotated[str, Meta(description="The number of the customer", examples=["+447700900123"])]
+    to: (
+        Annotated[str, Meta(description="The number of the customer", examples=["+447700900123"])]
+        | ToCustomer
+    )
     sender: Annotated[str, Meta(description="An asset or app of the service; default: its first")] = field(
         default="", name="from"
     )

@@ -16,7 +16,7 @@ from gateway.http import models
 from gateway.http.body import decode
 from gateway.http.deps import Deps
 from gateway.http.form import form_of
-from gateway.http.models import Accepted, BatchIn, BatchOut, MessageIn, Refused, TypedBatch
+from gateway.http.models import Accepted, BatchIn, BatchOut, MessageIn, Refused, ToCustomer, TypedBatch
 from gateway.http.problem import encode, problem_of
 from gateway.outbound.accept import SendRequest
 from gateway.outbound.webhook.target import target
@@ -108,7 +108,7 @@ def read(body: MessageIn, service: str, deps: Deps) -> SendRequest:
                 raise BadInput(reason, field="text", code="unknown_link")
     return SendRequest(
         service=service,
-        to=body.to,
+        to=body.to if isinstance(body.to, str) else _address(body.to, service, deps),
         sender=body.sender,
         text=form.octets.hex() if form is not None and form.raw else body.text,
         form=form,
@@ -122,6 +122,14 @@ def read(body: MessageIn, service: str, deps: Deps) -> SendRequest:
         correlationid=body.correlationid,
         notify_url=body.notify,
     )
+
+
+def _address(to: ToCustomer, service: str, deps: Deps) -> str:
+    """Raises BadInput."""
+    address = deps.customers.address(service, to.customerid)
+    if not address:
+        raise BadInput(f"nobody has the customerid {to.customerid!r}", field="to", code="unknown_customer")
+    return address
 
 
 def _read_batch(octets: bytes, service: str, deps: Deps) -> list[SendRequest | BadInput]:

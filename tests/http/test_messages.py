@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gateway.store.base import Unit
 from gateway.values.message import Message, Segment
 from gateway.values.outcome import Outcome, Result
 
@@ -46,6 +47,15 @@ async def test_message_is_accepted_after_the_commit_and_sent(api: Api) -> None:
     assert stored is not None
     assert (stored.service, stored.text, stored.correlationid) == ("alerts", "Hello", "order-7")
     assert api.channel.sent == [id]
+
+
+async def test_a_message_goes_to_whoever_has_the_clients_own_id(api: Api) -> None:
+    api.customers.set(Unit(), "alerts", "+447700900123", {}, 1.0, customerid="C-7")
+    status, body, _ = await api.post("/v2/messages", HELLO | {"to": {"customerid": "C-7"}})
+    assert (status, body["to"]) == (202, "+447700900123")
+    status, body, _ = await api.post("/v2/messages", HELLO | {"to": {"customerid": "C-8"}})
+    assert (status, body["field"], body["code"]) == (400, "to", "unknown_customer")
+    assert body["reason"] == "nobody has the customerid 'C-8'"
 
 
 async def test_segments_are_those_that_the_chosen_bind_makes(api: Api) -> None:
