@@ -691,7 +691,7 @@ def groups(draw: st.DrawFn) -> list[list[Write]]:
     return draw(st.lists(st.lists(write, min_size=1, max_size=6), max_size=12))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(groups())
 def test_any_sequence_of_groups_does_what_a_dict_does(
     tmp_path_factory: pytest.TempPathFactory, groups: list[list[Write]]
