@@ -111,7 +111,7 @@ def test_a_registered_trunk_is_up_and_its_round_trip_is_known(site: Site) -> Non
         lambda: [h for h in site.trunk()["hosts"] if h["rtt_ms"] is not None], "OPTIONS was answered"
     )
     assert host["up"]
-    assert 0 < host["rtt_ms"] < 1000
+    assert 0 < host["rtt_ms"] < 30_000
     line = f'trunkline_trunk_host_up{{host="{host["address"]}",trunk="east"}}'
     assert site.daemon.metric(line) == 1
 

@@ -140,7 +140,7 @@ def test_each_policy_has_its_end_and_none_bills_a_second(site: Site, tmp_path: P
         assert call["sip_call_id"].endswith("@127.0.0.1")
         assert (call["rung"] is None) == (call["to"] == AT_ONCE)
         if call["to"] == RINGS:
-            assert 250 <= call["ring_ms"] < 2000
+            assert 250 <= call["ring_ms"] < 20_000
     assert len({call["sip_call_id"] for call in calls}) == 15
     assert len(site.missed(calls)) == 15
     assert (

@@ -16,7 +16,7 @@ from tests.peers.moody_smsc import DOUBTFUL, PUT_OFF, REFUSED, TAKEN, MoodySmsc
 from tests.peers.processes import KEY, Daemon, until
 from tests.peers.settings import bind
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 MESSAGES = 200
 MOODY_SECONDS = 6.0
@@ -65,7 +65,7 @@ def test_whatever_mood_a_carrier_is_in_nothing_is_lost_or_doubled(
                 sent[id] = (to, 1 if length <= 160 else -(-length // 153))
             time.sleep(max(0.0, ends - time.monotonic()))
             smsc.calm = True
-            stuck = settle(daemon, "messages WHERE status = 'queued'", "effects", seconds=40)
+            stuck = settle(daemon, "messages WHERE status = 'queued'", "effects", seconds=90)
             statuses, wrong = Counter[str](), []
             for id, (to, total) in sent.items():
                 status = daemon.message(id)["status"]

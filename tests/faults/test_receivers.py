@@ -22,10 +22,10 @@ from tests.peers.bad_receivers import BadReceiver, Habit, endless, says
 from tests.peers.ports import free_port
 from tests.peers.processes import KEY, Daemon, Simulator, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 MESSAGES = 25  # to each
-PROMPT_SECONDS = 2.0  # from the carrier's answer to a good receiver, on a busy machine
+PROMPT_SECONDS = 5.0  # from the carrier's answer to a good receiver, on a busy machine
 GROWTH = 60 << 20  # octets of memory
 LINE = b"X-Filler: " + b"y" * 4000 + b"\r\n"
 CHUNK = b"1000\r\n" + b"z" * 4096 + b"\r\n"
@@ -122,7 +122,7 @@ def test_a_bad_receiver_hurts_only_itself_and_gets_all_when_it_is_well(daemon: D
         until(
             lambda: all(len(receiver.taken()) >= 2 * MESSAGES for receiver in bad.values()),
             "each got all once it was well",
-            timeout=60,
+            timeout=120,
         )
         time.sleep(0.5)
         wrong = judge(good, "is good", owed)

@@ -21,7 +21,7 @@ from tests.faults.accounting import Seen, report
 from tests.faults.traffic import Site, Traffic, come_to_rest, site
 from tests.peers.processes import Daemon, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 Fault = Callable[[Daemon], AbstractContextManager[None]]
 

@@ -281,7 +281,7 @@ class Traffic:
         smsc.tell("mo", id=what, text=what, to=number, **{"from": customer})
 
 
-def settle(daemon: Daemon, *work: str, seconds: float = 25.0) -> list[str]:
+def settle(daemon: Daemon, *work: str, seconds: float = 90.0) -> list[str]:
     """Wait until none of it is under way; what still is after so long."""
     end = time.monotonic() + seconds
     while True:

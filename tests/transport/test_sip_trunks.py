@@ -199,7 +199,7 @@ async def test_options_tell_which_hosts_are_there_and_how_fast(carriers: list[Ca
         await carriers[0].of("OPTIONS", 3)
         [host] = it.state().hosts
         assert (host.address, host.up) == (f"udp:127.0.0.1:{port}", True)
-        assert host.rtt_ms is not None and host.rtt_ms < 1000
+        assert host.rtt_ms is not None and host.rtt_ms < 30_000
         carriers[0].answer = lambda request: (503, [])
         await it.until(lambda: not it.state().up)
         assert it.state().reason == "answers 503 to OPTIONS"
