@@ -13,7 +13,7 @@ from typing import Self
 import pytest
 
 from tests.peers.ports import free_port
-from tests.peers.processes import until
+from tests.peers.processes import PATIENCE_SECONDS, until
 from tests.peers.sounds import write_tone
 
 CONFIG = """
@@ -109,7 +109,7 @@ class Baresip:
         with suppress(BrokenPipeError):
             self.type("q")
         try:
-            self._process.wait(5)
+            self._process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

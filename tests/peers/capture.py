@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.peers.processes import until
+from tests.peers.processes import PATIENCE_SECONDS, until
 
 BUFFER_MIB = "64"  # for what other tests say meanwhile, which is captured too
 MISSING = "tshark is missing: apt-get install tshark"
@@ -49,7 +49,7 @@ class Capture:
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(10)
+            self._process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

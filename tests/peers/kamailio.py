@@ -10,7 +10,7 @@ from typing import Self
 
 import pytest
 
-from tests.peers.processes import until
+from tests.peers.processes import PATIENCE_SECONDS, until
 
 REALM = "carrier, ltd"  # a comma that is no separator
 PASSWORD = "s3cret"
@@ -144,7 +144,7 @@ class Kamailio:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(PATIENCE_SECONDS)
 
     @property
     def log(self) -> str:
