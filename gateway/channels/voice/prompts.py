@@ -5,6 +5,7 @@ The work is done once, in one worker thread; every call then plays slices of the
 
 import asyncio
 import sys
+import time
 from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -17,11 +18,13 @@ from typing import Final
 from gateway.channels.voice.espeak import SpeechError, synthesise
 from gateway.channels.voice.sound_file import LIMIT_SECONDS, SoundError, read_sound
 from gateway.protocol.rtp.codec import SAMPLE_RATE, Codec
-from gateway.protocol.rtp.transcode import encode, encode_wide
+from gateway.protocol.rtp.transcode import encode, wide_encoder
 from gateway.values.errors import GatewayError
 
 _LIMIT_TEXT: Final = 5_000
 _LIMIT_WAITING: Final = 256
+_PIECE_OCTETS: Final = 8_000  # half a millisecond's work
+_PAUSE_SECONDS: Final = 0.000_5
 
 
 class PromptError(GatewayError):
@@ -130,7 +133,20 @@ def _prompt(samples: "array[int]", rate: int) -> Prompt:
     from gateway.channels.voice.resample import resample
 
     narrow, wide = (_pcm(resample(samples, rate, wanted)) for wanted in (SAMPLE_RATE, 2 * SAMPLE_RATE))
-    return Prompt(encode(narrow, Codec.PCMU), encode(narrow, Codec.PCMA), encode_wide(wide))
+    return Prompt(
+        _in_pieces(narrow, lambda pcm: encode(pcm, Codec.PCMU)),
+        _in_pieces(narrow, lambda pcm: encode(pcm, Codec.PCMA)),
+        _in_pieces(wide, wide_encoder()),
+    )
+
+
+def _in_pieces(pcm: bytes, coder: Callable[[bytes], bytes]) -> bytes:
+    """A coder keeps the interpreter as long as it works, and the audio of calls that are up must not wait."""
+    pieces = []
+    for at in range(0, len(pcm), _PIECE_OCTETS):
+        pieces.append(coder(pcm[at : at + _PIECE_OCTETS]))
+        time.sleep(_PAUSE_SECONDS)
+    return b"".join(pieces)
 
 
 def _pcm(samples: "array[int]") -> bytes:

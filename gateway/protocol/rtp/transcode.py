@@ -20,9 +20,10 @@ def encode(pcm: bytes, codec: Codec) -> bytes:
     return g711.encode(pcm, codec)
 
 
-def encode_wide(pcm: bytes) -> bytes:
-    """Linear PCM of 16,000 samples a second as octets of G.722."""
-    return bytes(_g722(2 * SAMPLE_RATE).encode(_native(pcm)))
+def wide_encoder() -> Callable[[bytes], bytes]:
+    """Linear PCM of 16,000 samples a second to octets of G.722, piece by piece of one sound."""
+    coder = _g722(2 * SAMPLE_RATE)
+    return lambda pcm: bytes(coder.encode(_native(pcm)))
 
 
 class Transcoder:

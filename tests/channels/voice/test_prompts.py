@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway.channels.voice.prompts import PromptCache, PromptError, read_file, speak
 from gateway.protocol.rtp.codec import LAWS, Codec
 from gateway.protocol.rtp.g711 import decode
+from gateway.protocol.rtp.transcode import encode
 
 
 @pytest.fixture
@@ -82,6 +83,21 @@ def test_wav_files_of_the_usual_kinds_sound_the_same(
     for codec in LAWS:
         samples = samples_of(prompt.encoded(codec), codec)
         assert loudness(samples) == pytest.approx(25_600 / math.sqrt(2), rel=0.03)
+
+
+def test_a_long_prompt_is_made_in_pieces_between_which_calls_get_their_audio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: list[int] = []
+
+    def counted(pcm: bytes, codec: Codec) -> bytes:
+        pieces.append(len(pcm))
+        return encode(pcm, codec)
+
+    monkeypatch.setattr("gateway.channels.voice.prompts.encode", counted)
+    prompt = read_file(write_wav(tmp_path / "long.wav", seconds=3.0))
+    assert (len(prompt.pcmu), len(prompt.pcma), len(prompt.g722)) == (24_000,) * 3
+    assert len(pieces) == 12 and max(pieces) <= 8_000
 
 
 async def test_a_prompt_is_made_once_however_many_ask(cache: PromptCache) -> None:
