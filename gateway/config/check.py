@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from gateway.config.check_assets import shared_faults
 from gateway.config.check_links import links
 from gateway.config.check_service import Carriers, service_faults
+from gateway.config.endpoint import network
 from gateway.config.model import Gateway, Service
 from gateway.values.address import canonical
 from gateway.values.errors import BadAddress
@@ -47,6 +48,11 @@ def _secret(gateway: Gateway) -> Iterator[Fault]:
 
 def _link_base(gateway: Gateway) -> Iterator[Fault]:
     """What smart links begin with, and where they are without it."""
+    for index, written in enumerate(gateway.http.trusted_proxies):
+        try:
+            network(written)
+        except ValueError as error:
+            yield Fault(f"http.trusted_proxies[{index}]", str(error))
     base = gateway.http.links
     parts = urlsplit(base)
     if base and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/")):

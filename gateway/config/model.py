@@ -52,6 +52,8 @@ class Store(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: str = "127.0.0.1:8080"
     queue: int = 20_000  # accepted messages that may wait for a carrier before 429
+    # networks and addresses of proxies in front of us, which tell in X-Forwarded-For whose request it is
+    trusted_proxies: list[str] = field(default_factory=lambda: ["127.0.0.0/8", "::1"])
     # what the smart links in texts begin with, "https://s.example.org": a name of ours, whose /l/ leads here
     links: str = ""
 

@@ -36,6 +36,7 @@ from gateway.directory.offences import Offences
 from gateway.directory.policy import Policy, explicit
 from gateway.flows import effects
 from gateway.http.app import HttpServer
+from gateway.http.client import Proxies
 from gateway.http.deps import CarrierState, Deps
 from gateway.inbound import accounts as esme
 from gateway.inbound.accounts import Accounts
@@ -374,6 +375,7 @@ class Daemon:
                 message=self.outbound.load,
                 stopping=lambda: self._stopping,
             ),
+            Proxies(config.http.trusted_proxies),
         )
         self.metrics.observe(self._gauges)
         self.metrics.observe_carriers(self.carriers)

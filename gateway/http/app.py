@@ -24,6 +24,7 @@ from gateway.http import (
     submission,
 )
 from gateway.http.auth import KEYS, Keys
+from gateway.http.client import PROXIES, Proxies
 from gateway.http.deps import DEPS, Deps
 from gateway.http.front import Front
 from gateway.http.peer import Handler, peer_log
@@ -32,10 +33,11 @@ from gateway.http.problem import problems
 _STOP_SECONDS = 5.0  # for requests under way
 
 
-def build(deps: Deps) -> web.Application:
+def build(deps: Deps, proxies: Proxies) -> web.Application:
     app = web.Application(middlewares=[problems], client_max_size=submission.BATCH_LIMIT_OCTETS)
     app[DEPS] = deps
     app[KEYS] = Keys(deps.services)
+    app[PROXIES] = proxies
     app[links.PACE] = links.Pace()
     for resource in (
         messages,
@@ -56,12 +58,13 @@ def build(deps: Deps) -> web.Application:
 
 
 class HttpServer:
-    """Listens on "127.0.0.1:8080", "[::1]:8080" or "0.0.0.0:8080"; port 0: any free one."""
+    """Listens on "127.0.0.1:8080", "[::1]:8080" or "0.0.0.0:8080"; port 0: any free one.  `proxies` tell
+    whose request they bring."""
 
-    def __init__(self, listen: str, deps: Deps) -> None:
+    def __init__(self, listen: str, deps: Deps, proxies: Proxies | None = None) -> None:
         """Raises ValueError."""
         self._host, self._port = host_port(listen)
-        app = build(deps)
+        app = build(deps, proxies or Proxies())
         self._runner = web.AppRunner(app, shutdown_timeout=_STOP_SECONDS)
         self._peer_log = peer_log(f"{__name__}.peer")
         self._front = Front(deps, app[KEYS], self._aiohttp)

@@ -23,7 +23,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -257,22 +258,27 @@ async def _read(socket: web.WebSocketResponse, link: _Link, deps: Deps) -> None:
             link.push({"type": "refused", "ref": "", "code": "bad_frame", "reason": str(error)})
             continue
         if frame.type == "text":
-            link.push(await _take(frame, link.device, deps))
+            await _take(frame, link, deps)
         elif not await _told(frame, link.device, deps):
             reason = f"{frame.id!r} is no message to this installation"
             link.push({"type": "refused", "ref": frame.ref, "code": "unknown_id", "reason": reason})
 
 
-async def _take(frame: FrameIn, device: Device, deps: Deps) -> dict[str, Any]:
-    """A customer's text; what to say to it, once it is durable."""
+async def _take(frame: FrameIn, link: _Link, deps: Deps) -> None:
+    """A customer's text, which is said to be accepted once it is durable, and before what answers it."""
     unit = Unit()
     try:
-        id = deps.app_texts.received(unit, device, frame.text)
+        id = deps.app_texts.received(unit, link.device, frame.text)
+        accepted = {"type": "accepted", "ref": frame.ref, "id": id}
+        unit.acts.insert(0, partial(_tell, link, accepted))
         await unit.commit(deps.store)
     except GatewayError as error:
         body = problem_of(error).body
-        return {"type": "refused", "ref": frame.ref, "code": body.code, "reason": body.reason}
-    return {"type": "accepted", "ref": frame.ref, "id": id}
+        link.push({"type": "refused", "ref": frame.ref, "code": body.code, "reason": body.reason})
+
+
+def _tell(link: _Link, frame: Mapping[str, object]) -> None:
+    link.push(frame)
 
 
 async def _told(frame: FrameIn, device: Device, deps: Deps) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from html import escape
-from ipaddress import ip_address
 
 from aiohttp import web
 from msgspec import Struct
 
 from gateway.content.smart_link import PATH, by_program, device
 from gateway.http.auth import authenticate
+from gateway.http.client import client_of
 from gateway.http.deps import DEPS
 from gateway.http.problem import answer
 from gateway.values.clock import iso
@@ -63,6 +64,11 @@ class Pace:
             self._left.popitem(last=False)
         return allowed
 
+    def wait(self, address: str) -> float:
+        """Seconds from its last look on until it may look again."""
+        left, _ = self._left.get(address, (_BURST, 0.0))
+        return max(0.0, -left / _RATE) + 1 / _RATE
+
 
 PACE = web.AppKey("pace", Pace)
 
@@ -75,10 +81,11 @@ def routes() -> list[web.RouteDef]:
 
 
 async def follow(request: web.Request) -> web.Response:
-    deps, pace, peer = request.app[DEPS], request.app[PACE], _peer(request)
+    deps, pace, peer = request.app[DEPS], request.app[PACE], client_of(request)
     now = deps.clock.monotonic()
     if not pace.take(peer, now):
-        return _page(429, "Too many requests", "Please try again in a moment.", {"Retry-After": "10"})
+        wait = {"Retry-After": str(math.ceil(pace.wait(peer)))}
+        return _page(429, "Too many requests", "Please try again in a moment.", wait)
     link = await deps.links.find(request.match_info["token"])
     if link is None:
         pace.take(peer, now, _MISS)
@@ -102,16 +109,6 @@ async def counts(request: web.Request) -> web.Response:
         for c in found
     ]
     return answer(LinksOut(since=iso(since), links=links))
-
-
-def _peer(request: web.Request) -> str:
-    """Whose address it is: that which a proxy on this machine names last, else the connection's."""
-    peer = request.remote or ""
-    named = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    try:
-        return str(ip_address(named)) if named and ip_address(peer).is_loopback else peer
-    except ValueError:
-        return peer
 
 
 def _page(status: int, title: str, text: str, headers: dict[str, str] | None = None) -> web.Response:

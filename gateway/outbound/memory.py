@@ -19,6 +19,7 @@ class Memory:
         self._live: dict[str, Message] = {}
         self._recent: OrderedDict[str, Message] = OrderedDict()
         self._over: OrderedDict[str, None] = OrderedDict()  # of these, the final ones
+        self.gone = 0  # that were live and are no more, since the start
         self._begun: set[str] = set()  # messages of which a carrier may have something
 
     @property
@@ -55,7 +56,8 @@ class Memory:
             self._recent.pop(id, None)
             self._live[id] = message
             return
-        self._live.pop(id, None)
+        if self._live.pop(id, None) is not None:
+            self.gone += 1
         if not tried:
             self._begun.discard(id)
         self._recent[id] = message
@@ -68,6 +70,7 @@ class Memory:
         message = self._live.pop(id, None)
         if message is None:
             return False
+        self.gone += 1
         self._recent[id] = message
         self._trim()
         return True

@@ -12,6 +12,7 @@ from gateway.outbound import chain
 from gateway.outbound.accept import Planner, SendRequest
 from gateway.outbound.backlog import Backlog
 from gateway.outbound.begun import BegunBook
+from gateway.outbound.drain import Drain
 from gateway.outbound.memory import Memory, being_tried, tries
 from gateway.outbound.recorder import Recorder
 from gateway.outbound.recovery import Recovery
@@ -73,6 +74,7 @@ class OutboundPipeline:
         self._policy = policy or Policy({})
         self._tasks: set[asyncio.Task[None]] = set()
         self._memory = Memory(store)
+        self._drain = Drain()
         self._recorder = Recorder(store, self._memory, timers)
         self._backlog = Backlog(
             store=store, memory=self._memory, channels=channels, spawn=self._spawn, absent=absent
@@ -111,7 +113,9 @@ class OutboundPipeline:
 
     def check_room(self) -> None:
         if self.waiting >= self._queue_limit:
-            raise Throttled(f"{self.waiting} messages are waiting for carriers", wait_seconds=2.0)
+            room = max(1, self._queue_limit // 10)  # for less it is not worth coming again
+            wait = self._drain.wait_seconds(self._memory.gone, room, self._clock.monotonic())
+            raise Throttled(f"{self.waiting} messages are waiting for carriers", wait_seconds=wait)
 
     def check(self, request: SendRequest) -> None:
         self.planner.plan(request, "", self._clock.now())

@@ -51,6 +51,11 @@ def test_links_need_a_url_to_begin_with(found: Found) -> None:
     assert list(found('[http]\nlinks = "s.example.org"', {})) == ["http.links"]
 
 
+def test_proxies_that_are_trusted_are_addresses(found: Found) -> None:
+    assert found('[http]\ntrusted_proxies = ["10.0.0.0/8", "2001:db8::1"]', {}) == {}
+    assert list(found('[http]\ntrusted_proxies = ["::1", "balancer"]', {})) == ["http.trusted_proxies[1]"]
+
+
 def test_a_link_is_named_and_leads_somewhere(found: Found) -> None:
     http = '[http]\nlinks = "https://s.example.org"'
     bad = 'name = "x"\n[links.my-offer]\nother = "example.org"\nexpires = 0\n[links.none]\nother = ""'

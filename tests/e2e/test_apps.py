@@ -27,6 +27,8 @@ name = "Shop"
 key = "{KEY}"
 assets = ["12345"]
 [apps.shop]
+[keywords.HOURS]
+reply = "From 11 to 23."
 [[chains.next.steps]]
 channel = "app"
 text = "$(what)"
@@ -85,6 +87,18 @@ class Phone:
     def meets(self, messages: int, **how: Any) -> None:
         asyncio.run(self.connected(messages, **how))
 
+    async def writes(self, *texts: str) -> list[Any]:
+        """What is said while these are written; of the last only that it was accepted."""
+        url = f"http://127.0.0.1:{self.daemon.http_port}/v2/app"
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, headers=headers) as socket:
+            heard = []
+            for number, text in enumerate(texts, 1):
+                await socket.send_json({"type": "text", "text": text})
+                for _ in range(1 if number == len(texts) else 2):
+                    heard.append(await socket.receive_json(timeout=20))
+            return heard
+
     async def hears_nothing(self, seconds: float) -> None:
         url = f"http://127.0.0.1:{self.daemon.http_port}/v2/app"
         headers = {"Authorization": f"Bearer {self.token}"}
@@ -133,3 +147,13 @@ def test_a_chain_goes_on_from_an_app_that_is_away_at_once_or_after_a_while(
     assert [step["result"] for step in story["steps"]] == ["timeout", "delivered"]
     assert [text["text"] for text in north.heard("message")] == ["Fire by SMS", "Flood by SMS"]
     asyncio.run(phone.hears_nothing(0.5))
+
+
+def test_a_keyword_and_stop_are_answered_in_the_app_after_they_were_accepted(daemon: Daemon) -> None:
+    phone = Phone(daemon)
+    heard = asyncio.run(phone.writes("hours", "Stop", "hours"))
+    assert [frame["type"] for frame in heard] == ["accepted", "message", "accepted", "message", "accepted"]
+    assert heard[1]["text"] == "From 11 to 23."
+    assert heard[3]["text"].startswith("Shop: you will get no more messages from us.")
+    refused = daemon.reaches(daemon.send(to=BOB, channel="app", text="Hello"), "failed")
+    assert refused["reason"] == "the customer has opted out (texted Stop to shop)"

@@ -76,8 +76,9 @@ async def test_who_guesses_tokens_is_slowed_down_and_others_are_not(api: Api) ->
 
 def test_a_pace_recovers_and_knows_only_so_many_addresses() -> None:
     pace = Pace()
-    assert [pace.take("a", 0.0, 25.0) for _ in range(3)] == [True, True, False]
-    assert pace.take("a", 1.0)
+    assert [pace.take("a", 0.0, 30.0) for _ in range(3)] == [True, True, False]
+    assert pace.wait("a") == 2.2 and not pace.take("a", 1.9)
+    assert pace.take("a", 2.2)
     for n in range(20_000):
         pace.take(str(n), 2.0)
     assert len(pace._left) <= 10_000
