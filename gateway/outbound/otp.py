@@ -230,13 +230,18 @@ class Otps:
             raise Refused(f"a code was sent there just now; the next in {wait:.0f} s", "cooldown", wait)
         if before is not None and before.state is OtpState.LOCKED:
             wait = before.expires_at - now
-            raise Refused("too many wrong codes were entered", "locked", wait)
+            raise Refused(f"too many wrong codes were entered; the next in {wait:.0f} s", "locked", wait)
         if before is not None and before.sends >= settings.sends:
             wait = before.expires_at - now
-            raise Refused(f"the code was sent {before.sends} times already", "too_many", wait)
+            reason = f"the code was sent {before.sends} times already; the next in {wait:.0f} s"
+            raise Refused(reason, "too_many", wait)
         if (until := self._guard.held(service, address, settings, now)) > now:
-            reason = "of the codes sent to that range of numbers too few are entered: it is sent none for now"
-            raise Refused(reason, "held", until - now)
+            wait = until - now
+            reason = (
+                "of the codes sent to that range of numbers too few are entered: it is sent none "
+                f"for {wait:.0f} s ([otp.guard])"
+            )
+            raise Refused(reason, "held", wait)
         if len(self._otps) >= _MOST:
             raise Refused("too many codes are waiting to be entered", "too_many", 60.0)
 

@@ -55,6 +55,7 @@ class Bench:
     def refusal(self, **wanted: Any) -> tuple[str, float]:
         with pytest.raises(Refused) as refused:
             self.issue(**wanted)
+        assert f" {refused.value.wait_seconds:.0f} s" in refused.value.reason  # people are told too
         return refused.value.code, refused.value.wait_seconds
 
 
