@@ -25,6 +25,8 @@ class UdpSocket(asyncio.DatagramProtocol):
         self._received = received
         self._transport: asyncio.DatagramTransport | None = None
         self._raw: socket.socket | None = None
+        self._counted = 0  # octets that the kernel said at the last look
+        self._read = 0  # octets that it may still count though they have been read
         self._error: OSError | None = None
 
     async def bind(self, address: Address) -> tuple[str, int]:
@@ -48,14 +50,22 @@ class UdpSocket(asyncio.DatagramProtocol):
         return self._error
 
     def backlog(self) -> int:
-        """How many octets wait in the socket, as the kernel counts them; 0 where it does not tell."""
+        """How many octets wait in the socket, as the kernel counts them; 0 where it does not tell.
+
+        It takes a batch of datagrams at a time and counts all of them until the last is read: on a machine
+        that lets us run in fits and starts, what is long answered would look like ever more that waits.
+        """
         if self._raw is None or self._raw.fileno() < 0:
             return 0
         try:
             counts = self._raw.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
         except OSError:
             return 0
-        return int(_MEMINFO.unpack(counts)[0])
+        counted = int(_MEMINFO.unpack(counts)[0])
+        if counted < max(self._counted, self._read):
+            self._read = 0  # it has counted down
+        self._counted = counted
+        return counted - self._read
 
     async def close(self) -> None:
         if self._transport is not None:
@@ -66,12 +76,19 @@ class UdpSocket(asyncio.DatagramProtocol):
     # --- asyncio
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._read += counted_as(len(data))
         self._received(data, Address(addr[0], addr[1]))
 
     def error_received(self, exc: Exception) -> None:
         # the loop reports a failed send from inside sendto; other errors have no address and tell nothing
         if isinstance(exc, OSError):
             self._error = exc
+
+
+def counted_as(octets: int) -> int:
+    """What the kernel counts for a datagram, or somewhat less: its buffer is a power of two, with 368 octets
+    of its own, beside 256 (Linux 6)."""
+    return (1 << (octets + 367).bit_length()) + 256
 
 
 async def _bound(address: Address) -> socket.socket:

@@ -59,3 +59,29 @@ async def test_what_waits_in_the_kernel_is_known() -> None:
     await here.close()
     await there.close()
     assert here.backlog() == 0
+
+
+async def test_what_was_read_waits_no_more_though_the_kernel_counts_it_until_its_batch_is_read() -> None:
+    """A pause of the machine's looked like an overload, and every call after it was turned away."""
+    waits: list[int] = []
+    all_read = asyncio.Event()
+
+    def received(data: bytes, source: Address) -> None:
+        waits.append(here.backlog())
+        if len(waits) == 41:
+            all_read.set()
+
+    here = UdpSocket(received)
+    there = UdpSocket(lambda *got: None)
+    host, port = await here.bind(Address("127.0.0.1", 0))
+    await there.bind(Address("127.0.0.1", 0))
+    for _ in range(40):
+        there.send(b"x" * 900, Address(host, port))
+    there.send(b"x" * 100, Address(host, port))
+    before = here.backlog()
+    async with asyncio.timeout(30):
+        await all_read.wait()
+    assert waits[20] <= before * 0.6 and waits[38] <= before * 0.2
+    assert here.backlog() == 0
+    await here.close()
+    await there.close()
