@@ -14,14 +14,17 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from gateway.config.model import Sip
-from gateway.store.base import Store, Unit
+from gateway.store.base import CallQuery, Store, Unit
+from gateway.values.call import Call
 from gateway.values.clock import Clock
 from gateway.values.event import Event
+from gateway.values.message import Message
 
 log = logging.getLogger(__name__)
 
 _MOST_AT_ONCE = 1_000  # files that one look deletes
 _MEGABYTE = 1_000_000
+_TRIES = 100  # calls to the same person since, among which that of a message is looked for
 
 
 class Kept(NamedTuple):
@@ -76,13 +79,16 @@ def _look(directory: Path) -> list[Kept]:
 async def _record(path: Path, reason: str, store: Store, now: float) -> None:
     """The file is named after the call's transaction: that of an outbound call is its message's."""
     transid = path.stem.rpartition("-")[0]
-    unit = Unit()
     call = await store.call(transid)
-    if call is not None and call.recording == str(path):
-        unit.writes.append(replace(call, recording=""))
-    owner = call or await store.message(transid)
+    calls = [call] if call is not None else []
+    owner: Call | Message | None = call
+    if owner is None and (owner := await store.message(transid)) is not None:
+        query = CallQuery(direction="out", called=owner.recipient, since=owner.created_at, limit=_TRIES)
+        calls = [call for call in await store.calls(query) if call.message == transid]
     if owner is None:
         return  # its record has gone before it
+    unit = Unit()
+    unit.writes.extend(replace(call, recording="") for call in calls if call.recording == str(path))
     data = {"file": str(path), "reason": reason}
     unit.writes.append(
         Event(ref=transid, type="call.recording-removed", service=owner.service, at=now, data=data)

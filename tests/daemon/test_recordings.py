@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.config.model import Seconds, Sip
 from gateway.daemon.recordings import Kept, expired, tidy
@@ -70,11 +71,15 @@ async def test_what_is_deleted_is_told_by_its_call(tmp_path: Path) -> None:
         message = Message(
             id="m", direction="mt", service="shop", sender="1", recipient="2", created_at=0.0, updated_at=0.0
         )
-        await store.commit([call, message])
+        placed = replace(
+            call, id="out", direction="out", called="2", message="m", recording=str(folder / "m-1.wav")
+        )
+        await store.commit([call, message, placed])
         assert await tidy(folder, Sip(keep_recordings=Seconds(30 * DAY)), store, FakeClock()) == 3
         assert sorted(path.name for path in folder.iterdir()) == [".in-2.wav", "young-1.wav"]
-        after = await store.call("in")
-        assert after is not None and after.recording == ""
+        for id in ("in", "out"):
+            after = await store.call(id)
+            assert after is not None and after.recording == ""
         for ref, name in (("in", "in-1"), ("m", "m-1")):
             [event] = [one for one in await store.events(ref) if one.type == "call.recording-removed"]
             reason = "it is older than keep_recordings"
