@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.config.model import CallList, Seconds
 from gateway.inbound.dialled import DialledCalls
@@ -14,7 +15,7 @@ from gateway.values.errors import BadInput
 from tests.inbound.test_live import SAY, Exchange, FakeLeg, ivr
 
 OURS, CUSTOMER = "+442079460000", "+447700900401"
-WANTED = CallList(file="people.csv", flow="ivr", longest=Seconds(0.05))
+WANTED = CallList(file="people.csv", flow="ivr", longest=Seconds(600))
 ENTRY = DialEntry(
     list="l", position=1, number=CUSTOMER, variables={"size": "M"}, message="m1", updated_at=0.0
 )
@@ -32,9 +33,9 @@ class Bench:
             sender=lambda service, wanted: wanted or OURS,
         )
 
-    async def begin(self) -> str:
+    async def begin(self, wanted: CallList = WANTED) -> str:
         unit = Unit()
-        run = self.calls.begin(unit, ENTRY, "shop", WANTED, "east")
+        run = self.calls.begin(unit, ENTRY, "shop", wanted, "east")
         self.it.world.outbound.record(unit)
         await self.it.settled()
         return run
@@ -57,7 +58,7 @@ async def test_a_call_is_up_no_longer_than_the_list_allows(open_world: Any) -> N
     it = Bench(await open_world(shop=ivr(hello=SAY % "end")))
     leg = FakeLeg("m1")
     it.live.adopt(ENTRY.owner, leg, "dial")
-    id = await it.begin()
+    id = await it.begin(replace(WANTED, longest=Seconds(0.5)))
     assert not leg.over
     await leg.gone
     await it.it.settled()
