@@ -22,7 +22,9 @@ def free_port(kind: int = socket.SOCK_STREAM, address: str = "127.0.0.1", *, spa
     for port in itertools.islice(ports, 2 * _BLOCK):
         if span > 1 and (port % 2 or port % _BLOCK + span > _BLOCK):
             continue
-        if all(_is_free(kind, address, port + n) for n in range(span)):
+        # where SIP is taken by UDP it is by TCP too; of that a connection of before may be left for a minute
+        kinds = {kind, socket.SOCK_STREAM} if span == 1 else {kind}
+        if all(_is_free(kind, address, port + n) for kind in kinds for n in range(span)):
             for _ in range(span - 1):
                 next(ports)
             return port
@@ -45,8 +47,6 @@ def _block() -> tuple[socket.socket, Iterator[int]]:
 
 def _is_free(kind: int, address: str, port: int) -> bool:
     with socket.socket(socket.AF_INET, kind) as probe:
-        if kind == socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except OSError:
