@@ -1,8 +1,9 @@
 """A developer's web server: takes notifications, checks their signatures and shows them.
 
 HTTP/1.1 in as much as a notification needs: POST with Content-Length, keep-alive, `Expect: 100-continue`. The
-signature is `X-Hub-Signature-256: sha256=HEX`, HEX being HMAC-SHA256 with the hub secret over the octets of
-`X-Hub-Timestamp`, a full stop and the body. See `python -m simulators.webhook --help`.
+signature is `X-Hub-Signature-256: sha256=HEX`, HEX being HMAC-SHA256 with the hub secret over the body;
+`X-Hub-Timestamp-Signature-256` is the same over `X-Hub-Timestamp`, a full stop and the body. See
+`python -m simulators.webhook --help`.
 """
 
 import argparse
@@ -125,16 +126,18 @@ class Connection:
 
 
 def fault(secret: str, headers: Mapping[str, str], body: bytes) -> str | None:
-    """What is wrong with the signature; None when it is right."""
-    signature, timestamp = headers.get("x-hub-signature-256"), headers.get("x-hub-timestamp")
-    if signature is None:
-        return "no X-Hub-Signature-256"
+    """What is wrong with the signatures; None when they are right."""
+    timestamp = headers.get("x-hub-timestamp")
     if timestamp is None:
         return "no X-Hub-Timestamp"
-    signed = timestamp.encode("latin-1") + b"." + body
-    right = "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(signature.encode("latin-1"), right.encode()):
-        return "X-Hub-Signature-256 does not match"
+    stamped = timestamp.encode("latin-1") + b"." + body
+    for name, signed in (("X-Hub-Signature-256", body), ("X-Hub-Timestamp-Signature-256", stamped)):
+        signature = headers.get(name.lower())
+        if signature is None:
+            return f"no {name}"
+        right = "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(signature.encode("latin-1"), right.encode()):
+            return f"{name} does not match"
     return None
 
 

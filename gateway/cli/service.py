@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from datetime import UTC, datetime, timedelta
+from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from gateway.cli.output import print_json
 from gateway.cli.rotate import read_file, replace_file, rotated
 from gateway.cli.settings import config_option, json_option, service_of, settings
 from gateway.config.secrets import SOURCES
+from gateway.outbound.notify.hub import sign, sign_at
 from gateway.values.duration import seconds
 from gateway.values.service_key import hashed, is_hashed
 
@@ -151,6 +154,40 @@ def hub_secret(name: str, rotate: bool, overlap: float, as_json: bool, config: s
         both = "notifications are signed with the one before, and with this one in X-Hub-Signature-256-Next"
         click.echo(f"Until {until:%Y-%m-%d %H:%M:%S} UTC {both}.")
     click.echo("It holds from the next reload on: systemctl reload gateway")
+
+
+@service.command(
+    epilog="""\b
+Example:
+  $ gateway service verify alerts sha256=1f0d... < body.json
+  right: of the body, with the hub secret of the service alerts
+"""
+)
+@click.argument("name")
+@click.argument("signature")
+@click.option("--timestamp", default="", metavar="SECONDS", help="The X-Hub-Timestamp that came with it.")
+@config_option
+def verify(name: str, signature: str, timestamp: str, config: str) -> None:
+    """Check a SIGNATURE of a notification to service NAME; its body comes by standard input, octet by octet
+    as it was received.
+
+    SIGNATURE is what X-Hub-Signature-256 said, or with --timestamp what X-Hub-Timestamp-Signature-256 did.
+    """
+    of = service_of(settings(config), name)
+    body = sys.stdin.buffer.read()
+    secrets_of = {"hub secret": str(of.hub_secret), "hub secret before": str(of.previous_hub_secret)}
+    if not any(secrets_of.values()):
+        raise click.ClickException(f"the service {name} has no hub_secret: its notifications are not signed")
+    for which, secret in secrets_of.items():
+        right = sign_at(secret, timestamp, body) if timestamp else sign(secret, body)
+        if secret and compare_digest(right.encode(), signature.strip().encode()):
+            what = "the timestamp and the body" if timestamp else "the body"
+            click.echo(f"right: of {what}, with the {which} of the service {name}")
+            return
+    raise click.ClickException(
+        f"not a signature of these {len(body)} octets by the service {name}: were they changed on the way, "
+        "say by a program that reads and writes the JSON again, or is a line break more at their end?"
+    )
 
 
 def _put(file: Path, what: str, new: str, old: str, overlap_seconds: float) -> datetime:

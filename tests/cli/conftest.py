@@ -85,10 +85,10 @@ class Place:
 
         asyncio.run(filled())
 
-    def run(self, *arguments: str, environ: dict[str, str] | None = None) -> Result:
+    def run(self, *arguments: str, environ: dict[str, str] | None = None, input: str = "") -> Result:
         """Run `gateway ARGUMENTS -c CONFIG`."""
         environ = {"STATE_DIRECTORY": "", "GATEWAY_KEY": "", **(environ or {})}
-        return CliRunner(env=environ).invoke(main, [*arguments, "-c", str(self.config)])
+        return CliRunner(env=environ).invoke(main, [*arguments, "-c", str(self.config)], input=input)
 
 
 @pytest.fixture

@@ -66,6 +66,21 @@ def test_a_hub_secret_is_replaced_likewise(place: Any) -> None:
     assert "pizza.toml, then reload: hub_secret" in place.run("service", "hub-secret", "pizza").stdout
 
 
+def test_a_signature_is_checked(place: Any) -> None:
+    file = place.folder / "conf" / "services" / "alerts.toml"
+    file.write_text('hub_secret = "s3cret"\n' + file.read_text())
+    # printf '{}' | openssl dgst -sha256 -hmac s3cret
+    right = "sha256=adbde1ce40c89c14215687d5d762a47df6dfaefcfad61e2e86718ffc8498571b"
+    stamped = "sha256=aee1491fbac4f263272eb4bed4f47cac761784757f9b2e7f483ae2bc9452bae4"
+    assert "right: of the body" in place.run("service", "verify", "alerts", right, input="{}").stdout
+    timed = ("--timestamp", "1763906709")
+    assert place.run("service", "verify", "alerts", stamped, *timed, input="{}").exit_code == 0
+    wrong = place.run("service", "verify", "alerts", right, input="{}\n")
+    assert (wrong.exit_code, "these 3 octets" in wrong.stderr) == (1, True)
+    unsigned = place.run("service", "verify", "pizza", right, input="{}")
+    assert (unsigned.exit_code, "has no hub_secret" in unsigned.stderr) == (1, True)
+
+
 def test_a_duration_that_is_none_is_refused(place: Any) -> None:
     result = place.run("service", "key", "alerts", "--rotate", "--overlap", "soon")
     assert (result.exit_code, "is no duration" in result.stderr) == (2, True)

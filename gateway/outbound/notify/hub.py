@@ -1,21 +1,24 @@
 """Notifications by HTTP, signed with the service's hub secret:
 
-    X-Hub-Timestamp: 1763906709                     Unix seconds
     X-Hub-Id: 0193...                               the same at every attempt: receivers drop repeats by it
-    X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of timestamp, ".", body>
+    X-Hub-Signature-256: sha256=<hex HMAC-SHA256 of the body>
+    X-Hub-Timestamp: 1763906709                     Unix seconds, of this attempt
+    X-Hub-Timestamp-Signature-256: sha256=<hex HMAC-SHA256 of timestamp, ".", body>
 
-While a secret is being replaced the one before signs, as receivers know it, and the new one signs besides:
+The last is for receivers that take nothing which is older than some minutes: whoever plays a POST again could
+put another time beside the signature of the body.  While a secret is being replaced the one before signs, as
+receivers know it, and the new one signs besides:
 
     X-Hub-Signature-256-Next: sha256=<hex>          what X-Hub-Signature-256 will be
+    X-Hub-Timestamp-Signature-256-Next: sha256=<hex>
 
-To a service that takes several in one POST they go as a JSON array, also when it is only one.  The signature
-is of the whole array, and in place of X-Hub-Id each element has its own `hub_id`.
+To a service that takes several in one POST they go as a JSON array, also when it is only one.  The signatures
+are of the whole array, and in place of X-Hub-Id each element has its own `hub_id`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 
@@ -26,10 +29,14 @@ from gateway.values.errors import BadInput
 from gateway.values.work import Done, Notification
 
 
-def sign(secret: str, timestamp: str, body: bytes) -> str:
+def sign(secret: str, body: bytes) -> str:
     """The value of X-Hub-Signature-256."""
-    digest = hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256)
-    return "sha256=" + digest.hexdigest()
+    return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
+
+
+def sign_at(secret: str, timestamp: str, body: bytes) -> str:
+    """The value of X-Hub-Timestamp-Signature-256."""
+    return sign(secret, timestamp.encode() + b"." + body)
 
 
 class Hub:
@@ -91,11 +98,18 @@ class Hub:
         secret, previous = self._secret(first.service), self._previous(first.service)
         if secret:
             timestamp = str(int(self._clock.now()))
-            signed = sign(previous or secret, timestamp, body)
-            headers += f"X-Hub-Timestamp: {timestamp}\r\nX-Hub-Signature-256: {signed}\r\n"
+            headers += f"X-Hub-Timestamp: {timestamp}\r\n"
+            headers += _signatures(previous or secret, timestamp, body, "")
             if previous:
-                headers += f"X-Hub-Signature-256-Next: {sign(secret, timestamp, body)}\r\n"
+                headers += _signatures(secret, timestamp, body, "-Next")
         return headers, body
+
+
+def _signatures(secret: str, timestamp: str, body: bytes, next: str) -> str:
+    return (
+        f"X-Hub-Signature-256{next}: {sign(secret, body)}\r\n"
+        f"X-Hub-Timestamp-Signature-256{next}: {sign_at(secret, timestamp, body)}\r\n"
+    )
 
 
 def _element(notification: Notification) -> bytes:

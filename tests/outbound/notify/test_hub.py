@@ -8,7 +8,7 @@ from typing import cast
 import msgspec
 import pytest
 
-from gateway.outbound.notify.hub import Hub, sign
+from gateway.outbound.notify.hub import Hub, sign, sign_at
 from gateway.outbound.webhook.client import Client
 from gateway.outbound.webhook.connection import Done
 from gateway.outbound.webhook.target import Origin, Target
@@ -70,10 +70,16 @@ def one(service: str = "signed", id: str = "n1", body: bytes = b'{"n":1}', url: 
     )
 
 
-def test_sign_is_hmac_sha256_over_timestamp_full_stop_and_body() -> None:
+def test_sign_is_hmac_sha256_over_the_body_as_verifiers_of_that_header_expect() -> None:
+    # printf '{}' | openssl dgst -sha256 -hmac s3cret
+    digest = "adbde1ce40c89c14215687d5d762a47df6dfaefcfad61e2e86718ffc8498571b"
+    assert sign("s3cret", b"{}") == f"sha256={digest}"
+
+
+def test_the_time_is_signed_with_the_body_beside_it() -> None:
     # printf '1763906709.{}' | openssl dgst -sha256 -hmac s3cret
     digest = "aee1491fbac4f263272eb4bed4f47cac761784757f9b2e7f483ae2bc9452bae4"
-    assert sign("s3cret", "1763906709", b"{}") == f"sha256={digest}"
+    assert sign_at("s3cret", "1763906709", b"{}") == f"sha256={digest}"
 
 
 def test_one_goes_as_it_is_with_its_id_and_its_signature_beside_it() -> None:
@@ -85,7 +91,8 @@ def test_one_goes_as_it_is_with_its_id_and_its_signature_beside_it() -> None:
     assert body == b'{"n":1}'
     assert headers["X-Hub-Id"] == "n1"
     assert headers["X-Hub-Timestamp"] == "1763906709"
-    assert headers["X-Hub-Signature-256"] == sign("s3cret", "1763906709", body)
+    assert headers["X-Hub-Signature-256"] == sign("s3cret", body)
+    assert headers["X-Hub-Timestamp-Signature-256"] == sign_at("s3cret", "1763906709", body)
     assert headers["Content-Type"] == "application/json"
     assert headers["Content-Length"] == "7"
 
@@ -100,7 +107,7 @@ def test_several_go_as_an_array_in_their_order_signed_as_a_whole_each_with_its_i
     notes = [one("many", f"n{n}", msgspec.json.encode({"n": n, "text": "ü"})) for n in range(3)]
     headers, body = Bench().send(*notes)
     assert msgspec.json.decode(body) == [{"hub_id": f"n{n}", "n": n, "text": "ü"} for n in range(3)]
-    expected = hmac.new(b"other", b"1763906709." + body, hashlib.sha256).hexdigest()
+    expected = hmac.new(b"other", body, hashlib.sha256).hexdigest()
     assert headers["X-Hub-Signature-256"] == f"sha256={expected}"
     assert "X-Hub-Id" not in headers
 
@@ -158,9 +165,11 @@ async def test_while_a_secret_is_replaced_both_sign() -> None:
     bench.previous = "before"
     headers, body = bench.send(one())
     stamp = headers["X-Hub-Timestamp"]
-    assert headers["X-Hub-Signature-256"] == sign("before", stamp, body)
-    assert headers["X-Hub-Signature-256-Next"] == sign("s3cret", stamp, body)
+    assert headers["X-Hub-Signature-256"] == sign("before", body)
+    assert headers["X-Hub-Signature-256-Next"] == sign("s3cret", body)
+    assert headers["X-Hub-Timestamp-Signature-256"] == sign_at("before", stamp, body)
+    assert headers["X-Hub-Timestamp-Signature-256-Next"] == sign_at("s3cret", stamp, body)
     bench.previous = ""
     headers, body = bench.send(one())
-    assert headers["X-Hub-Signature-256"] == sign("s3cret", stamp, body)
-    assert "X-Hub-Signature-256-Next" not in headers
+    assert headers["X-Hub-Signature-256"] == sign("s3cret", body)
+    assert not [name for name in headers if name.endswith("-Next")]
