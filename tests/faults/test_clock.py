@@ -10,12 +10,13 @@ import pytest
 
 from tests.faults.accounting import Seen, report
 from tests.faults.traffic import Traffic, come_to_rest, site
+from tests.peers.processes import until
 from tests.peers.set_clock import set_ahead
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 HOUR = 3600
-WITHIN = "6s"  # longer than a receipt takes, much shorter than an hour
+WITHIN = "20s"  # longer than a receipt takes, much shorter than an hour
 
 
 def test_steps_of_an_hour_lose_and_double_nothing(tmp_path: Path, rounds: int, chance: random.Random) -> None:
@@ -35,6 +36,7 @@ def test_steps_of_an_hour_lose_and_double_nothing(tmp_path: Path, rounds: int, c
             set_ahead(ahead, -HOUR)  # what was begun must come to its end all the same
             time.sleep(1.5)
             assert daemon.get("/readyz")[0] == 200
+            until(lambda: len(traffic.acked) > 20 * rounds, "the traffic flows")
         finally:
             traffic.stop()
         stuck = come_to_rest(place, traffic)
@@ -42,4 +44,4 @@ def test_steps_of_an_hour_lose_and_double_nothing(tmp_path: Path, rounds: int, c
         [(first, last)] = daemon.rows("SELECT min(created_at), max(created_at) FROM messages")
     report(f"{rounds} steps of the clock", figures, stuck + wrong)
     assert last - first > HOUR / 2, "the clock did step"
-    assert figures["acknowledged"] > 20 * rounds and len(set(steps)) > 1
+    assert len(set(steps)) > 1
