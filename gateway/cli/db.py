@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -10,8 +11,12 @@ import msgspec
 
 from gateway.cli.output import listing, moment, print_json
 from gateway.cli.settings import config_option, json_option, look, store_path
+from gateway.flows.definition import LIMIT_KEY_SECONDS
 from gateway.store import audit as auditing
+from gateway.store import purge as purging
 from gateway.store import upkeep
+from gateway.values.clock import iso
+from gateway.values.duration import seconds
 from gateway.values.errors import StoreUnusable
 
 _AUDITED = (*auditing.OUTBOUND, *auditing.INBOUND)
@@ -24,6 +29,7 @@ _WAITING = {
     "unmatched": "receipts of nothing known",
     "runs": "flow sessions going on",
 }
+_PURGED = {"runs": "sessions"}  # as people know them
 
 
 @click.group(
@@ -31,6 +37,7 @@ _WAITING = {
 Examples:
   gateway db stats
   gateway db backup /var/backups/gateway-$(date +%F).db
+  gateway db purge --older-than 90d
   gateway db audit
 """
 )
@@ -106,6 +113,100 @@ def vacuum(config: str) -> None:
     except StoreUnusable as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{_size(before)} before, {_size(after)} after")
+
+
+class _Age(click.ParamType[float]):
+    """How long ago; comes out in seconds."""
+
+    name = "age"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            age = seconds(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not age:
+            self.fail(f"{value!r} would be everything that is finished; write an age such as 90d", param, ctx)
+        return age
+
+
+@db.command(
+    epilog="""\b
+Examples:
+  gateway db purge --older-than 90d --dry-run
+  gateway db purge --older-than 90d && gateway db audit
+  gateway db purge --older-than 30d --service alerts --json
+"""
+)
+@click.option(
+    "--older-than",
+    required=True,
+    type=_Age(),
+    metavar="AGE",
+    help='What was touched last before that: "90d".',
+)
+@click.option("--service", default="", metavar="NAME", help="Only what is of this service.")
+@click.option("--dry-run", is_flag=True, help="Delete nothing: count what would go.")
+@json_option
+@config_option
+def purge(older_than: float, service: str, dry_run: bool, as_json: bool, config: str) -> None:
+    """Delete what is finished and old, beside the running gateway.
+
+    That is: messages in a final status with their segments, receipts and events, ended calls and flow
+    sessions with their events, notifications that were given up.  What is open, owed, in doubt or `sent`
+    stays whatever its age, and so does what something open refers to; consent, profiles, one-time passwords,
+    links, call lists, Logbooks and the files of recordings are not touched.
+
+    It goes in small steps with pauses, may be stopped at any time (Ctrl-C) and begun again.  While a gateway
+    runs, AGE is at least 1d.  A service's limit `per_week` counts messages of the last 7 days after a
+    restart: where one is set, keep these.  New rows use the space again; `gateway db vacuum` gives it back to
+    the disk.
+    """
+    path = store_path(config)
+    terminal = sys.stderr.isatty()
+
+    def progress(table: str, rows: int, removed: int) -> None:
+        if terminal:
+            text = f"{_PURGED.get(table, table)}: {rows:,} old rows looked at, {removed:,} of them go"
+            click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+
+    try:
+        found = purging.purge(
+            path,
+            older_than=older_than,
+            now=time.time(),
+            service=service,
+            keyed_seconds=LIMIT_KEY_SECONDS,
+            dry_run=dry_run,
+            progress=progress,
+        )
+    except StoreUnusable as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        if terminal:
+            click.echo("\r\x1b[K", nl=False, err=True)
+    removed = {_PURGED.get(table, table): rows for table, rows in found.removed.items()}
+    kept = {_PURGED.get(table, table): rows for table, rows in found.kept.items()}
+    if as_json:
+        print_json(
+            {
+                "file": str(path),
+                "before": iso(found.before),
+                "service": service,
+                "dry_run": dry_run,
+                "removed": removed,
+                "kept": kept,
+            }
+        )
+        return
+    rows = [(name, str(number), str(kept.get(name, ""))) for name, number in removed.items()]
+    listing(("what", "would go" if dry_run else "removed", "as old, and stay"), rows)
+    said = "would go" if dry_run else "removed"
+    click.echo(
+        f"{sum(removed.values()):,} rows {said}: finished, and touched last before {moment(found.before)}"
+    )
+    if any(removed.values()) and not dry_run:
+        click.echo("gateway db vacuum, while the gateway is stopped, gives their space back to the disk")
 
 
 @db.command(

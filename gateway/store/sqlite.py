@@ -17,6 +17,7 @@ from gateway.values.call import Call
 from gateway.values.customer import Customer, Device, Raised
 from gateway.values.dial import DialEntry, DialList
 from gateway.values.event import Event
+from gateway.values.ids import first_id
 from gateway.values.link import Link, LinkCounts
 from gateway.values.message import Consent, ConsentChange, Message, Offence, Part, Receipt, Segment
 from gateway.values.otp import Otp
@@ -26,13 +27,6 @@ from gateway.values.work import Begun, Effect, FlowState, FlowVersion, LogbookRo
 R = TypeVar("R", bound=Struct)
 
 _LAST = (1 << 63) - 1  # no rowid is greater
-
-
-def _first_id(since: float) -> str:
-    """Not greater than any id that was made at or after that time: they begin with its milliseconds (RFC
-    9562, UUIDv7)."""
-    made = f"{max(0, int(since * 1000)):012x}"
-    return f"{made[:8]}-{made[8:]}"
 
 
 class SqliteStore(SqliteFile):
@@ -96,7 +90,7 @@ class SqliteStore(SqliteFile):
         return await self._all(Receipt, "unmatched_since", at=at)
 
     async def segments_in_doubt(self, since: float) -> list[Segment]:
-        return await self._all(Segment, "segments_in_doubt", first=_first_id(since))
+        return await self._all(Segment, "segments_in_doubt", first=first_id(since))
 
     async def parts(self) -> list[Part]:
         return await self._all(Part, "parts")
@@ -116,7 +110,7 @@ class SqliteStore(SqliteFile):
         )
 
     async def sent_since(self, service: str, since: float) -> list[tuple[str, float]]:
-        return await self._rows("sent_since", service=service, first=_first_id(since))
+        return await self._rows("sent_since", service=service, first=first_id(since))
 
     async def customers(self) -> list[Customer]:
         return await self._all(Customer, "customers")

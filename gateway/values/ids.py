@@ -27,6 +27,13 @@ def uuid7_tail(randomness: int) -> str:
     return f"{randomness >> 68 & 0xFFF:03x}-{variant:04x}-{randomness & 0xFFFFFFFFFFFF:012x}"
 
 
+def first_id(since: float) -> str:
+    """Not greater than any id that was made at or after that time (Unix seconds): they begin with its
+    milliseconds."""
+    made = f"{max(0, int(since * 1000)):012x}"
+    return f"{made[:8]}-{made[8:]}"
+
+
 def part_id(message: str, part: int) -> str:
     """What an account knows a segment as that it has submitted; `part` from 1."""
     return f"{message}-{part}"

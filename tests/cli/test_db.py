@@ -2,13 +2,16 @@ import asyncio
 import json
 import os
 import sqlite3
+import time
 from contextlib import closing
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from gateway.store import lock
 from gateway.store.sqlite import SqliteStore
+from gateway.values.ids import uuid7
 from gateway.values.message import Message, Segment
 from gateway.values.outcome import Status
 
@@ -83,6 +86,66 @@ def test_vacuum_is_refused_while_a_gateway_runs(place: Any) -> None:
     os.close(held)
     assert (result.exit_code, result.stdout) == (1, "")
     assert f"in use by another gateway (process {os.getpid()})" in result.stderr
+
+
+def old(number: int, **fields: Any) -> Message:
+    at = time.time() - 100 * 86_400
+    plain = replace(message(uuid7(int(at * 1000), number)), created_at=at, updated_at=at)
+    return replace(plain, **{"status": Status.DELIVERED} | fields)
+
+
+def test_purge_says_what_went_and_what_stayed(place: Any) -> None:
+    place.fill([old(1), old(2), old(3, status=Status.SENT), old(4, service="pizza"), message("m1")])
+    would = place.run("db", "purge", "--older-than", "90d", "--dry-run")
+    assert (would.exit_code, would.stderr) == (0, "")
+    assert "messages\t3\t1" in would.stdout.splitlines()
+    assert "3 rows would go: finished, and touched last before 20" in would.stdout
+    one = json.loads(place.run("db", "purge", "--older-than", "90d", "--service", "pizza", "--json").stdout)
+    assert (one["service"], one["dry_run"], one["removed"]["messages"]) == ("pizza", False, 1)
+    assert (one["kept"]["messages"], one["removed"]["sessions"]) == (3, 0)
+    result = place.run("db", "purge", "--older-than", "90d")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert {"messages\t2\t1", "sessions\t0\t0", "segments\t0\t"} < set(lines)
+    assert lines[-2].startswith("2 rows removed: finished, and touched last before 20")
+    assert lines[-1].startswith("gateway db vacuum")
+    again = place.run("db", "purge", "--older-than", "90d").stdout.splitlines()
+    assert again[-1].startswith("0 rows removed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "Missing option '--older-than'"),
+        (("--older-than", "90"), "'90' is no duration; write"),
+        (("--older-than", "ages"), "'ages' is no duration; write"),
+        (("--older-than", "400d"), "'400d' is not between 0 and 366 days"),
+        (("--older-than", "0d"), "'0d' would be everything that is finished"),
+    ],
+)
+def test_purge_wants_an_age(place: Any, arguments: tuple[str, ...], reason: str) -> None:
+    place.fill([old(1)])
+    result = place.run("db", "purge", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert reason in result.stderr
+    assert json.loads(place.run("db", "stats", "--json").stdout)["rows"]["messages"] == 1
+
+
+def test_purge_beside_a_gateway_leaves_it_the_last_day(place: Any) -> None:
+    place.fill([old(1)])
+    held = lock.take(place.store)
+    refused = place.run("db", "purge", "--older-than", "23h")
+    result = place.run("db", "purge", "--older-than", "24h")
+    os.close(held)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "purge what is older than 1d, or stop it first" in refused.stderr
+    assert (result.exit_code, "messages\t1\t0" in result.stdout) == (0, True)
+
+
+def test_purge_of_no_store_says_so(place: Any) -> None:
+    result = place.run("db", "purge", "--older-than", "90d")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "gateway.db does not exist" in result.stderr
 
 
 def test_audit_counts_by_service_and_in_sum(place: Any) -> None:

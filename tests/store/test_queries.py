@@ -18,6 +18,7 @@ PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
     "since": 1.0,
     "until": 2.0,
     "now": 1.0,
+    "keyed_before": 1.0,
     "ids": '["x"]',
 }
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.values.ids import message_of, part_id, uuid7
+from gateway.values.ids import first_id, message_of, part_id, uuid7
 
 
 def test_the_example_of_the_standard() -> None:
@@ -24,6 +24,11 @@ def test_version_variant_and_time_are_where_they_belong(milliseconds: int, rando
 def test_ids_sort_by_time() -> None:
     earlier, later = uuid7(1_700_000_000_001, (1 << 80) - 1), uuid7(1_700_000_000_002, 0)
     assert earlier < later
+
+
+def test_the_first_id_of_a_time_stands_between_those_before_and_all_of_it() -> None:
+    assert uuid7(1_700_000_000_000, (1 << 80) - 1) < first_id(1_700_000_000.001) < uuid7(1_700_000_000_001, 0)
+    assert first_id(-1.0) < uuid7(0, 0)
 
 
 def test_a_segment_is_known_by_its_message_and_number() -> None:
