@@ -146,6 +146,8 @@ class _Purge:
             self._keep(*(key.rpartition("/")[0] for key in json.loads(begun[2])))
         for (id,) in self._rows("purge_open_lists"):
             self._open_lists.add(id)
+            for _, run in self._pages("purge_open_entries", ("after",), (0,), list=id):
+                self._keep(run)
 
     def _keep(self, *ids: str) -> None:
         self._held.update(id for id in ids if id and id < self._bounds["first"])

@@ -184,6 +184,14 @@ async def test_calls_of_a_list_go_when_it_is_through(
         ("owes", lambda r: [ended(r), r.effect(f"{RUN}/1", ref=RUN)]),
         ("timed", lambda r: [ended(r), r.timer(RUN, kind="run")]),
         ("its message is out", lambda r: [ended(r), old(r, run=RUN, status=Status.SENT)]),
+        (
+            "of a call list that goes on",
+            lambda r: [
+                ended(r),
+                DialList(id=LIST, service="s", name="l", state="paused", created_at=OLD, updated_at=OLD),
+                DialEntry(list=LIST, position=1, number="1", state="answered", run=RUN, updated_at=OLD),
+            ],
+        ),
         ("notified of", lambda r: [ended(r), r.notification(NOTE, ref=RUN, due=NOW)]),
     ],
 )

@@ -18,6 +18,12 @@ ORDER BY receiver, due, id LIMIT :limit;
 -- Call lists that are not through.
 SELECT id FROM dial_lists WHERE state NOT IN ('stopped', 'done') ORDER BY id;
 
+-- name: purge_open_entries
+-- The sessions of the calls of a list.
+SELECT position, run FROM dial_entries
+WHERE list = :list AND position > :after
+ORDER BY position LIMIT :limit;
+
 -- name: purge_messages
 -- Messages by id, which is by age.
 SELECT id FROM messages WHERE id > :after AND id < :first ORDER BY id LIMIT :limit;
