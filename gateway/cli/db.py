@@ -185,28 +185,21 @@ def purge(older_than: float, service: str, dry_run: bool, as_json: bool, config:
     finally:
         if terminal:
             click.echo("\r\x1b[K", nl=False, err=True)
-    removed = {_PURGED.get(table, table): rows for table, rows in found.removed.items()}
-    kept = {_PURGED.get(table, table): rows for table, rows in found.kept.items()}
+    removed, kept = _named(found.removed), _named(found.kept)
     if as_json:
-        print_json(
-            {
-                "file": str(path),
-                "before": iso(found.before),
-                "service": service,
-                "dry_run": dry_run,
-                "removed": removed,
-                "kept": kept,
-            }
-        )
+        head = {"file": str(path), "before": iso(found.before), "service": service, "dry_run": dry_run}
+        print_json(head | {"removed": removed, "kept": kept})
         return
+    said, before = "would go" if dry_run else "removed", moment(found.before)
     rows = [(name, str(number), str(kept.get(name, ""))) for name, number in removed.items()]
-    listing(("what", "would go" if dry_run else "removed", "as old, and stay"), rows)
-    said = "would go" if dry_run else "removed"
-    click.echo(
-        f"{sum(removed.values()):,} rows {said}: finished, and touched last before {moment(found.before)}"
-    )
+    listing(("what", said, "as old, and stay"), rows)
+    click.echo(f"{sum(removed.values()):,} rows {said}: finished, and touched last before {before} UTC")
     if any(removed.values()) and not dry_run:
         click.echo("gateway db vacuum, while the gateway is stopped, gives their space back to the disk")
+
+
+def _named(rows: dict[str, int]) -> dict[str, int]:
+    return {_PURGED.get(table, table): number for table, number in rows.items()}
 
 
 @db.command(
