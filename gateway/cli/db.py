@@ -152,10 +152,10 @@ Examples:
 def purge(older_than: float, service: str, dry_run: bool, as_json: bool, config: str) -> None:
     """Delete what is finished and old, beside the running gateway.
 
-    That is: messages in a final status with their segments, receipts and events, ended calls and flow
-    sessions with their events, notifications that were given up.  What is open, owed, in doubt or `sent`
-    stays whatever its age, and so does what something open refers to; consent, profiles, one-time passwords,
-    links, call lists, Logbooks and the files of recordings are not touched.
+    That is: messages in a final status, or `sent` a week ago, with their segments, receipts and events, ended
+    calls and flow sessions with their events, notifications that were given up.  What is open, owed or in
+    doubt stays whatever its age, and so does what something open refers to; consent, profiles, one-time
+    passwords, links, call lists, Logbooks and the files of recordings are not touched.
 
     It goes in small steps with pauses, may be stopped at any time (Ctrl-C) and begun again.  While a gateway
     runs, AGE is at least 1d.  A service's limit `per_week` counts messages of the last 7 days after a

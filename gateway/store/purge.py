@@ -41,11 +41,8 @@ _WAIT_SECONDS = 60.0  # for the gateway's own transactions to leave a gap
 # in this order: a call or a receipt goes with its message, which is looked at while it is still there
 TABLES = ("receipts", "calls", "messages", "runs", "notifications")
 _LOGGED = {"calls", "messages", "runs"}  # with events under their id
-_OPEN = (
-    Status.QUEUED,
-    Status.SENT,
-    Status.IN_DOUBT,
-)  # in which a message may still tell its session something
+_OPEN = (Status.QUEUED, Status.SENT, Status.IN_DOUBT)  # a message may still tell its session something
+_RECEIPT_SECONDS = 7 * 86_400.0  # after a message was sent no receipt for it comes any more
 
 Progress = Callable[[str, int, int], None]  # of which table, rows looked at and removed so far
 
@@ -93,6 +90,7 @@ def purge(
                 "now": now,
                 "service": service,
                 "keyed_before": min(before, now - keyed_seconds),
+                "receipts_before": now - _RECEIPT_SECONDS,
             }
             return _Purge(connection, path, bounds, dry_run, progress).purge()
     except (Foreign, Newer, sqlite3.Error) as error:
@@ -136,7 +134,8 @@ class _Purge:
             self._open_runs.add(id)
             self._keep(parent, transid)
         for status in _OPEN:
-            for _, run in self._pages("purge_open_messages", ("after",), (0,), status=status):
+            since = self._bounds["receipts_before"] if status is Status.SENT else 0.0
+            for _, run in self._pages("purge_open_messages", ("after",), (0,), status=status, since=since):
                 self._keep(run)
         for *_, ref in self._pages("purge_owed", ("receiver", "at", "after"), ("", -1.0, "")):
             self._keep(ref)
@@ -260,7 +259,7 @@ class _Purge:
         return self._connection.execute(queries()[query], parameters).fetchall()
 
     def _pages(
-        self, query: str, place: tuple[str, ...], begin: tuple[Any, ...], **parameters: str
+        self, query: str, place: tuple[str, ...], begin: tuple[Any, ...], **parameters: Any
     ) -> Iterator[tuple[Any, ...]]:
         """Every row of a query, page by page; its first columns say, as `place`, where the next begins."""
         at = begin

@@ -110,7 +110,7 @@ Kept = Callable[[Any], list[Write]]
 STAYS: dict[str, Kept] = {
     "young": lambda r: [old(r, made(YOUNG), created_at=YOUNG, updated_at=YOUNG)],
     "touched since": lambda r: [old(r, updated_at=YOUNG)],
-    **{str(s): lambda r, s=s: [old(r, status=s)] for s in Status if not s.final},
+    **{str(s): lambda r, s=s: [old(r, status=s)] for s in Status if not s.final and s is not Status.SENT},
     "in doubt": lambda r: [old(r, status=Status.IN_DOUBT)],
     "a segment in doubt": lambda r: [old(r), r.segment(ID, state="in-doubt")],
     "waits for a carrier": lambda r: [old(r, waits="north")],
@@ -183,7 +183,7 @@ async def test_calls_of_a_list_go_when_it_is_through(
         ("calls one that goes on", lambda r: [ended(r), r.run(made(YOUNG), parent=RUN)]),
         ("owes", lambda r: [ended(r), r.effect(f"{RUN}/1", ref=RUN)]),
         ("timed", lambda r: [ended(r), r.timer(RUN, kind="run")]),
-        ("its message is out", lambda r: [ended(r), old(r, run=RUN, status=Status.SENT)]),
+        ("its message is out", lambda r: [ended(r), old(r, run=RUN, status=Status.QUEUED)]),
         (
             "of a call list that goes on",
             lambda r: [
@@ -252,6 +252,17 @@ async def test_only_one_service(tmp_path: Path, records: Any) -> None:
     assert purged(path).removed["receipts"] == 2
 
 
+async def test_a_sent_message_goes_when_its_receipt_can_come_no_more(tmp_path: Path, records: Any) -> None:
+    days = [5, 6, 8, 9]
+    sent = [NOW - number * DAY for number in days]
+    path = await stored(
+        tmp_path,
+        *(old(records, made(at), status=Status.SENT, created_at=at, updated_at=at) for at in sent),
+    )
+    found = purged(path, older_than=2 * DAY)
+    assert (found.removed["messages"], found.kept["messages"]) == (2, 2)
+
+
 async def test_many_go_in_steps_and_progress_is_told(
     tmp_path: Path, records: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,7 +270,9 @@ async def test_many_go_in_steps_and_progress_is_told(
     monkeypatch.setattr(purging, "_FIRST", 3)
     monkeypatch.setattr(purging, "_MOST_ROWS", 5)
     ids = [made(OLD, n) for n in range(30)]
-    rows = [old(records, id, status=Status.SENT if n % 3 == 0 else Status.FAILED) for n, id in enumerate(ids)]
+    rows = [
+        old(records, id, status=Status.QUEUED if n % 3 == 0 else Status.FAILED) for n, id in enumerate(ids)
+    ]
     path = await stored(tmp_path, *rows, *(records.event(id) for id in ids for _ in range(4)))
     seen: list[tuple[str, int, int]] = []
 
@@ -292,7 +305,7 @@ async def test_what_was_touched_since_it_was_found_stays(tmp_path: Path, records
 
 
 async def test_the_audit_has_everything_accounted_for_afterwards(tmp_path: Path, records: Any) -> None:
-    sent = old(records, made(OLD, 20), status=Status.SENT)
+    sent = old(records, made(OLD, 20), status=Status.SENT, updated_at=NOW - DAY)
     path = await stored(
         tmp_path,
         *finished(records),

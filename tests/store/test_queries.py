@@ -19,6 +19,7 @@ PARAMETERS: dict[str, str | float] = dict.fromkeys(TEXTS.split(), "x") | {
     "until": 2.0,
     "now": 1.0,
     "keyed_before": 1.0,
+    "receipts_before": 1.0,
     "ids": '["x"]',
 }
 

@@ -5,8 +5,10 @@ WHERE state != 'ended' AND (created_at, id) > (:at, :after)
 ORDER BY created_at, id LIMIT :limit;
 
 -- name: purge_open_messages
--- Messages in one status that are sent for a session.
-SELECT rowid, run FROM messages WHERE status = :status AND rowid > :after ORDER BY rowid LIMIT :limit;
+-- Messages in one status, touched since then, that are sent for a session.
+SELECT rowid, run FROM messages
+WHERE status = :status AND rowid > :after AND updated_at >= :since
+ORDER BY rowid LIMIT :limit;
 
 -- name: purge_owed
 -- The transactions of notifications that are owed.
@@ -30,11 +32,13 @@ SELECT id FROM messages WHERE id > :after AND id < :first ORDER BY id LIMIT :lim
 
 -- name: purge_finished_messages
 -- Those of these messages that are over, with the session or call list that each was sent for: not in doubt,
--- no carrier or timer has them, and no link in them still leads anywhere.  The plus keeps SQLite from walking
+-- sent so long ago that no receipt will come, no carrier or timer has them, and no link in them still leads
+-- anywhere.  The plus keeps SQLite from walking
 -- all that were delivered.
 SELECT id, run FROM messages AS m
 WHERE id IN (SELECT value FROM json_each(:ids))
-  AND +status IN ('delivered', 'read', 'answered', 'failed', 'expired', 'handled')
+  AND (+status IN ('delivered', 'read', 'answered', 'failed', 'expired', 'handled')
+    OR +status = 'sent' AND updated_at < :receipts_before)
   AND updated_at < :before AND waits = '' AND (:service = '' OR service = :service)
   AND NOT EXISTS (SELECT 1 FROM timers WHERE kind IN ('step', 'held') AND ref = m.id)
   AND NOT EXISTS (SELECT 1 FROM timers WHERE kind = 'query' AND ref > m.id || '/' AND ref < m.id || '0')
