@@ -124,6 +124,10 @@ class Writer:
         if verdict.damaged:
             self.on_damage(verdict.trouble)
         if verdict.trouble:
+            # what waits behind it may be later news of the same message: were it written, its caller would
+            # have the older one written after it
+            self._batch += self._waiting
+            self._waiting.clear()
             self._settle([StoreError(verdict.trouble) for _ in self._batch], verdict.trouble)
         else:
             self._settle([_unstorable(error) for error in verdict.errors])

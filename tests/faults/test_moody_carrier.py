@@ -19,11 +19,11 @@ from tests.peers.settings import bind
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 MESSAGES = 200
-MOODY_SECONDS = 6.0
+MOODY_SECONDS = 8.0
 SETTINGS = (
     "sessions = 3",
     "window = 4",
-    'response_timeout = "400ms"',
+    'response_timeout = "1500ms"',
     'enquire_link = "300ms"',
     'reconnect = "30ms"',
     'reconnect_limit = "80ms"',

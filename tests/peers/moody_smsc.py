@@ -45,7 +45,7 @@ MOODS = {  # and how often it has each
     "lost framing": 2,
     "unbinds": 2,
 }
-LATE_SECONDS = (0.5, 0.9)
+LATE_SECONDS = (1.7, 2.1)
 
 
 class MoodySmsc:

@@ -13,7 +13,7 @@ import pytest
 from gateway.store import engine as engine_module
 from gateway.store import thread as thread_module
 from gateway.store import writer as writer_module
-from gateway.store.engine import Engine
+from gateway.store.engine import Engine, Verdict
 from gateway.store.sqlite import SqliteStore
 from gateway.store.thread import ThreadHand
 from gateway.store.writer import Writer
@@ -168,6 +168,25 @@ async def test_a_store_locked_by_another_program_fails_and_recovers(
     other.close()
     await store.commit([records.message()])
     assert await store.message("m1") is not None
+
+
+async def test_what_waits_behind_a_failed_transaction_fails_with_it(
+    store: SqliteStore, writer: Writer, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else news of a message would be written before what had come before it, which is written again."""
+    given = asyncio.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(writer.hand, "give", lambda groups: given.set())
+        sent = store.commit([records.message("m1", status="sent")])
+        await given.wait()
+        delivered = store.commit([records.message("m1", status="delivered")])
+        writer._replied(Verdict(trouble="disk I/O error"))
+        for outcome in (sent, delivered):
+            with pytest.raises(StoreError, match="disk I/O error"):
+                await outcome
+    assert writer.queued == 0
+    await store.commit([records.message("m2")])
+    assert (await store.counts())["messages"] == 1
 
 
 async def test_a_dead_writer_is_an_error_for_every_commit_and_close_still_works(
