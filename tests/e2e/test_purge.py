@@ -49,7 +49,7 @@ async def fill(path: Path) -> None:
     writes: list[Write] = []
     for number in range(OLD):
         id = uuid7(int(at * 1000), number)
-        status = Status.SENT if number % OPEN == 0 else Status.DELIVERED
+        status = Status.IN_DOUBT if number % OPEN == 0 else Status.DELIVERED
         message = Message(
             id=id,
             direction="mt",
